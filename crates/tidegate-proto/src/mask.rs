@@ -1,0 +1,87 @@
+//! Masking: XOR with a four-byte key that repeats (RFC 6455 §5.3).
+
+/// A masking key, aligned to the next payload byte it will be applied to.
+///
+/// Applying it to a part of a payload turns it, so that the rest can follow in any number of parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MaskingKey(u32);
+
+impl MaskingKey {
+    /// The key as it stands in a frame header.
+    pub const fn new(key: [u8; 4]) -> Self {
+        Self(u32::from_le_bytes(key))
+    }
+
+    /// The key as it would stand in a frame header whose payload begins with the next byte.
+    pub const fn to_bytes(self) -> [u8; 4] {
+        self.0.to_le_bytes()
+    }
+
+    /// Masks or unmasks the next `payload.len()` bytes in place.
+    #[inline]
+    pub fn apply(&mut self, payload: &mut [u8]) {
+        let wide = u64::from(self.0) << 32 | u64::from(self.0);
+        let (words, rest) = payload.as_chunks_mut::<8>();
+        for word in words {
+            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
+        }
+        for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
+            *byte ^= key;
+        }
+        self.advance(payload.len());
+    }
+
+    /// Turns the key past `bytes` payload bytes that it was not applied to.
+    #[inline]
+    pub const fn advance(&mut self, bytes: usize) {
+        self.0 = self.0.rotate_right(8 * (bytes % 4) as u32);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::MaskingKey;
+    use proptest::prelude::*;
+    use std::vec::Vec;
+
+    fn naive(key: [u8; 4], payload: &[u8]) -> Vec<u8> {
+        payload.iter().enumerate().map(|(i, b)| b ^ key[i % 4]).collect()
+    }
+
+    #[test]
+    fn the_example_of_rfc_6455_section_5_7() {
+        let mut payload = *b"\x7f\x9f\x4d\x51\x58";
+        MaskingKey::new([0x37, 0xfa, 0x21, 0x3d]).apply(&mut payload);
+        assert_eq!(&payload, b"Hello");
+    }
+
+    proptest! {
+        #[test]
+        fn any_split_gives_what_the_naive_loop_gives(
+            key: [u8; 4],
+            payload in proptest::collection::vec(any::<u8>(), 0..200),
+            cuts in proptest::collection::vec(0usize..200, 0..6),
+        ) {
+            let expected = naive(key, &payload);
+            let mut masked = payload;
+            let mut turning = MaskingKey::new(key);
+            let mut rest = &mut masked[..];
+            for cut in cuts {
+                let (now, later) = rest.split_at_mut(cut.min(rest.len()));
+                turning.apply(now);
+                rest = later;
+            }
+            turning.apply(rest);
+            prop_assert_eq!(masked, expected);
+        }
+
+        #[test]
+        fn advance_is_apply_without_the_bytes(key: [u8; 4], skipped in 0usize..50) {
+            let mut applied = MaskingKey::new(key);
+            applied.apply(&mut std::vec![0; skipped]);
+            let mut advanced = MaskingKey::new(key);
+            advanced.advance(skipped);
+            prop_assert_eq!(applied, advanced);
+        }
+    }
+}

@@ -1,0 +1,166 @@
+//! The access log: one JSON line for each HTTP request and one for each WebSocket, at its end.
+//!
+//! Lines are written by a thread of their own behind a bounded queue: a full disk or a blocked pipe costs lines, which
+//! are counted, and never a connection.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::config;
+use crate::outcome::Party;
+
+/// Lines that may wait to be written.
+const QUEUE_MAX: usize = 8192;
+
+/// The longest that [`AccessLog::flush`] waits.
+const FLUSH_WAIT: Duration = Duration::from_secs(2);
+
+/// One line. What is absent is left out. Queries, cookies and other secrets are never in it.
+#[derive(Debug, Default, Serialize)]
+pub(crate) struct Line<'a> {
+    /// When it was written, UTC.
+    pub(crate) time: String,
+    /// Number of the connection since the start.
+    pub(crate) conn: u64,
+    /// The client's address and port.
+    pub(crate) client: String,
+    /// `http` or `websocket`.
+    pub(crate) kind: &'a str,
+    /// The name of the route.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) route: Option<&'a str>,
+    /// The request method.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) method: Option<&'a str>,
+    /// The host asked for.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) host: &'a str,
+    /// The canonical path, at most 512 bytes of it.
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) path: &'a str,
+    /// The HTTP status; 101 for a WebSocket.
+    pub(crate) status: u16,
+    /// Why, where it is not told by the status.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) reason: Option<String>,
+    /// Milliseconds from the request to this line.
+    pub(crate) duration_ms: u64,
+    /// What a WebSocket came to.
+    #[serde(flatten)]
+    pub(crate) websocket: Option<WebSocketLine<'a>>,
+}
+
+/// The part of a line that only a WebSocket has.
+#[derive(Debug, Serialize)]
+pub(crate) struct WebSocketLine<'a> {
+    /// The subprotocol in use.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) subprotocol: Option<&'a str>,
+    /// Payload bytes from the client.
+    pub(crate) bytes_in: u64,
+    /// Payload bytes to the client.
+    pub(crate) bytes_out: u64,
+    /// Messages from the client.
+    pub(crate) messages_in: u64,
+    /// Messages to the client.
+    pub(crate) messages_out: u64,
+    /// How it ended.
+    pub(crate) end: &'static str,
+    /// The Close code; 1005 for a Close without one, 1006 where there was none.
+    pub(crate) close_code: u16,
+    /// Who ended it.
+    pub(crate) closed_by: Party,
+}
+
+/// Where lines are handed in. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct AccessLog {
+    queue: Option<SyncSender<Entry>>,
+    dropped: Arc<AtomicU64>,
+}
+
+enum Entry {
+    Line(Vec<u8>),
+    Flush(SyncSender<()>),
+}
+
+impl AccessLog {
+    /// Opens the log and starts its thread.
+    ///
+    /// # Errors
+    /// The file cannot be opened, or no thread be started.
+    pub(crate) fn open(to: &config::AccessLog) -> io::Result<Self> {
+        let sink: Box<dyn Write + Send> = match to {
+            config::AccessLog::Off => return Ok(Self { queue: None, dropped: Arc::default() }),
+            config::AccessLog::Stdout => Box::new(io::stdout()),
+            config::AccessLog::File(path) => {
+                let file: File = OpenOptions::new().create(true).append(true).open(path)?;
+                Box::new(file)
+            }
+        };
+        let (queue, entries) = sync_channel(QUEUE_MAX);
+        let dropped = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&dropped);
+        thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&entries, sink, &counter))?;
+        Ok(Self { queue: Some(queue), dropped })
+    }
+
+    /// Hands in a line. Never waits: a full queue drops it.
+    pub(crate) fn write(&self, line: &mut Line<'_>) {
+        let Some(queue) = &self.queue else { return };
+        line.time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
+        let mut bytes = serde_json::to_vec(line).expect("a line has only strings and numbers");
+        bytes.push(b'\n');
+        if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// Waits, a bounded time, until everything handed in so far is written.
+    pub(crate) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Entry::Flush(done)).is_ok());
+        if sent && written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("the access log takes no lines; its last ones are lost");
+        }
+    }
+}
+
+fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped: &AtomicU64) {
+    let mut batch = Vec::new();
+    let mut failing = false;
+    while let Ok(first) = entries.recv() {
+        let mut waiting = Vec::new();
+        let mut next = Some(first);
+        while let Some(entry) = next {
+            match entry {
+                Entry::Line(line) => batch.extend_from_slice(&line),
+                Entry::Flush(done) => waiting.push(done),
+            }
+            next = if batch.len() < 1 << 16 { entries.try_recv().ok() } else { None };
+        }
+        let result = sink.write_all(&batch).and_then(|()| sink.flush());
+        batch.clear();
+        for done in waiting {
+            // Whoever asked may have stopped waiting.
+            let _: Result<(), TrySendError<()>> = done.try_send(());
+        }
+        match &result {
+            Err(error) if !failing => tracing::warn!(%error, "the access log cannot be written; lines are lost"),
+            Ok(()) if failing => tracing::info!("the access log is written again"),
+            Ok(()) | Err(_) => {}
+        }
+        failing = result.is_err();
+        let lost = dropped.swap(0, Ordering::Relaxed);
+        if lost > 0 {
+            tracing::warn!(lost, "access log lines were dropped: they came faster than they could be written");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+//! Start and stop: nothing is bound until everything is valid, and nothing ends before its time.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+use tokio_util::sync::CancellationToken;
+
+use crate::access_log::AccessLog;
+use crate::config::{Config, ListenAddress, Listener};
+use crate::drain::Drain;
+use crate::listener::{self, Places, Served};
+use crate::route::Table;
+use crate::service::Service;
+use crate::tls;
+use crate::worker::Workers;
+
+/// Descriptors kept free of connections: listeners, logs, event queues, files on their way out.
+const RESERVED_DESCRIPTORS: u64 = 64;
+
+/// Serves until a signal says stop, then drains.
+///
+/// # Errors
+/// What keeps it from starting: an address, a certificate, a file.
+pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+    let mut stop_signals = StopSignals::listen().context("cannot listen to signals")?;
+    let mut ready = Vec::new();
+    for listener in config.listeners {
+        ready.push(open(listener)?);
+    }
+    let access_log = AccessLog::open(&config.access_log)
+        .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
+    let drain = Drain::new(config.drain_rate);
+    let service = Arc::new(Service::new(Table::new(config.routes), access_log.clone(), drain.clone()));
+    let workers = Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
+    let places = Places {
+        connections: Arc::new(Semaphore::new(connections_max(config.connections_max))),
+        handshakes: Arc::new(Semaphore::new(config.handshakes_max.min(Semaphore::MAX_PERMITS))),
+    };
+    let stop = CancellationToken::new();
+    for (socket, served) in ready {
+        announce(&socket, &served)?;
+        tokio::spawn(listener::accept(socket, served, places.clone(), Arc::clone(&workers), stop.clone()));
+    }
+
+    stop_signals.next().await;
+    stop.cancel();
+    drain.start();
+    tracing::info!(connections = workers.live(), "stopping; a second signal stops at once");
+    finish(&workers, config.drain, &mut stop_signals).await;
+    access_log.flush();
+    Ok(())
+}
+
+/// Waits for the connections to end, but neither longer than `patience` nor through a second signal.
+async fn finish(workers: &Workers, patience: Duration, signals: &mut StopSignals) {
+    tokio::select! {
+        ended = timeout(patience, workers.idle()) => match ended {
+            Ok(()) => tracing::info!("all connections have ended"),
+            Err(_) => tracing::warn!(connections = workers.live(), "connections are cut: they did not end in time"),
+        },
+        () = signals.next() => tracing::warn!(connections = workers.live(), "connections are cut: told to stop at once"),
+    }
+}
+
+fn open(listener: Listener) -> anyhow::Result<(TcpListener, Arc<Served>)> {
+    let ListenAddress::Tcp(address) = listener.address else {
+        return Err(anyhow!("{}: listening on a Unix socket is not built yet", listener.address));
+    };
+    let acceptor = tls::acceptor(&listener)?;
+    let socket = listener::bind(address).with_context(|| match address.port() {
+        0..1024 => format!("cannot listen on {address} (is it taken, or does it need privileges?)"),
+        _ => format!("cannot listen on {address} (is it taken by another process?)"),
+    })?;
+    Ok((socket, Arc::new(Served { listener, acceptor })))
+}
+
+/// Says where it listens: with port 0 this is the only place that tells.
+fn announce(socket: &TcpListener, served: &Served) -> io::Result<()> {
+    let scheme = if served.acceptor.is_some() { "https" } else { "http" };
+    tracing::info!("listening on {scheme}://{}", socket.local_addr()?);
+    Ok(())
+}
+
+/// How many connections there may be: what the file says, but no more than there are descriptors for. A relayed
+/// connection takes two.
+fn connections_max(configured: Option<usize>) -> usize {
+    let limit = raise_descriptor_limit();
+    let possible = usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / 2).unwrap_or(usize::MAX).max(1);
+    let places = configured.map_or(possible, |configured| configured.min(possible));
+    if let Some(configured) = configured.filter(|configured| *configured > possible) {
+        tracing::warn!(
+            "max_connections = {configured}, but the limit of {limit} descriptors allows {possible}; raise it (LimitNOFILE=, ulimit -n)"
+        );
+    }
+    places.min(Semaphore::MAX_PERMITS)
+}
+
+/// Asks for as many descriptors as the system gives without privileges.
+fn raise_descriptor_limit() -> u64 {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let raised = setrlimit(Resource::Nofile, wanted).is_ok();
+    let effective = if raised { limit.maximum } else { limit.current };
+    effective.unwrap_or(1 << 20)
+}
+
+/// SIGTERM and SIGINT.
+struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl StopSignals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

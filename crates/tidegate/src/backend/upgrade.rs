@@ -1,0 +1,126 @@
+//! The opening handshake with a `ws://` backend: we are its client, in the name of ours.
+
+use std::future::Future;
+
+use bytes::Bytes;
+use http::header::{HOST, HeaderName, HeaderValue};
+use http::{Method, StatusCode, Uri, Version};
+use http_body_util::Empty;
+use hyper::body::Incoming;
+use hyper::client::conn::http1;
+use hyper_util::rt::TokioIo;
+use tidegate_proto::handshake::{self, Subprotocols};
+use tokio::time::timeout;
+
+use super::{Agreed, ConnectError};
+use crate::config::HttpTarget;
+use crate::forward::{Fields, add_forwarded, end_to_end};
+use crate::io::Socket;
+use crate::policy::{Permit, SubprotocolChoice};
+use crate::relay::FarSide;
+use crate::request::Request;
+
+/// Bytes of the longest response head.
+const HEAD_BYTES_MAX: usize = 64 << 10;
+
+/// Header fields of a response.
+const FIELDS_MAX: usize = 128;
+
+/// Asks the backend for a WebSocket. The client's offers, cookies and other end-to-end fields go with it; the key is
+/// our own, and its answer is checked.
+pub(super) async fn upgrade(
+    socket: Socket,
+    target: &HttpTarget,
+    permit: &Permit,
+    request: &Request,
+) -> Result<(FarSide, Agreed), ConnectError> {
+    let ours = own_handshake(permit);
+    let head = request_head(target, permit, request, &ours);
+    let mut response = match timeout(permit.route().upgrade_timeout, exchange(socket, head)).await {
+        Ok(response) => response.map_err(ConnectError::Http)?,
+        Err(_elapsed) => return Err(ConnectError::UpgradeTimeout),
+    };
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(ConnectError::Answered(Box::new(response)));
+    }
+    let agreed = ours
+        .verify(response.status().as_u16(), &Fields(response.headers()))
+        .map_err(ConnectError::Handshake)?;
+    let fields = end_to_end(response.headers());
+    let upgraded = hyper::upgrade::on(&mut response).await.map_err(ConnectError::Http)?;
+    let parts = upgraded.downcast::<TokioIo<Socket>>().expect("the connection was made over this very type of socket");
+    let far = FarSide::WebSocket {
+        socket: parts.io.into_inner(),
+        early: parts.read_buf,
+        reserved: agreed.extensions.reserved(),
+    };
+    Ok((far, Agreed { subprotocol: agreed.subprotocol, extensions: agreed.extensions, fields }))
+}
+
+fn own_handshake(permit: &Permit) -> handshake::Request {
+    let mut nonce = [0; 16];
+    getrandom::fill(&mut nonce).expect("the system gives random bytes");
+    let subprotocols = match permit.subprotocol() {
+        SubprotocolChoice::Backend => permit.offer().subprotocols().clone(),
+        SubprotocolChoice::Settled(chosen) => {
+            let mut only = Subprotocols::default();
+            if let Some(subprotocol) = chosen {
+                only.push(subprotocol.clone()).expect("one subprotocol is no duplicate and below every limit");
+            }
+            only
+        }
+    };
+    handshake::Request::new(nonce)
+        .with_subprotocols(subprotocols)
+        .with_extensions(permit.offer().extensions().clone())
+}
+
+fn request_head(
+    target: &HttpTarget,
+    permit: &Permit,
+    request: &Request,
+    ours: &handshake::Request,
+) -> http::Request<Empty<Bytes>> {
+    let mut fields = end_to_end(&request.fields);
+    add_forwarded(&mut fields, request);
+    let host = HeaderValue::try_from(request.authority.as_str()).expect("a checked host is a legal field value");
+    fields.insert(HOST, host);
+    for (name, value) in ours.fields() {
+        let name = HeaderName::from_bytes(name.as_bytes()).expect("the names of the handshake are legal");
+        fields.insert(name, HeaderValue::try_from(value).expect("the values of the handshake are legal"));
+    }
+    let mut head = http::Request::new(Empty::new());
+    *head.method_mut() = Method::GET;
+    *head.version_mut() = Version::HTTP_11;
+    *head.uri_mut() = target_uri(target, permit, request);
+    *head.headers_mut() = fields;
+    head
+}
+
+/// Path and query for the backend: unchanged, or with the base in place of the route's prefix.
+fn target_uri(target: &HttpTarget, permit: &Permit, request: &Request) -> Uri {
+    let path = match &target.base {
+        None => request.path.clone(),
+        Some(base) => format!("{base}{}", permit.selected().below_prefix(&request.path)),
+    };
+    let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    Uri::try_from(format!("{path}{query}")).expect("a parsed path behind a checked base is a legal target")
+}
+
+/// Sends the request and waits for the final response head. The connection lives on in a task of its own until the
+/// upgrade, or until the body of another answer is read; dropping the response ends it.
+fn exchange(
+    socket: Socket,
+    head: http::Request<Empty<Bytes>>,
+) -> impl Future<Output = hyper::Result<http::Response<Incoming>>> + Send {
+    async move {
+        let (mut sender, connection) = http1::Builder::new()
+            .max_buf_size(HEAD_BYTES_MAX)
+            .max_headers(FIELDS_MAX)
+            .title_case_headers(true)
+            .handshake(TokioIo::new(socket))
+            .await?;
+        tokio::spawn(connection.with_upgrades());
+        sender.send_request(head).await
+    }
+}

@@ -1,0 +1,142 @@
+//! The command line.
+
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
+
+use crate::app;
+use crate::config::{self, Checked, Config, Overrides};
+
+/// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
+#[derive(Debug, Parser)]
+#[command(name = "tidegate", version, about, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  tidegate serve                                        try it: a page and an echo on http://127.0.0.1:8080
+  tidegate serve --route '/vnc=tcp://127.0.0.1:5900'    a TCP service behind ws://127.0.0.1:8080/vnc
+  tidegate serve -c tidegate.toml                       everything a file says
+  tidegate check -c tidegate.toml                       what the file says, or every mistake in it";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway. With no options: the built-in page, echo and status on 127.0.0.1:8080.
+    Serve(ServeArgs),
+    /// Check a configuration: print its route table, or every error with line and column.
+    Check(CheckArgs),
+    /// Print a completion script for a shell.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff).
+    Man,
+}
+
+#[derive(Debug, Args)]
+struct ServeArgs {
+    /// Configuration file (TOML).
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Address to listen on, such as 0.0.0.0:8080; may be repeated. Takes the place of the file's listeners.
+    #[arg(long, value_name = "ADDR")]
+    listen: Vec<String>,
+    /// A route, such as '/vnc=tcp://127.0.0.1:5900' or '/*=file:./public'; may be repeated. Comes before the file's.
+    #[arg(long, value_name = "PATH=BACKEND")]
+    route: Vec<String>,
+    /// Certificate chain (PEM) for wss:// and https://.
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// Private key (PEM) of the certificate.
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Worker threads; 0 is one per core.
+    #[arg(long, value_name = "N")]
+    workers: Option<usize>,
+    /// Address of the admin listener.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+}
+
+#[derive(Debug, Args)]
+struct CheckArgs {
+    /// Configuration file (TOML). Without it, the built-in default is shown.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// Runs the command line of this process. Exit status: 0 after a drain, 1 for a failure, 2 for wrong usage.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    let result = match cli.command {
+        Command::Serve(args) => serve(&args),
+        Command::Check(args) => check(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut std::io::stdout());
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man => man(),
+    };
+    result.unwrap_or_else(|error| {
+        tracing::error!("{error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
+    let Some(config) = report(load(args)?)? else { return Ok(ExitCode::FAILURE) };
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    control.block_on(app::serve(config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
+    let checked = match &args.config {
+        Some(file) => config::parse(&read(file)?, file, &Overrides::default()),
+        None => Checked { config: Some(config::embedded()), diagnostics: Vec::new() },
+    };
+    let Some(config) = report(checked)? else { return Ok(ExitCode::FAILURE) };
+    write!(std::io::stdout(), "{}", config::table(&config))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn man() -> anyhow::Result<ExitCode> {
+    clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn load(args: &ServeArgs) -> anyhow::Result<Checked> {
+    let overrides = Overrides {
+        listen: args.listen.clone(),
+        routes: args.route.clone(),
+        tls_cert: args.tls_cert.clone(),
+        tls_key: args.tls_key.clone(),
+        workers: args.workers,
+        admin: args.admin.clone(),
+    };
+    Ok(match &args.config {
+        Some(file) => config::parse(&read(file)?, file, &overrides),
+        None => config::from_routes(&overrides),
+    })
+}
+
+fn read(file: &Path) -> anyhow::Result<String> {
+    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+}
+
+/// Prints what was found, one line each; the configuration, if it can be served.
+fn report(checked: Checked) -> anyhow::Result<Option<Config>> {
+    let mut stderr = std::io::stderr().lock();
+    for diagnostic in &checked.diagnostics {
+        writeln!(stderr, "{diagnostic}")?;
+    }
+    Ok(checked.config)
+}

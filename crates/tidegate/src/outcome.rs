@@ -1,0 +1,159 @@
+//! Every way a WebSocket can end: who ended it, and what each side is told. The only such table.
+
+use tidegate_proto::{CloseCode, Violation};
+
+/// Why a relayed WebSocket ended. The first cause decides; what follows from it does not change it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum End {
+    /// The client sent a Close frame, with this code.
+    ClientClosed(Option<CloseCode>),
+    /// The client ended its TCP direction without a Close frame.
+    ClientEnded,
+    /// The client's connection broke.
+    ClientLost,
+    /// The client broke the protocol or a limit.
+    ClientViolation(Violation),
+    /// The client took nothing for too long.
+    ClientStalled,
+    /// The client sent nothing for `idle_timeout`.
+    Idle,
+    /// The client did not answer a ping within `ping_timeout`.
+    PingUnanswered,
+    /// The backend sent a Close frame, with this code.
+    BackendClosed(Option<CloseCode>),
+    /// A TCP backend ended its direction after everything it had to say.
+    BackendEnded,
+    /// The backend's connection broke, or a WebSocket backend ended without a Close frame.
+    BackendLost,
+    /// A WebSocket backend broke the protocol or a limit.
+    BackendViolation(Violation),
+    /// A TCP backend behind `message = "text"` sent what is not UTF-8.
+    BackendNotText,
+    /// The backend took nothing for too long.
+    BackendStalled,
+    /// The gateway stops.
+    Drained,
+}
+
+/// Who ended a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Party {
+    /// The client.
+    Client,
+    /// The backend.
+    Backend,
+    /// The gateway itself.
+    Gateway,
+}
+
+impl End {
+    /// The Close code that the client is sent; `None`: its own Close is echoed, or there is nobody to tell.
+    pub fn code_to_client(self) -> Option<CloseCode> {
+        match self {
+            Self::ClientClosed(_) | Self::ClientEnded | Self::ClientLost | Self::ClientStalled => None,
+            Self::ClientViolation(violation) => Some(violation.close_code()),
+            Self::BackendClosed(code) => code,
+            Self::BackendEnded => Some(CloseCode::NORMAL),
+            Self::BackendLost | Self::PingUnanswered => Some(CloseCode::INTERNAL_ERROR),
+            Self::BackendViolation(_) => Some(CloseCode::BAD_GATEWAY),
+            Self::BackendNotText => Some(CloseCode::INVALID_PAYLOAD),
+            Self::BackendStalled => Some(CloseCode::TRY_AGAIN_LATER),
+            Self::Idle | Self::Drained => Some(CloseCode::GOING_AWAY),
+        }
+    }
+
+    /// The Close code that a WebSocket backend is sent; `None`: it has closed itself, is passed the client's own
+    /// Close, or sees an abnormal end because the client made one.
+    pub fn code_to_backend(self) -> Option<CloseCode> {
+        match self {
+            Self::ClientClosed(_)
+            | Self::ClientEnded
+            | Self::ClientLost
+            | Self::BackendClosed(_)
+            | Self::BackendEnded
+            | Self::BackendLost
+            | Self::BackendNotText
+            | Self::BackendStalled => None,
+            Self::BackendViolation(_) => Some(CloseCode::PROTOCOL_ERROR),
+            Self::ClientViolation(_)
+            | Self::ClientStalled
+            | Self::Idle
+            | Self::PingUnanswered
+            | Self::Drained => Some(CloseCode::GOING_AWAY),
+        }
+    }
+
+    /// Who ended it.
+    pub const fn party(self) -> Party {
+        match self {
+            Self::ClientClosed(_) | Self::ClientEnded | Self::ClientLost => Party::Client,
+            Self::BackendClosed(_) | Self::BackendEnded | Self::BackendLost => Party::Backend,
+            Self::ClientViolation(_)
+            | Self::ClientStalled
+            | Self::Idle
+            | Self::PingUnanswered
+            | Self::BackendViolation(_)
+            | Self::BackendNotText
+            | Self::BackendStalled
+            | Self::Drained => Party::Gateway,
+        }
+    }
+
+    /// The code under which it is logged: the Close code that decided, 1005 for a Close without one, 1006 where no
+    /// Close was received.
+    pub fn logged_code(self) -> u16 {
+        match self {
+            Self::ClientClosed(code) | Self::BackendClosed(code) => code.map_or(1005, CloseCode::get),
+            Self::ClientEnded | Self::ClientLost | Self::ClientStalled => 1006,
+            Self::ClientViolation(_)
+            | Self::Idle
+            | Self::PingUnanswered
+            | Self::BackendEnded
+            | Self::BackendLost
+            | Self::BackendViolation(_)
+            | Self::BackendNotText
+            | Self::BackendStalled
+            | Self::Drained => self.code_to_client().map_or(1006, CloseCode::get),
+        }
+    }
+
+    /// The label of logs and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::ClientClosed(_) => "client_closed",
+            Self::ClientEnded => "client_ended",
+            Self::ClientLost => "client_lost",
+            Self::ClientViolation(_) => "client_violation",
+            Self::ClientStalled => "client_stalled",
+            Self::Idle => "idle",
+            Self::PingUnanswered => "ping_unanswered",
+            Self::BackendClosed(_) => "backend_closed",
+            Self::BackendEnded => "backend_ended",
+            Self::BackendLost => "backend_lost",
+            Self::BackendViolation(_) => "backend_violation",
+            Self::BackendNotText => "backend_not_text",
+            Self::BackendStalled => "backend_stalled",
+            Self::Drained => "drained",
+        }
+    }
+
+    /// What exactly was wrong, where a peer did wrong.
+    pub fn violation(self) -> Option<Violation> {
+        match self {
+            Self::ClientViolation(violation) | Self::BackendViolation(violation) => Some(violation),
+            Self::ClientClosed(_)
+            | Self::ClientEnded
+            | Self::ClientLost
+            | Self::ClientStalled
+            | Self::Idle
+            | Self::PingUnanswered
+            | Self::BackendClosed(_)
+            | Self::BackendEnded
+            | Self::BackendLost
+            | Self::BackendNotText
+            | Self::BackendStalled
+            | Self::Drained => None,
+        }
+    }
+}

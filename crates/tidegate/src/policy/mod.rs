@@ -1,0 +1,173 @@
+//! Who may open a WebSocket on a route. Deny is the default; no await, no I/O, no clock.
+
+mod origin;
+
+use std::sync::Arc;
+
+use tidegate_proto::handshake::{Offer, Subprotocol, Subprotocols as Offered};
+
+use crate::config::{Backend, OriginTuple, Route, Subprotocols};
+use crate::route::Selected;
+
+/// The evidence that a client may be connected to the backend of a route. Only [`decide`] makes one, and only with one
+/// can a backend be connected.
+#[derive(Debug)]
+pub struct Permit {
+    selected: Selected,
+    offer: Offer,
+    subprotocol: SubprotocolChoice,
+}
+
+/// Who settles the subprotocol.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SubprotocolChoice {
+    /// The gateway has: this one, or none.
+    Settled(Option<Subprotocol>),
+    /// The backend is offered what the client offered.
+    Backend,
+}
+
+/// Why a client may not connect.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Denied {
+    /// More than one Origin field: 400.
+    #[error("the request has more than one Origin field")]
+    OriginRepeated,
+    /// Another site than the route allows: 403.
+    #[error("this origin may not connect here")]
+    Origin,
+    /// No Origin, and the route wants one: 403.
+    #[error("a request without Origin may not connect here")]
+    OriginMissing,
+    /// None of the offered subprotocols is served, and the route requires one: 400.
+    #[error("none of the offered subprotocols is served here")]
+    Subprotocol,
+}
+
+impl Permit {
+    /// The route.
+    pub const fn route(&self) -> &Arc<Route> {
+        self.selected.route()
+    }
+
+    /// The route as it was selected.
+    pub const fn selected(&self) -> &Selected {
+        &self.selected
+    }
+
+    /// The client's opening handshake.
+    pub const fn offer(&self) -> &Offer {
+        &self.offer
+    }
+
+    /// What is decided about the subprotocol.
+    pub const fn subprotocol(&self) -> &SubprotocolChoice {
+        &self.subprotocol
+    }
+}
+
+/// Decides about one upgrade request. `origins` are the values of all its Origin fields, `own` is the origin that the
+/// request was made to.
+///
+/// # Errors
+/// What the client did wrong, or may not do.
+pub fn decide<'a>(
+    selected: Selected,
+    offer: Offer,
+    origins: impl IntoIterator<Item = &'a [u8]>,
+    own: &OriginTuple,
+) -> Result<Permit, Denied> {
+    let route = selected.route();
+    let mut origins = origins.into_iter();
+    match (origins.next(), origins.next()) {
+        (Some(_), Some(_)) => return Err(Denied::OriginRepeated),
+        (None, _) if route.allow_missing_origin => {}
+        (None, _) => return Err(Denied::OriginMissing),
+        (Some(origin), None) => {
+            let allowed = std::str::from_utf8(origin).is_ok_and(|origin| origin::is_allowed(&route.origins, origin, own));
+            if !allowed {
+                return Err(Denied::Origin);
+            }
+        }
+    }
+    let subprotocol = choose(route, selected.backend(), offer.subprotocols())?;
+    Ok(Permit { selected, offer, subprotocol })
+}
+
+fn choose(route: &Route, backend: &Backend, offered: &Offered) -> Result<SubprotocolChoice, Denied> {
+    let (names, required) = match &route.subprotocols {
+        Subprotocols::Unset if matches!(backend, Backend::WebSocket(_) | Backend::Http(_)) => {
+            return Ok(SubprotocolChoice::Backend);
+        }
+        Subprotocols::Unset => return Ok(SubprotocolChoice::Settled(offered.iter().next().cloned())),
+        Subprotocols::List { names, required } => (names, *required),
+    };
+    let chosen = offered.iter().find(|offer| names.iter().any(|name| name == offer.as_str())).cloned();
+    if chosen.is_none() && required {
+        return Err(Denied::Subprotocol);
+    }
+    Ok(SubprotocolChoice::Settled(chosen))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, parse};
+    use crate::route::{Kind, Table};
+    use std::path::Path;
+    use tidegate_proto::handshake::{HttpVersion, ServerRules, check};
+
+    fn decide_on(keys: &str, backend: &str, fields: &[(&str, &str)]) -> Result<Permit, Denied> {
+        let text = format!("[[route]]\npath = \"/\"\nbackend = \"{backend}\"\n{keys}");
+        let checked = parse(&text, Path::new("t"), &Overrides::default());
+        let config = checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let selected = Table::new(config.routes).select(Kind::WebSocket, "gw.test", "/").unwrap();
+        let headers: Vec<_> = [
+            ("Host", "gw.test"),
+            ("Upgrade", "websocket"),
+            ("Connection", "Upgrade"),
+            ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),
+            ("Sec-WebSocket-Version", "13"),
+        ]
+        .into_iter()
+        .chain(fields.iter().copied())
+        .collect();
+        let offer = check("GET", HttpVersion::Http11, &headers[..], ServerRules::default()).unwrap();
+        let origins = fields.iter().filter(|(name, _)| *name == "Origin").map(|(_, value)| value.as_bytes());
+        let own = OriginTuple { scheme: "http".into(), host: "gw.test".into(), port: 80 };
+        decide(selected, offer, origins, &own)
+    }
+
+    fn chosen(keys: &str, backend: &str, offer: &str) -> Option<String> {
+        match decide_on(keys, backend, &[("Sec-WebSocket-Protocol", offer)]).unwrap().subprotocol {
+            SubprotocolChoice::Settled(chosen) => chosen.map(|name| name.as_str().to_owned()),
+            SubprotocolChoice::Backend => Some("(backend)".into()),
+        }
+    }
+
+    #[test]
+    fn t074_t076_number_of_origins() {
+        assert!(decide_on("", "echo:", &[("Origin", "http://gw.test")]).is_ok());
+        assert!(decide_on("", "echo:", &[]).is_ok());
+        assert_eq!(decide_on("allow_missing_origin = false", "echo:", &[]).unwrap_err(), Denied::OriginMissing);
+        assert_eq!(decide_on("", "echo:", &[("Origin", "http://evil.test")]).unwrap_err(), Denied::Origin);
+        for pair in [["http://gw.test", "http://evil.test"], ["http://evil.test", "http://gw.test"]] {
+            let fields = pair.map(|origin| ("Origin", origin));
+            assert_eq!(decide_on("", "echo:", &fields).unwrap_err(), Denied::OriginRepeated);
+        }
+    }
+
+    #[test]
+    fn t047_t048_subprotocols() {
+        let tcp = "tcp://127.0.0.1:1";
+        assert_eq!(chosen("", tcp, "binary, base64").as_deref(), Some("binary"));
+        assert_eq!(chosen("", "ws://127.0.0.1:1", "binary, base64").as_deref(), Some("(backend)"));
+        assert_eq!(chosen(r#"subprotocols = ["superchat"]"#, tcp, "chat, superchat").as_deref(), Some("superchat"));
+        assert_eq!(chosen(r#"subprotocols = ["b", "a"]"#, tcp, "a, b").as_deref(), Some("a"), "the client's order");
+        assert_eq!(chosen(r#"subprotocols = ["x"]"#, tcp, "a, b"), None);
+        assert_eq!(chosen("subprotocols = []", tcp, "a, b"), None);
+        let required = "subprotocols = [\"x\"]\nsubprotocol_required = true";
+        assert_eq!(decide_on(required, tcp, &[("Sec-WebSocket-Protocol", "a")]).unwrap_err(), Denied::Subprotocol);
+        assert_eq!(decide_on(required, tcp, &[]).unwrap_err(), Denied::Subprotocol);
+    }
+}

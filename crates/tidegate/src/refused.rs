@@ -1,0 +1,86 @@
+//! Every reason to answer a request with an error, and what the client is told. The only such table.
+
+use http::StatusCode;
+use tidegate_proto::handshake::Refusal;
+
+use crate::backend::ConnectError;
+use crate::policy::Denied;
+use crate::request::BadRequest;
+use crate::route::NoRoute;
+
+/// Why a request is not served. What the client reads of it names nothing of ours.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Refused {
+    /// The head cannot be understood.
+    #[error(transparent)]
+    BadRequest(#[from] BadRequest),
+    /// The opening handshake is none.
+    #[error(transparent)]
+    Handshake(#[from] Refusal),
+    /// There is no route.
+    #[error(transparent)]
+    Route(#[from] NoRoute),
+    /// The policy of the route.
+    #[error(transparent)]
+    Policy(#[from] Denied),
+    /// There is no backend.
+    #[error(transparent)]
+    Backend(#[from] ConnectError),
+    /// The gateway is stopping.
+    #[error("the gateway is stopping")]
+    Draining,
+}
+
+impl Refused {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::BadRequest(BadRequest::TargetTooLong) => StatusCode::URI_TOO_LONG,
+            Self::BadRequest(BadRequest::Method) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadRequest(BadRequest::Host(_) | BadRequest::Path(_)) => StatusCode::BAD_REQUEST,
+            Self::Handshake(refusal) => {
+                StatusCode::from_u16(refusal.status()).expect("the protocol crate answers with real statuses")
+            }
+            Self::Route(NoRoute::NotFound) => StatusCode::NOT_FOUND,
+            Self::Route(NoRoute::NeedsUpgrade) => StatusCode::UPGRADE_REQUIRED,
+            Self::Route(NoRoute::NotWebSocket) => StatusCode::BAD_REQUEST,
+            Self::Policy(Denied::OriginRepeated | Denied::Subprotocol) => StatusCode::BAD_REQUEST,
+            Self::Policy(Denied::Origin | Denied::OriginMissing) => StatusCode::FORBIDDEN,
+            Self::Backend(error) => error.status(),
+            Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// The fields that must go with the status.
+    pub(crate) fn fields(&self) -> &'static [(&'static str, &'static str)] {
+        match self {
+            Self::Handshake(refusal) => refusal.fields(),
+            Self::Route(NoRoute::NeedsUpgrade) => {
+                &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
+            }
+            Self::BadRequest(BadRequest::Method) => &[("Allow", "GET, HEAD")],
+            Self::BadRequest(_) | Self::Route(_) | Self::Policy(_) | Self::Backend(_) | Self::Draining => &[],
+        }
+    }
+
+    /// What the client is told: of a backend only that there is none, and no address.
+    pub(crate) fn sentence(&self) -> String {
+        match self {
+            Self::Backend(error) => match error {
+                ConnectError::Unreachable(_) => "the service behind this gateway cannot be reached",
+                ConnectError::Exhausted(_) => "the gateway has no resources for another connection",
+                ConnectError::ConnectTimeout | ConnectError::UpgradeTimeout => {
+                    "the service behind this gateway did not answer in time"
+                }
+                ConnectError::Http(_) | ConnectError::Handshake(_) | ConnectError::Answered(_) => {
+                    "the service behind this gateway answered wrongly"
+                }
+                ConnectError::NotBuilt => "this route is configured for something that this version cannot do",
+            }
+            .to_owned(),
+            Self::BadRequest(_) | Self::Handshake(_) | Self::Route(_) | Self::Policy(_) | Self::Draining => {
+                self.to_string()
+            }
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! A WebSocket that ends at the gateway: frames are read from it, and our own control frames find their place between
+//! the frames that are sent to it.
+
+use std::ops::Range;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tidegate_proto::{Close, Closing, ControlFrame, Decoder, MaskingKey, Opcode};
+use tokio::time::Instant;
+
+use super::leg::{Leg, Read};
+use crate::scratch::HEADROOM;
+
+/// How long a peer may take to answer our Close, and a frame under way to end before it.
+pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(5);
+
+/// How long a client's TCP connection is read after our FIN, so that no reset eats our Close.
+pub(super) const LINGER: Duration = Duration::from_secs(2);
+
+#[derive(Debug)]
+pub(super) struct Endpoint {
+    pub(super) leg: Leg,
+    pub(super) decoder: Decoder,
+    pub(super) closing: Closing,
+    /// The beginning of a header or control frame that the last read cut; bounded by the decoder.
+    carry: Vec<u8>,
+    /// We are the client of this WebSocket: what we send is masked.
+    masks: bool,
+    /// A relayed frame is under way: nothing may come between its bytes.
+    mid_frame: bool,
+    /// Its frames broke the protocol: nothing more is read from it.
+    failed: bool,
+    due: Due,
+    /// When we stop waiting for the other side of the closing handshake.
+    close_until: Option<Instant>,
+}
+
+/// Control frames of our own that wait for a frame boundary. One of each kind at most: a newer Pong takes the place of
+/// an older one (RFC 6455 §5.5.3).
+#[derive(Debug, Default)]
+struct Due {
+    pong: Option<Box<ControlFrame>>,
+    ping: Option<Box<ControlFrame>>,
+    close: Option<Box<ControlFrame>>,
+}
+
+/// What [`Endpoint::fill`] brought.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Fill {
+    /// Frames, or parts of them, in this range of the scratch buffer, with at least 16 bytes free in front.
+    Bytes(Range<usize>),
+    End,
+    Failed,
+}
+
+impl Endpoint {
+    pub(super) fn new(leg: Leg, decoder: Decoder, masks: bool) -> Self {
+        Self {
+            leg,
+            decoder,
+            closing: Closing::default(),
+            carry: Vec::new(),
+            masks,
+            mid_frame: false,
+            failed: false,
+            due: Due::default(),
+            close_until: None,
+        }
+    }
+
+    /// Whether frames are still expected from it.
+    pub(super) const fn is_readable(&self) -> bool {
+        self.leg.is_readable() && !self.closing.received() && !self.failed
+    }
+
+    /// Whether data may still be sent to it.
+    pub(super) const fn is_writable(&self) -> bool {
+        self.leg.is_writable() && self.closing.may_send() && self.due.close.is_none()
+    }
+
+    /// Whether a Close of ours was sent or waits for a frame boundary.
+    pub(super) const fn is_closing(&self) -> bool {
+        !self.closing.may_send() || self.due.close.is_some()
+    }
+
+    /// Whether the Close that is due waits for the end of a relayed frame.
+    pub(super) const fn close_waits_for_frame(&self) -> bool {
+        self.mid_frame && self.due.close.is_some()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.leg.deadline().into_iter().chain(self.close_until.filter(|_| self.leg.is_open())).min()
+    }
+
+    /// Reads at most `room` bytes behind what the last read left over.
+    pub(super) fn fill(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], room: usize) -> Poll<Fill> {
+        let end = scratch.len().min(HEADROOM + room);
+        Poll::Ready(match ready!(self.leg.poll_read(cx, &mut scratch[HEADROOM..end])) {
+            Read::Bytes(bytes) => {
+                let start = HEADROOM - self.carry.len();
+                scratch[start..HEADROOM].copy_from_slice(&self.carry);
+                self.carry = Vec::new();
+                Fill::Bytes(start..HEADROOM + bytes)
+            }
+            Read::End => Fill::End,
+            Read::Failed => Fill::Failed,
+        })
+    }
+
+    /// Keeps what the decoder could not consume yet, for the next [`fill`](Self::fill).
+    pub(super) fn keep(&mut self, rest: &[u8]) {
+        debug_assert!(rest.len() <= tidegate_proto::CARRY_BYTES_MAX, "the decoder leaves less than a control frame");
+        if !rest.is_empty() {
+            self.carry = rest.to_vec();
+        }
+    }
+
+    /// Sends whole frames.
+    pub(super) fn send(&mut self, cx: &mut Context<'_>, now: Instant, frames: &[u8]) {
+        if self.is_writable() {
+            self.leg.send(cx, now, frames);
+        }
+    }
+
+    /// Passes on a stretch of frames that may begin and end inside one. `boundary` is the last place in it, if any,
+    /// between two frames; there our own frames go in. Whether one of them was a ping.
+    pub(super) fn pass_on(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        frames: &[u8],
+        boundary: Option<usize>,
+    ) -> bool {
+        if !self.leg.is_writable() || !self.closing.may_send() {
+            return false;
+        }
+        let Some(boundary) = boundary else {
+            self.leg.send(cx, now, frames);
+            return false;
+        };
+        let (before, after) = if self.due.any() { frames.split_at(boundary) } else { (frames, &[][..]) };
+        self.leg.send(cx, now, before);
+        self.mid_frame = false;
+        let pinged = self.send_due(cx, now);
+        if self.closing.may_send() {
+            self.leg.send(cx, now, after);
+            self.mid_frame = boundary < frames.len();
+        }
+        pinged
+    }
+
+    /// Sends the control frames that are due, if this is a frame boundary. Whether one of them was a ping.
+    pub(super) fn send_due(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.mid_frame || !self.due.any() || !self.closing.may_send() {
+            return false;
+        }
+        // A pong and a ping wait until the socket takes bytes again, so a client that reads nothing holds one of each.
+        let mut pinged = false;
+        if !self.leg.has_unsent() {
+            for (frame, is_ping) in [(self.due.pong.take(), false), (self.due.ping.take(), true)] {
+                if let Some(frame) = frame {
+                    self.leg.send(cx, now, frame.as_slice());
+                    pinged |= is_ping;
+                }
+            }
+        }
+        if let Some(frame) = self.due.close.take()
+            && self.closing.send()
+        {
+            self.leg.send(cx, now, frame.as_slice());
+            self.due = Due::default();
+        }
+        pinged
+    }
+
+    pub(super) fn owe_pong(&mut self, payload: &[u8]) {
+        self.due.pong = Some(Box::new(ControlFrame::new(Opcode::Pong, payload, self.mask())));
+    }
+
+    pub(super) fn owe_ping(&mut self, payload: &[u8]) {
+        self.due.ping = Some(Box::new(ControlFrame::new(Opcode::Ping, payload, self.mask())));
+    }
+
+    /// Puts a Close in line for the next frame boundary; waits [`CLOSE_WAIT`] for the peer's, or for the boundary.
+    pub(super) fn close(&mut self, now: Instant, close: &Close<'_>) {
+        if !self.is_closing() {
+            self.due.close = Some(Box::new(close.frame(self.mask())));
+            self.wait_for_close(now);
+        }
+    }
+
+    /// A Close of the far side is passed on as it is.
+    pub(super) fn pass_on_close(&mut self, cx: &mut Context<'_>, now: Instant, frame: &[u8]) {
+        if self.is_writable() && self.closing.send() {
+            self.leg.send(cx, now, frame);
+            self.wait_for_close(now);
+        }
+    }
+
+    /// Its frames broke the protocol (RFC 6455 §7.1.7: what follows is not looked at).
+    pub(super) const fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// Ends the TCP connection where the closing handshake is complete or has taken too long.
+    pub(super) fn settle(&mut self, now: Instant) {
+        let overdue = self.close_until.is_some_and(|until| now >= until);
+        if self.leg.is_open() && (self.closing.is_complete() || overdue || self.will_not_answer()) {
+            self.leg.finish(now + LINGER);
+        }
+    }
+
+    /// Our Close is out, and the peer's will not come or not be looked at.
+    const fn will_not_answer(&self) -> bool {
+        !self.closing.may_send() && (self.leg.read_ended() || self.failed)
+    }
+
+    fn wait_for_close(&mut self, now: Instant) {
+        self.close_until.get_or_insert(now + CLOSE_WAIT);
+    }
+
+    fn mask(&self) -> Option<MaskingKey> {
+        self.masks.then(|| {
+            let mut key = [0; 4];
+            getrandom::fill(&mut key).expect("the system gives random bytes");
+            MaskingKey::new(key)
+        })
+    }
+}
+
+impl Due {
+    const fn any(&self) -> bool {
+        self.pong.is_some() || self.ping.is_some() || self.close.is_some()
+    }
+}

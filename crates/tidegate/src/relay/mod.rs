@@ -1,0 +1,421 @@
+//! The relay: payload between two sockets, for hours, in one task.
+//!
+//! One future drives both directions; there is no second task, no channel and no lock. A turn reads into the worker's
+//! scratch buffer, asks the protocol crate what the bytes mean, and makes one write of them. A connection owns memory
+//! only while a socket cannot take its bytes, and reads nothing for that socket meanwhile.
+//!
+//! `tcp`, `websocket` and `echo` each hold the two directions of one kind of far side. How connections end is here, in
+//! [`Relay::end`] and [`Relay::settle`], and is the same for all.
+
+mod echo;
+mod endpoint;
+mod keepalive;
+mod leg;
+mod tcp;
+mod websocket;
+
+use std::future::poll_fn;
+use std::pin::pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidegate_proto::{Close, CloseCode, Decoder, Limits, Reserved, Role};
+use tokio::time::Instant;
+
+use self::echo::Echo;
+use self::endpoint::{Endpoint, Fill};
+use self::keepalive::{Demand, Keepalive};
+use self::leg::Leg;
+use self::tcp::Tcp;
+use crate::clock;
+use crate::config::{MessageType, Route};
+use crate::drain::Drain;
+use crate::io::Socket;
+use crate::outcome::End;
+use crate::scratch;
+
+/// Reads of each direction in one turn of the task, before neighbours get theirs.
+const READS_PER_TURN: usize = 4;
+
+/// How long a backend may take to read what it was sent before our FIN, and to end its side after it.
+const BACKEND_FINISH: Duration = Duration::from_secs(30);
+
+/// How long a backend may be silent after the FIN of a client that sent no Close.
+const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
+
+/// The far side of a relay.
+#[derive(Debug)]
+pub enum FarSide {
+    /// The gateway itself answers each message with itself.
+    Echo,
+    /// A backend of raw bytes.
+    Tcp(Socket),
+    /// A WebSocket backend whose handshake is done; the bytes are what it sent with it.
+    WebSocket {
+        /// The connection.
+        socket: Socket,
+        /// What was read together with its 101.
+        early: Bytes,
+        /// What the extensions that the two endpoints agreed on make of the reserved bits.
+        reserved: Reserved,
+    },
+}
+
+/// What was relayed, payload only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes from the client.
+    pub bytes_in: u64,
+    /// Bytes to the client.
+    pub bytes_out: u64,
+    /// Messages from the client.
+    pub messages_in: u64,
+    /// Messages to the client.
+    pub messages_out: u64,
+}
+
+/// Relays until both sides are gone.
+pub async fn run(client: Socket, early: Bytes, far: FarSide, rules: &Route, drain: Drain) -> (End, Counts) {
+    let mut relay = Relay::new(client, early, far, rules);
+    let mut drained = pin!(drain.started());
+    let mut drain_watched = false;
+    let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
+    poll_fn(|cx| {
+        if (!drain_watched || drain.is_started())
+            && relay.drain_at.is_none()
+            && drained.as_mut().poll(cx).is_ready()
+        {
+            relay.drain_at = Some(clock::now() + drain.delay());
+        }
+        drain_watched = true;
+        loop {
+            if scratch::with(|scratch| relay.poll(cx, scratch)).is_ready() {
+                return Poll::Ready(());
+            }
+            // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
+            let deadline = relay.deadline();
+            if deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
+            if alarm.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            alarm.as_mut().reset(deadline.max(clock::now() + Duration::from_millis(1)));
+        }
+    })
+    .await;
+    (relay.end.unwrap_or(End::ClientLost), relay.counts)
+}
+
+/// A connection under way.
+#[derive(Debug)]
+struct Relay {
+    client: Endpoint,
+    far: Far,
+    keepalive: Keepalive,
+    counts: Counts,
+    /// The first cause of the end.
+    end: Option<End>,
+    drain_at: Option<Instant>,
+    /// Since when the client has ended its direction while the backend may still answer.
+    half_closed_since: Option<Instant>,
+}
+
+#[derive(Debug)]
+enum Far {
+    Echo(Echo),
+    Tcp(Box<Tcp>),
+    WebSocket(Box<Endpoint>),
+}
+
+impl Relay {
+    fn new(client: Socket, early: Bytes, far: FarSide, rules: &Route) -> Self {
+        let reserved = match &far {
+            FarSide::WebSocket { reserved, .. } => *reserved,
+            FarSide::Echo | FarSide::Tcp(_) => Reserved::None,
+        };
+        let limits = limits(rules, &far);
+        let decoder = |role| Decoder::new(role, limits).with_reserved(reserved);
+        let far = match far {
+            FarSide::Echo => Far::Echo(Echo::default()),
+            FarSide::Tcp(socket) => {
+                let leg = Leg::new(socket, Bytes::new());
+                Far::Tcp(Box::new(Tcp::new(leg, rules.message == MessageType::Text, rules.frame_bytes_max)))
+            }
+            FarSide::WebSocket { socket, early, .. } => {
+                Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), decoder(Role::Client), true)))
+            }
+        };
+        let now = clock::now();
+        Self {
+            client: Endpoint::new(Leg::new(client, early), decoder(Role::Server), false),
+            far,
+            keepalive: Keepalive::new(now, rules.ping_interval, rules.ping_timeout, rules.idle_timeout),
+            counts: Counts::default(),
+            end: None,
+            drain_at: None,
+            half_closed_since: None,
+        }
+    }
+
+    /// One turn: whatever can move, moves. Ready when both sides are gone.
+    fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
+        let now = clock::now();
+        self.on_time(now);
+        for _ in 0..READS_PER_TURN {
+            let mut moved = self.inbound(cx, now, scratch);
+            moved |= self.outbound(cx, now, scratch);
+            self.send_due(cx, now);
+            self.settle(now); // may make a Close due,
+            self.send_due(cx, now);
+            self.settle(now); // which may complete a closing handshake
+            moved |= self.client.leg.flush(cx, now);
+            moved |= self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
+            moved |= self.client.leg.poll_finish(cx, now, scratch);
+            moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
+            if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
+                return Poll::Ready(());
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    }
+
+    /// Client to backend. Whether anything moved.
+    fn inbound(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
+        if !self.client.is_readable() {
+            return false;
+        }
+        let room = self.inbound_room();
+        if room == 0 {
+            return false;
+        }
+        match self.client.fill(cx, scratch, room) {
+            Poll::Pending => return false,
+            Poll::Ready(Fill::Failed) => self.end(End::ClientLost, now),
+            Poll::Ready(Fill::End) => self.client_ended(now),
+            Poll::Ready(Fill::Bytes(range)) => {
+                let frames = match &self.far {
+                    Far::Echo(_) => self.inbound_to_echo(cx, now, scratch, range),
+                    Far::Tcp(_) => self.inbound_to_tcp(cx, now, scratch, range),
+                    Far::WebSocket(_) => self.inbound_to_websocket(cx, now, scratch, range),
+                };
+                if let Err(violation) = frames {
+                    self.client.fail();
+                    self.end(End::ClientViolation(violation), now);
+                }
+            }
+        }
+        true
+    }
+
+    /// Backend to client. Whether anything moved.
+    fn outbound(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
+        match &self.far {
+            Far::Echo(_) => false,
+            Far::Tcp(_) => self.outbound_from_tcp(cx, now, scratch),
+            Far::WebSocket(_) => self.outbound_from_websocket(cx, now, scratch),
+        }
+    }
+
+    /// How much may be read from the client: as much as the far side has room for.
+    fn inbound_room(&self) -> usize {
+        match &self.far {
+            Far::Echo(_) => self.client.leg.room(),
+            Far::Tcp(tcp) => tcp.leg.room(),
+            Far::WebSocket(backend) => backend.leg.room(),
+        }
+    }
+
+    /// The client's FIN without a Close frame. A TCP backend may still answer; for others it is an abnormal end.
+    fn client_ended(&mut self, now: Instant) {
+        self.keepalive.stop();
+        match &self.far {
+            Far::Tcp(tcp) if tcp.leg.is_readable() && !self.client.is_closing() => {
+                self.half_closed_since = Some(now);
+            }
+            Far::Echo(_) | Far::Tcp(_) | Far::WebSocket(_) => self.end(End::ClientEnded, now),
+        }
+    }
+
+    /// What the clock demands.
+    fn on_time(&mut self, now: Instant) {
+        if self.drain_at.is_some_and(|at| now >= at) {
+            self.end(End::Drained, now);
+        }
+        if self.half_closed_since.is_some_and(|since| now >= since + HALF_CLOSED_SILENCE) {
+            self.end(End::ClientEnded, now);
+        }
+        if self.client.leg.is_stalled(now) {
+            self.end(End::ClientStalled, now);
+            self.client.leg.abort();
+        }
+        if self.far.leg_mut().is_some_and(|leg| leg.is_stalled(now)) {
+            self.end(End::BackendStalled, now);
+            self.far.abort();
+        }
+        let paused = self.client.is_readable() && self.inbound_room() == 0;
+        match self.keepalive.on_time(now, paused) {
+            None => {}
+            Some(Demand::Ping) => {
+                let payload = *self.keepalive.payload();
+                self.client.owe_ping(&payload);
+            }
+            Some(Demand::Unanswered) => self.end(End::PingUnanswered, now),
+            Some(Demand::Idle) => self.end(End::Idle, now),
+        }
+    }
+
+    /// When [`poll`](Self::poll) must run although no socket is ready.
+    fn deadline(&self) -> Instant {
+        let far = match &self.far {
+            Far::Echo(_) => None,
+            Far::Tcp(tcp) => tcp.leg.deadline(),
+            Far::WebSocket(backend) => backend.deadline(),
+        };
+        let half_closed = self.half_closed_since.map(|since| since + HALF_CLOSED_SILENCE);
+        [self.client.deadline(), far, self.keepalive.deadline(), half_closed, self.drain_at.filter(|_| self.end.is_none())]
+            .into_iter()
+            .flatten()
+            .min()
+            .unwrap_or_else(|| clock::now() + Duration::from_secs(3600))
+    }
+
+    fn send_due(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.client.send_due(cx, now) {
+            self.keepalive.pinged(now);
+        }
+        if let Far::WebSocket(backend) = &mut self.far {
+            backend.send_due(cx, now);
+        }
+    }
+
+    /// Begins the end. The first cause decides what each side is told; a later one changes nothing.
+    fn end(&mut self, cause: End, now: Instant) {
+        if self.end.is_some() {
+            return self.end_again(cause);
+        }
+        self.end = Some(cause);
+        self.keepalive.stop();
+        self.half_closed_since = None;
+        if let (Far::WebSocket(backend), Some(code)) = (&mut self.far, cause.code_to_backend()) {
+            backend.close(now, &Close::code(code));
+        }
+        match cause {
+            End::ClientClosed(_) | End::BackendClosed(_) => {} // their frames say more than a code
+            End::ClientLost | End::ClientStalled => self.client.leg.abort(),
+            End::ClientEnded => self.client.leg.finish(now + endpoint::LINGER),
+            End::ClientViolation(_)
+            | End::Idle
+            | End::PingUnanswered
+            | End::BackendEnded
+            | End::BackendLost
+            | End::BackendViolation(_)
+            | End::BackendNotText
+            | End::BackendStalled
+            | End::Drained => self.client.close(now, &Close::code(cause.code_to_client().unwrap_or(CloseCode::NORMAL))),
+        }
+        if matches!(cause, End::ClientLost | End::ClientEnded) {
+            self.far.abort_websocket();
+        }
+    }
+
+    /// A second cause, while the first is being carried out: only what it makes impossible is given up.
+    fn end_again(&mut self, cause: End) {
+        match cause {
+            End::ClientLost | End::ClientStalled => self.client.leg.abort(),
+            End::BackendLost | End::BackendStalled => self.far.abort(),
+            End::ClientClosed(_)
+            | End::ClientEnded
+            | End::ClientViolation(_)
+            | End::Idle
+            | End::PingUnanswered
+            | End::BackendClosed(_)
+            | End::BackendEnded
+            | End::BackendViolation(_)
+            | End::BackendNotText
+            | End::Drained => {}
+        }
+    }
+
+    /// Draws the consequences of what has happened so far, for each side from what the other can still do.
+    fn settle(&mut self, now: Instant) {
+        self.client.settle(now);
+        let client_gives = self.client.is_readable();
+        let client_is_done = !self.client.leg.is_open();
+        match &mut self.far {
+            Far::Echo(_) => {}
+            Far::Tcp(tcp) => {
+                if !client_gives {
+                    tcp.leg.half_close();
+                }
+                if client_is_done && !tcp.leg.is_gone() {
+                    tcp.leg.finish(now + BACKEND_FINISH);
+                }
+            }
+            Far::WebSocket(backend) => {
+                backend.settle(now);
+                if !client_gives && backend.close_waits_for_frame() {
+                    backend.leg.abort(); // the frame will never end, so neither can a Close be sent
+                }
+                if client_is_done && backend.leg.is_open() && !backend.is_closing() {
+                    backend.leg.finish(now + endpoint::LINGER);
+                }
+                let backend_gives = backend.is_readable();
+                if !backend_gives && self.client.close_waits_for_frame() && self.client.leg.is_open() {
+                    self.client.leg.finish(now + endpoint::LINGER);
+                }
+                if !backend_gives && let Some(End::ClientClosed(code)) = self.end {
+                    self.client.close(now, &Close { code, reason: "" });
+                }
+            }
+        }
+    }
+}
+
+impl Far {
+    fn leg_mut(&mut self) -> Option<&mut Leg> {
+        match self {
+            Self::Echo(_) => None,
+            Self::Tcp(tcp) => Some(&mut tcp.leg),
+            Self::WebSocket(backend) => Some(&mut backend.leg),
+        }
+    }
+
+    fn abort(&mut self) {
+        if let Some(leg) = self.leg_mut() {
+            leg.abort();
+        }
+    }
+
+    fn fail_websocket(&mut self) {
+        if let Self::WebSocket(backend) = self {
+            backend.fail();
+        }
+    }
+
+    /// An abnormal end of the client is passed on as one.
+    fn abort_websocket(&mut self) {
+        if let Self::WebSocket(backend) = self {
+            backend.leg.abort();
+        }
+    }
+}
+
+/// The limits of a route for this kind of far side. To a TCP backend messages mean nothing and are never held, so they
+/// are limited only where the route says so.
+fn limits(rules: &Route, far: &FarSide) -> Limits {
+    let default = match far {
+        FarSide::Tcp(_) => Limits::NONE,
+        FarSide::Echo | FarSide::WebSocket { .. } => Limits::default(),
+    };
+    Limits {
+        frame_bytes_max: rules.frame_bytes_max,
+        message_bytes_max: rules.message_bytes_max.unwrap_or(default.message_bytes_max),
+        fragments_max: rules.fragments_max.unwrap_or(default.fragments_max),
+    }
+}

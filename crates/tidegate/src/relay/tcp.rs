@@ -1,0 +1,156 @@
+//! WebSocket to TCP: payload out of frames, frames around payload.
+//!
+//! Inbound, the payload of all frames of a read is moved together in place, so that it makes one write. Outbound, the
+//! frame header is put into the free bytes in front of what was read, so that it is one read, one header, one write.
+
+use std::ops::Range;
+use std::task::{Context, Poll};
+
+use tidegate_proto::{Event, FrameHeader, Opcode, Utf8, Violation};
+use tokio::time::Instant;
+
+use super::leg::{Leg, Read};
+use super::{Far, Relay};
+use crate::outcome::End;
+use crate::scratch::{HEADROOM, READ_BYTES_MAX};
+
+/// A backend of raw bytes.
+#[derive(Debug)]
+pub(super) struct Tcp {
+    pub(super) leg: Leg,
+    /// Payload bytes of the largest frame made from its bytes.
+    frame_bytes_max: usize,
+    /// With `message = "text"`: the beginning of a code point, held back until the rest of it arrives.
+    text: Option<Vec<u8>>,
+}
+
+impl Tcp {
+    pub(super) fn new(leg: Leg, text: bool, frame_bytes_max: u64) -> Self {
+        let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
+        Self { leg, frame_bytes_max, text: text.then(Vec::new) }
+    }
+}
+
+/// What an event leaves to do once the buffer is free again.
+enum Kind {
+    Payload(usize),
+    Nothing,
+}
+
+impl Relay {
+    pub(super) fn inbound_to_tcp(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+        range: Range<usize>,
+    ) -> Result<(), Violation> {
+        let mut at = range.start;
+        let mut payload = Range { start: at, end: at };
+        let result = loop {
+            let (consumed, event) = match self.client.decoder.decode(&mut scratch[at..range.end]) {
+                Ok(Some(decoded)) => decoded,
+                Ok(None) => break Ok(()),
+                Err(violation) => break Err(violation),
+            };
+            let mut heard = true;
+            let kind = match event {
+                Event::Data { payload, ends_message, .. } => {
+                    self.counts.messages_in += u64::from(ends_message);
+                    Kind::Payload(payload.len())
+                }
+                Event::Ping(payload) => {
+                    self.client.owe_pong(payload);
+                    Kind::Nothing
+                }
+                Event::Pong(payload) => {
+                    heard = !self.keepalive.answered(payload);
+                    Kind::Nothing
+                }
+                Event::Close(close) => {
+                    self.end(End::ClientClosed(close.code), now);
+                    if self.client.closing.receive() {
+                        self.client.close(now, &close);
+                    }
+                    Kind::Nothing
+                }
+            };
+            at += consumed;
+            if heard {
+                self.keepalive.heard(now);
+            }
+            if let Kind::Payload(len) = kind {
+                if payload.is_empty() {
+                    payload = at - len..at;
+                } else {
+                    scratch.copy_within(at - len..at, payload.end);
+                    payload.end += len;
+                }
+            }
+            if self.client.closing.received() {
+                break Ok(());
+            }
+        };
+        self.client.keep(if result.is_ok() && self.client.is_readable() { &scratch[at..range.end] } else { &[] });
+        self.counts.bytes_in += payload.len() as u64;
+        if let Far::Tcp(tcp) = &mut self.far {
+            tcp.leg.send(cx, now, &scratch[payload]);
+        }
+        result
+    }
+
+    pub(super) fn outbound_from_tcp(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
+        let Far::Tcp(tcp) = &mut self.far else { return false };
+        let room = self.client.leg.room().min(tcp.frame_bytes_max);
+        if !tcp.leg.is_readable() || !self.client.is_writable() || room == 0 {
+            return false;
+        }
+        let held = tcp.text.as_mut().map(std::mem::take).unwrap_or_default();
+        let start = HEADROOM - held.len();
+        scratch[start..HEADROOM].copy_from_slice(&held);
+        let end = HEADROOM + room.saturating_sub(held.len()).max(1);
+        match tcp.leg.poll_read(cx, &mut scratch[HEADROOM..end]) {
+            Poll::Pending => {
+                if let Some(text) = &mut tcp.text {
+                    *text = held;
+                }
+                return false;
+            }
+            Poll::Ready(Read::Failed) => self.end(End::BackendLost, now),
+            Poll::Ready(Read::End) if !held.is_empty() => self.end(End::BackendNotText, now),
+            Poll::Ready(Read::End) => self.end(End::BackendEnded, now),
+            Poll::Ready(Read::Bytes(bytes)) => {
+                if self.half_closed_since.is_some() {
+                    self.half_closed_since = Some(now);
+                }
+                self.frame_from_tcp(cx, now, scratch, start..HEADROOM + bytes);
+            }
+        }
+        true
+    }
+
+    /// Makes one message of what was read.
+    fn frame_from_tcp(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8], mut read: Range<usize>) {
+        let Far::Tcp(tcp) = &mut self.far else { return };
+        let mut opcode = Opcode::Binary;
+        if let Some(held) = &mut tcp.text {
+            opcode = Opcode::Text;
+            let mut utf8 = Utf8::new();
+            if utf8.check(&scratch[read.clone()]).is_err() {
+                return self.end(End::BackendNotText, now);
+            }
+            let whole = read.end - utf8.incomplete_len();
+            *held = scratch[whole..read.end].to_vec();
+            read.end = whole;
+        }
+        if read.is_empty() {
+            return;
+        }
+        self.counts.bytes_out += read.len() as u64;
+        self.counts.messages_out += 1;
+        let header = FrameHeader::unmasked(true, opcode, read.len() as u64).encode();
+        let start = read.start - header.as_slice().len();
+        scratch[start..read.start].copy_from_slice(header.as_slice());
+        self.client.send(cx, now, &scratch[start..read.end]);
+    }
+}

@@ -1,0 +1,217 @@
+//! WebSocket to WebSocket: frames are checked and passed on untouched.
+//!
+//! Headers are parsed, limits kept and messages counted, but no payload byte is changed: the client's masking serves
+//! for the backend as well. What is relayed may begin and end anywhere in a frame; control frames of our own find
+//! their place between frames. Close frames are the one thing that is read: their code must be legal before it is
+//! passed on.
+
+use std::ops::Range;
+use std::task::{Context, Poll};
+
+use tidegate_proto::{CONTROL_PAYLOAD_MAX, Close, Decoder, Step, StepKind, Violation};
+use tokio::time::Instant;
+
+use super::endpoint::Fill;
+use super::{Far, Relay};
+use crate::outcome::End;
+
+/// A stretch of frames to pass on, and what stopped it.
+struct Stretch {
+    /// The bytes that pass.
+    pass: Range<usize>,
+    /// The last place in it between two frames.
+    boundary: Option<usize>,
+    stop: Stop,
+}
+
+enum Stop {
+    /// Nothing is left but, perhaps, the beginning of a header: from here.
+    Rest(usize),
+    /// A whole control frame that is not simply passed on.
+    Control(Step, Range<usize>),
+    Violation(Violation),
+}
+
+/// Steps through frames until something other than passing on is called for.
+fn stretch(decoder: &mut Decoder, bytes: &[u8], range: Range<usize>, tally: &mut Tally) -> Stretch {
+    let mut at = range.start;
+    let mut boundary = decoder.at_frame_boundary().then_some(at);
+    let stop = loop {
+        let step = match decoder.step(&bytes[at..range.end]) {
+            Ok(Some(step)) => step,
+            Ok(None) => break Stop::Rest(at),
+            Err(violation) => break Stop::Violation(violation),
+        };
+        match step.kind {
+            StepKind::Data { ends_message, .. } => {
+                tally.bytes += step.payload_len as u64;
+                tally.messages += u64::from(ends_message);
+            }
+            StepKind::Ping => {}
+            StepKind::Pong | StepKind::Close => break Stop::Control(step, at..at + step.len()),
+        }
+        tally.heard = true;
+        at += step.len();
+        if decoder.at_frame_boundary() {
+            boundary = Some(at);
+        }
+    };
+    Stretch { pass: range.start..at, boundary, stop }
+}
+
+#[derive(Default)]
+struct Tally {
+    bytes: u64,
+    messages: u64,
+    heard: bool,
+}
+
+/// The payload of a control frame, unmasked, out of the way of the frame itself.
+fn control_payload<'a>(step: &Step, frame: &[u8], copy: &'a mut [u8; CONTROL_PAYLOAD_MAX]) -> &'a [u8] {
+    let copy = &mut copy[..step.payload_len];
+    copy.copy_from_slice(&frame[step.header_len..]);
+    if let Some(mut key) = step.mask {
+        key.apply(copy);
+    }
+    copy
+}
+
+impl Relay {
+    pub(super) fn inbound_to_websocket(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+        mut range: Range<usize>,
+    ) -> Result<(), Violation> {
+        loop {
+            let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
+            let mut tally = Tally::default();
+            let Stretch { pass, boundary, stop } =
+                stretch(&mut self.client.decoder, scratch, range.clone(), &mut tally);
+            let boundary = boundary.map(|boundary| boundary - pass.start);
+            backend.pass_on(cx, now, &scratch[pass], boundary);
+            self.counts.bytes_in += tally.bytes;
+            self.counts.messages_in += tally.messages;
+            if tally.heard {
+                self.keepalive.heard(now);
+            }
+            match stop {
+                Stop::Rest(from) => {
+                    self.client.keep(&scratch[from..range.end]);
+                    return Ok(());
+                }
+                Stop::Violation(violation) => return Err(violation),
+                Stop::Control(step, frame) => {
+                    range.start = frame.end;
+                    let frame = &scratch[frame];
+                    let payload = &mut [0; CONTROL_PAYLOAD_MAX];
+                    let payload = control_payload(&step, frame, payload);
+                    if step.kind == StepKind::Close {
+                        let close = Close::parse(payload)?;
+                        self.client_closed(cx, now, &close, frame);
+                        return Ok(());
+                    }
+                    if !self.keepalive.answered(payload) {
+                        self.keepalive.heard(now);
+                        backend.pass_on(cx, now, frame, Some(frame.len()));
+                    }
+                }
+            }
+        }
+    }
+
+    /// The client's Close goes to the backend as it is. The backend's answer, or its end, then becomes ours: what it
+    /// still has to say is delivered before.
+    fn client_closed(&mut self, cx: &mut Context<'_>, now: Instant, close: &Close<'_>, frame: &[u8]) {
+        let answer_owed = self.client.closing.receive();
+        self.end(End::ClientClosed(close.code), now);
+        let Far::WebSocket(backend) = &mut self.far else { return };
+        backend.pass_on_close(cx, now, frame);
+        if answer_owed && !backend.is_readable() {
+            self.client.close(now, close);
+        }
+    }
+
+    pub(super) fn outbound_from_websocket(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+    ) -> bool {
+        let Far::WebSocket(backend) = &mut self.far else { return false };
+        // After our own Close nothing more goes to the client, but the backend is read on for its Close.
+        let room = if self.client.closing.may_send() { self.client.leg.room() } else { scratch.len() };
+        if !backend.is_readable() || room == 0 {
+            return false;
+        }
+        match backend.fill(cx, scratch, room) {
+            Poll::Pending => return false,
+            Poll::Ready(Fill::End | Fill::Failed) => self.end(End::BackendLost, now),
+            Poll::Ready(Fill::Bytes(range)) => {
+                if let Err(violation) = self.pass_outbound(cx, now, scratch, range) {
+                    self.far.fail_websocket();
+                    self.end(End::BackendViolation(violation), now);
+                }
+            }
+        }
+        true
+    }
+
+    fn pass_outbound(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+        mut range: Range<usize>,
+    ) -> Result<(), Violation> {
+        loop {
+            let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
+            let mut tally = Tally::default();
+            let Stretch { pass, boundary, stop } =
+                stretch(&mut backend.decoder, scratch, range.clone(), &mut tally);
+            let boundary = boundary.map(|boundary| boundary - pass.start);
+            if self.client.pass_on(cx, now, &scratch[pass], boundary) {
+                self.keepalive.pinged(now);
+            }
+            self.counts.bytes_out += tally.bytes;
+            self.counts.messages_out += tally.messages;
+            match stop {
+                Stop::Rest(from) => {
+                    backend.keep(&scratch[from..range.end]);
+                    return Ok(());
+                }
+                Stop::Violation(violation) => return Err(violation),
+                Stop::Control(step, frame) => {
+                    range.start = frame.end;
+                    let frame = &scratch[frame];
+                    if step.kind == StepKind::Close {
+                        let payload = &mut [0; CONTROL_PAYLOAD_MAX];
+                        let close = Close::parse(control_payload(&step, frame, payload))?;
+                        self.backend_closed(cx, now, &close, frame);
+                        return Ok(());
+                    }
+                    if self.client.pass_on(cx, now, frame, Some(frame.len())) {
+                        self.keepalive.pinged(now);
+                    }
+                }
+            }
+        }
+    }
+
+    /// The backend's Close goes to the client as it is, and is answered at once with the same code. Where it answers
+    /// the client's own Close, that is answered now.
+    fn backend_closed(&mut self, cx: &mut Context<'_>, now: Instant, close: &Close<'_>, frame: &[u8]) {
+        let Far::WebSocket(backend) = &mut self.far else { return };
+        if backend.closing.receive() {
+            backend.close(now, &close_echo(close));
+        }
+        self.end(End::BackendClosed(close.code), now);
+        self.client.pass_on_close(cx, now, frame);
+    }
+}
+
+/// RFC 6455 §5.5.1: the status code that was received is typically echoed.
+const fn close_echo<'a>(close: &Close<'a>) -> Close<'a> {
+    Close { code: close.code, reason: "" }
+}

@@ -1,0 +1,149 @@
+//! A request as the gateway understands it: one host, one path, one client, whatever was written in how many ways.
+
+use std::net::SocketAddr;
+
+use http::header::HeaderMap;
+use http::{Method, Uri, Version};
+use tidegate_proto::handshake::{self, Authority, HostError, HttpVersion, Offer, Refusal, ServerRules};
+
+use crate::config::OriginTuple;
+use crate::forward::Fields;
+use crate::route::{BadPath, Kind, canonical_path};
+
+/// Bytes of the longest request target.
+const TARGET_BYTES_MAX: usize = 8 << 10;
+
+/// A request head with everything decided that later stages ask for.
+#[derive(Debug)]
+pub struct Request {
+    /// The method.
+    pub method: Method,
+    version: Version,
+    /// All header fields, as received.
+    pub fields: HeaderMap,
+    /// Host and port as the client wrote them, from an absolute target or the Host field.
+    pub authority: String,
+    /// The host alone, lower-case; IPv6 in brackets.
+    pub host: String,
+    port: Option<u16>,
+    /// The canonical path.
+    pub path: String,
+    /// The query, without its question mark.
+    pub query: Option<String>,
+    /// The client's address.
+    pub client: SocketAddr,
+    /// The port that the client connected to.
+    pub local_port: u16,
+    secure: bool,
+}
+
+/// Where a request came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// The client's address.
+    pub client: SocketAddr,
+    /// Our own.
+    pub local: SocketAddr,
+    /// Over TLS.
+    pub secure: bool,
+}
+
+/// Why a request head cannot be understood. The client's fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadRequest {
+    /// 414.
+    #[error("the request target is longer than 8 KiB")]
+    TargetTooLong,
+    /// 400.
+    #[error("{0}")]
+    Host(#[from] HostError),
+    /// 400.
+    #[error("{0}")]
+    Path(#[from] BadPath),
+    /// 405: `CONNECT`, `TRACE` and targets that are no path.
+    #[error("this method is not served")]
+    Method,
+}
+
+impl Request {
+    /// Reads a head that the HTTP library has parsed.
+    ///
+    /// # Errors
+    /// The first thing that is wrong.
+    pub fn read(head: http::request::Parts, arrival: &Arrival) -> Result<Self, BadRequest> {
+        if target_len(&head.uri) > TARGET_BYTES_MAX {
+            return Err(BadRequest::TargetTooLong);
+        }
+        if matches!(head.method, Method::CONNECT | Method::TRACE) {
+            return Err(BadRequest::Method);
+        }
+        let fields = Fields(&head.headers);
+        let named = match Authority::from_headers(&fields) {
+            // HTTP/1.0 has no Host field.
+            Err(HostError::Missing) if head.version < Version::HTTP_11 => None,
+            other => Some(other?),
+        };
+        // The authority of an absolute target wins over the Host field (RFC 9112 §3.2.2).
+        let target = head.uri.authority().map(|authority| Authority::parse(authority.as_str().as_bytes())).transpose()?;
+        let (host, port, authority) = match target.or(named) {
+            Some(authority) => {
+                let port = authority.port().map(|port| format!(":{port}")).unwrap_or_default();
+                (authority.host().to_ascii_lowercase(), authority.port(), format!("{}{port}", authority.host()))
+            }
+            None => (String::new(), None, String::new()),
+        };
+        let path = match head.uri.path() {
+            "" | "*" => "/".to_owned(),
+            raw => canonical_path(raw)?,
+        };
+        Ok(Self {
+            method: head.method,
+            version: head.version,
+            authority,
+            host,
+            port,
+            path,
+            query: head.uri.query().map(str::to_owned),
+            client: arrival.client,
+            local_port: arrival.local.port(),
+            secure: arrival.secure,
+            fields: head.headers,
+        })
+    }
+
+    /// What is asked for: a WebSocket where the Upgrade field names it, whatever else may be wrong with the request.
+    pub fn kind(&self) -> Kind {
+        let names_websocket = self
+            .fields
+            .get_all(http::header::UPGRADE)
+            .iter()
+            .filter_map(|value| value.to_str().ok())
+            .flat_map(|list| list.split(','))
+            .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"));
+        if names_websocket && self.version >= Version::HTTP_11 { Kind::WebSocket } else { Kind::Http }
+    }
+
+    /// Checks the opening handshake.
+    ///
+    /// # Errors
+    /// What makes it none.
+    pub fn handshake(&self, lenient_key: bool) -> Result<Offer, Refusal> {
+        let version = if self.version >= Version::HTTP_11 { HttpVersion::Http11 } else { HttpVersion::Http10 };
+        handshake::check(self.method.as_str(), version, &Fields(&self.fields), ServerRules { lenient_key })
+    }
+
+    /// `http` or `https`, as the client sees it.
+    pub const fn scheme(&self) -> &'static str {
+        if self.secure { "https" } else { "http" }
+    }
+
+    /// The origin that the request was made to.
+    pub fn origin(&self) -> OriginTuple {
+        let default = if self.secure { 443 } else { 80 };
+        OriginTuple { scheme: self.scheme().to_owned(), host: self.host.clone(), port: self.port.unwrap_or(default) }
+    }
+}
+
+fn target_len(uri: &Uri) -> usize {
+    uri.path().len() + uri.query().map_or(0, |query| query.len() + 1)
+}

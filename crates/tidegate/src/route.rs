@@ -1,0 +1,250 @@
+//! The route table: host and path decide, the first match wins. No await, no clock.
+
+use std::sync::Arc;
+
+use crate::config::{Backend, HostPattern, PathPattern, Route};
+
+/// What a request wants of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A WebSocket upgrade.
+    WebSocket,
+    /// Anything else.
+    Http,
+}
+
+/// The routes of one generation of the configuration, in file order.
+#[derive(Debug)]
+pub struct Table {
+    routes: Vec<Arc<Route>>,
+}
+
+/// The evidence that a request belongs to a route. Only [`Table::select`] makes one.
+#[derive(Debug)]
+pub struct Selected {
+    route: Arc<Route>,
+    /// Where, in the request's path, begins what lies below the route's prefix.
+    prefix_len: usize,
+}
+
+/// Why there is no route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NoRoute {
+    /// No route of either kind: 404.
+    #[error("nothing is served at this path")]
+    NotFound,
+    /// Only WebSockets are served there: 426.
+    #[error("only WebSocket connections are served at this path")]
+    NeedsUpgrade,
+    /// No WebSockets are served there: 400.
+    #[error("no WebSocket is served at this path")]
+    NotWebSocket,
+}
+
+impl Table {
+    /// A table of these routes.
+    pub fn new(routes: Vec<Route>) -> Self {
+        Self { routes: routes.into_iter().map(Arc::new).collect() }
+    }
+
+    /// The first route that serves this kind of request for this host and canonical path.
+    ///
+    /// # Errors
+    /// What the client is told instead; a route of the other kind is worth a hint.
+    pub fn select(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
+        let mut other_kind = false;
+        for route in &self.routes {
+            if !route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host)) {
+                continue;
+            }
+            let Some(prefix_len) = path_matches(&route.path, path) else { continue };
+            if serves(route, kind) {
+                return Ok(Selected { route: Arc::clone(route), prefix_len });
+            }
+            other_kind = true;
+        }
+        Err(match (other_kind, kind) {
+            (false, _) => NoRoute::NotFound,
+            (true, Kind::Http) => NoRoute::NeedsUpgrade,
+            (true, Kind::WebSocket) => NoRoute::NotWebSocket,
+        })
+    }
+}
+
+impl Selected {
+    /// The route.
+    pub const fn route(&self) -> &Arc<Route> {
+        &self.route
+    }
+
+    /// The backend: of several, the first.
+    pub fn backend(&self) -> &Backend {
+        self.route.backends.first().expect("a checked route has a backend")
+    }
+
+    /// What lies below the prefix of the route in `path`, the path that it was selected by; it begins with `/` or is
+    /// empty. The whole path where the route has no prefix.
+    pub fn below_prefix<'a>(&self, path: &'a str) -> &'a str {
+        path.get(self.prefix_len..).unwrap_or(path)
+    }
+}
+
+/// Whether the backend of a route takes this kind of request. `http://` takes both.
+fn serves(route: &Route, kind: Kind) -> bool {
+    let websocket = kind == Kind::WebSocket;
+    match route.backends.first() {
+        Some(Backend::File(_) | Backend::Builtin) => !websocket,
+        Some(Backend::Http(_)) => true,
+        Some(
+            Backend::Tcp(_)
+            | Backend::Tls(_)
+            | Backend::Unix(_)
+            | Backend::WebSocket(_)
+            | Backend::Echo
+            | Backend::Handoff(_),
+        ) => websocket,
+        None => false,
+    }
+}
+
+fn host_matches(pattern: &HostPattern, host: &str) -> bool {
+    match pattern {
+        HostPattern::Exact(name) => host.eq_ignore_ascii_case(name),
+        HostPattern::Subdomains(parent) => host
+            .len()
+            .checked_sub(parent.len())
+            .and_then(|at| host.split_at_checked(at))
+            .is_some_and(|(labels, rest)| labels.len() > 1 && labels.ends_with('.') && rest.eq_ignore_ascii_case(parent)),
+    }
+}
+
+/// The length of the prefix that the route replaces, if its pattern matches.
+fn path_matches(pattern: &PathPattern, path: &str) -> Option<usize> {
+    match pattern {
+        PathPattern::Exact(exact) => (path == exact).then_some(path.len()),
+        PathPattern::Prefix(prefix) => {
+            path.strip_prefix(prefix.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(|_| prefix.len())
+        }
+        PathPattern::Regex(regex, _) => regex.is_match(path).then_some(0),
+    }
+}
+
+/// The one form of a path that routes, policy and backend all see.
+///
+/// Percent-encoded unreserved characters are decoded (RFC 3986 §6.2.2.2), other escapes are kept in upper case. A path
+/// that two parsers could read differently is not repaired but refused: dot segments, `%00`, encoded slashes and
+/// backslashes, escapes that are none.
+///
+/// # Errors
+/// [`BadPath`]: 400, the client's fault.
+pub fn canonical_path(raw: &str) -> Result<String, BadPath> {
+    if !raw.starts_with('/') {
+        return Err(BadPath);
+    }
+    let mut path = String::with_capacity(raw.len());
+    let mut rest = raw;
+    while let Some(at) = rest.find('%') {
+        let escape = rest.get(at + 1..at + 3).ok_or(BadPath)?;
+        if !escape.bytes().all(|digit| digit.is_ascii_hexdigit()) {
+            return Err(BadPath);
+        }
+        let byte = u8::from_str_radix(escape, 16).map_err(|_| BadPath)?;
+        path.push_str(&rest[..at]);
+        match byte {
+            b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
+            0 | b'/' | b'\\' => return Err(BadPath),
+            _ => {
+                path.push('%');
+                path.push_str(&escape.to_ascii_uppercase());
+            }
+        }
+        rest = &rest[at + 3..];
+    }
+    path.push_str(rest);
+    if path.contains('\\') || path.split('/').any(|segment| segment == "." || segment == "..") {
+        return Err(BadPath);
+    }
+    Ok(path)
+}
+
+/// A path that is refused rather than guessed at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the path has dot segments or escapes that do not belong in it")]
+pub struct BadPath;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Overrides, parse};
+    use std::path::Path;
+
+    fn table(routes: &str) -> Table {
+        let checked = parse(routes, Path::new("test.toml"), &Overrides::default());
+        Table::new(checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)).routes)
+    }
+
+    fn name(table: &Table, kind: Kind, host: &str, path: &str) -> Result<String, NoRoute> {
+        table.select(kind, host, path).map(|selected| selected.route().name.clone())
+    }
+
+    #[test]
+    fn first_match_among_routes_of_the_right_kind() {
+        let table = table(
+            r#"
+            route = [
+                { name = "files", path = "/*", backend = "file:." },
+                { name = "vnc", path = "/vnc", backend = "tcp://127.0.0.1:5900" },
+                { name = "app", path = "/app/*", backend = "ws://127.0.0.1:9000" },
+                { name = "sub", host = "*.example.com", path = "/only-sub", backend = "echo:" },
+                { name = "regex", path = "~/v[0-9]+/socket", backend = "echo:" },
+            ]
+            "#,
+        );
+        let ws = |path| name(&table, Kind::WebSocket, "a.example.com", path);
+        assert_eq!(ws("/vnc").unwrap(), "vnc");
+        assert_eq!(ws("/vnc/"), Err(NoRoute::NotWebSocket), "exact is exact");
+        assert_eq!(ws("/app").unwrap(), "app");
+        assert_eq!(ws("/app/x/y").unwrap(), "app");
+        assert_eq!(ws("/apple"), Err(NoRoute::NotWebSocket));
+        assert_eq!(ws("/v12/socket").unwrap(), "regex");
+        assert_eq!(ws("/x/v12/socket"), Err(NoRoute::NotWebSocket), "anchored");
+        assert_eq!(ws("/only-sub").unwrap(), "sub");
+        assert_eq!(name(&table, Kind::WebSocket, "example.com", "/only-sub"), Err(NoRoute::NotWebSocket));
+        assert_eq!(name(&table, Kind::Http, "a", "/vnc").unwrap(), "files", "one path may serve both");
+    }
+
+    #[test]
+    fn t054_t056_what_is_told_where_there_is_no_route() {
+        let table = table("route = [{ path = \"/ws\", backend = \"echo:\" }]");
+        assert_eq!(name(&table, Kind::Http, "a", "/ws"), Err(NoRoute::NeedsUpgrade));
+        assert_eq!(name(&table, Kind::Http, "a", "/"), Err(NoRoute::NotFound));
+        assert_eq!(name(&table, Kind::WebSocket, "a", "/WS"), Err(NoRoute::NotFound));
+        assert_eq!(name(&table, Kind::WebSocket, "a", "//ws"), Err(NoRoute::NotFound));
+        assert_eq!(name(&table, Kind::WebSocket, "a", "/ws;x"), Err(NoRoute::NotFound));
+    }
+
+    #[test]
+    fn t055_one_canonical_form() {
+        for (raw, canonical) in
+            [("/ws", "/ws"), ("/%77s", "/ws"), ("/a%20b", "/a%20b"), ("/a%c3%a9", "/a%C3%A9"), ("/a%7e", "/a~"), ("//ws", "//ws")]
+        {
+            assert_eq!(canonical_path(raw).as_deref(), Ok(canonical));
+        }
+        for raw in
+            ["/ws/%2e%2e/admin", "/ws/../admin", "/./ws", "/ws%00", "/a%2fb", "/a%5cb", "/a\\b", "/%", "/%2", "/%zz", "/%+1", "ws", "*"]
+        {
+            assert_eq!(canonical_path(raw), Err(BadPath), "{raw}");
+        }
+    }
+
+    #[test]
+    fn subdomains_are_whole_labels() {
+        let pattern = HostPattern::Subdomains("example.com".into());
+        for (host, matches) in
+            [("a.example.com", true), ("A.B.Example.COM", true), ("example.com", false), (".example.com", false), ("badexample.com", false), ("é.example.com", true)]
+        {
+            assert_eq!(host_matches(&pattern, host), matches, "{host}");
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! What one generation of the configuration serves with: made once, shared by all its connections.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::access_log::AccessLog;
+use crate::clock;
+use crate::drain::Drain;
+use crate::route::Table;
+
+/// Routes, log and stop signal.
+#[derive(Debug)]
+pub(crate) struct Service {
+    /// The route table.
+    pub(crate) table: Table,
+    /// The access log.
+    pub(crate) access_log: AccessLog,
+    /// The stop signal.
+    pub(crate) drain: Drain,
+    connections: AtomicU64,
+    websockets: AtomicU64,
+    websockets_open: AtomicU64,
+    started: Instant,
+}
+
+/// Counts a WebSocket as open until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Open<'a>(&'a Service);
+
+impl Service {
+    /// A service that starts now.
+    pub(crate) fn new(table: Table, access_log: AccessLog, drain: Drain) -> Self {
+        Self {
+            table,
+            access_log,
+            drain,
+            connections: AtomicU64::new(0),
+            websockets: AtomicU64::new(0),
+            websockets_open: AtomicU64::new(0),
+            started: clock::now(),
+        }
+    }
+
+    /// The number of the next connection, from 1.
+    pub(crate) fn next_connection(&self) -> u64 {
+        self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    pub(crate) fn open(&self) -> Open<'_> {
+        self.websockets.fetch_add(1, Ordering::Relaxed);
+        self.websockets_open.fetch_add(1, Ordering::Relaxed);
+        Open(self)
+    }
+
+    /// How it is, for the status page.
+    pub(crate) fn status(&self) -> Value {
+        json!({
+            "name": "tidegate",
+            "version": env!("CARGO_PKG_VERSION"),
+            "uptime_seconds": (clock::now() - self.started).as_secs(),
+            "connections": self.connections.load(Ordering::Relaxed),
+            "websockets": self.websockets.load(Ordering::Relaxed),
+            "websockets_open": self.websockets_open.load(Ordering::Relaxed),
+        })
+    }
+}
+
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        self.0.websockets_open.fetch_sub(1, Ordering::Relaxed);
+    }
+}

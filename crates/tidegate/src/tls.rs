@@ -1,0 +1,113 @@
+//! TLS on the way in: certificates are read once, handshakes have their own deadline.
+
+use std::fs::File;
+use std::io::{self, BufReader};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ServerConfig, crypto};
+use tokio::time::timeout;
+use tokio_rustls::TlsAcceptor;
+
+use crate::config::{CertificateFiles, Listener, ListenerTls};
+use crate::io::Socket;
+use crate::listener::Accepted;
+
+/// The evidence that a connection is as secure as its listener demands. Only [`accept`] makes one.
+#[derive(Debug)]
+pub(crate) struct Secured {
+    /// What it was made of, without the socket.
+    pub(crate) accepted: Accepted,
+    /// The socket.
+    pub(crate) socket: Socket,
+}
+
+/// Why TLS cannot be served with these files. The operator's fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CertificateError {
+    /// A file cannot be read.
+    #[error("{}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A file is not PEM, or only a part of it.
+    #[error("{}: not a complete PEM file: {error}", path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: rustls::pki_types::pem::Error,
+    },
+    /// A file has no certificate.
+    #[error("{}: there is no certificate in it; it must hold the chain, the server's own certificate first", .0.display())]
+    NoCertificate(PathBuf),
+    /// Certificate and key do not go together, or are of a kind that is not supported.
+    #[error("{} and {}: {error}", cert.display(), key.display())]
+    Unusable {
+        /// The certificate file.
+        cert: PathBuf,
+        /// The key file.
+        key: PathBuf,
+        /// Why.
+        error: rustls::Error,
+    },
+}
+
+/// What a listener needs for TLS, or `None` where it serves plain connections.
+///
+/// # Errors
+/// What is wrong with the files of its certificate.
+pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, CertificateError> {
+    let files = match &listener.tls {
+        ListenerTls::Off => return Ok(None),
+        ListenerTls::Required(files) | ListenerTls::Auto(files) => files,
+    };
+    let first = files.first().expect("a checked listener with TLS has a certificate");
+    Ok(Some(TlsAcceptor::from(Arc::new(server_config(first)?))))
+}
+
+/// Takes the TLS handshake, within the listener's time. Plain connections pass through.
+pub(crate) async fn accept(mut accepted: Accepted) -> io::Result<Secured> {
+    let socket = accepted.take_socket()?;
+    let Some(acceptor) = accepted.acceptor() else {
+        return Ok(Secured { accepted, socket: Socket::Plain(socket) });
+    };
+    let handshake = acceptor.accept(socket);
+    let stream = timeout(accepted.listener().tls_timeout, handshake).await.map_err(io::Error::from)??;
+    Ok(Secured { accepted, socket: Socket::Tls(Box::new(stream.into())) })
+}
+
+fn server_config(files: &CertificateFiles) -> Result<ServerConfig, CertificateError> {
+    let chain = read_chain(&files.cert)?;
+    let key = PrivateKeyDer::from_pem_reader(open(&files.key)?)
+        .map_err(|error| CertificateError::Malformed { path: files.key.clone(), error })?;
+    let unusable = |error| CertificateError::Unusable { cert: files.cert.clone(), key: files.key.clone(), error };
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(unusable)?
+        .with_no_client_auth()
+        .with_single_cert(chain, key)
+        .map_err(unusable)?;
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let chain = CertificateDer::pem_reader_iter(open(path)?)
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|error| CertificateError::Malformed { path: path.to_owned(), error })?;
+    if chain.is_empty() {
+        return Err(CertificateError::NoCertificate(path.to_owned()));
+    }
+    Ok(chain)
+}
+
+fn open(path: &Path) -> Result<BufReader<File>, CertificateError> {
+    File::open(path).map(BufReader::new).map_err(|error| CertificateError::Unreadable { path: path.to_owned(), error })
+}
