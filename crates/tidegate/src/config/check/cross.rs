@@ -1,0 +1,90 @@
+//! What tables have to do with each other.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+
+use super::report::Report;
+use super::{listener, reach, route};
+use crate::config::diagnostic::quoted;
+use crate::config::{ListenAddress, Route};
+
+/// Two listeners, or a listener and the admin listener, at one address.
+pub(super) fn listeners(report: &mut Report<'_>, drafts: &[listener::Draft], admin: Option<SocketAddr>) {
+    let mut seen: Vec<&ListenAddress> = Vec::new();
+    for draft in drafts {
+        let Some(address) = draft.listener.as_ref().map(|listener| &listener.address) else {
+            continue;
+        };
+        // Port 0 is another port each time.
+        if matches!(address, ListenAddress::Tcp(tcp) if tcp.port() == 0) {
+            continue;
+        }
+        if seen.contains(&address) {
+            let message = format!("listener {} stands twice", quoted(&address.to_string()));
+            report.error(
+                &draft.spot,
+                message,
+                "keep one, or give the other a port of its own".to_owned(),
+            );
+        }
+        if matches!((address, admin), (ListenAddress::Tcp(tcp), Some(admin)) if *tcp == admin) {
+            let message = format!(
+                "listener {} has the address of admin",
+                quoted(&address.to_string())
+            );
+            report.error(
+                &draft.spot,
+                message,
+                "give one of them a port of its own".to_owned(),
+            );
+        }
+        seen.push(address);
+    }
+}
+
+/// Two routes of one name, and routes that cannot be reached.
+pub(super) fn routes(report: &mut Report<'_>, drafts: &[route::Draft]) {
+    let mut names = BTreeSet::new();
+    for (name, spot) in drafts.iter().filter_map(|draft| draft.name.as_ref()) {
+        if !names.insert(name) {
+            let message = format!("name {} stands twice", quoted(name));
+            report.error(spot, message, "give each route a name of its own".to_owned());
+        }
+    }
+    let mut earlier: Vec<&Route> = Vec::new();
+    for draft in drafts {
+        let Some(route) = &draft.route else { continue };
+        if let Some(first) = reach::shadow(&earlier, route) {
+            let message = format!(
+                "route {} can never be reached: route {} stands before it and takes all that it would",
+                quoted(&route.name),
+                quoted(&first.name)
+            );
+            report.warning(&draft.spot, message, "put it first, or remove it".to_owned());
+        }
+        earlier.push(route);
+    }
+}
+
+/// The routes, each under a name of its own: names that were not set step aside, as `/vnc#2`.
+pub(super) fn named(drafts: Vec<route::Draft>) -> Vec<Route> {
+    let mut taken: BTreeSet<String> = drafts
+        .iter()
+        .filter_map(|draft| draft.name.as_ref().map(|(name, _)| name.clone()))
+        .collect();
+    let mut next: BTreeMap<String, usize> = BTreeMap::new();
+    let mut routes = Vec::with_capacity(drafts.len());
+    for draft in drafts {
+        let Some(mut route) = draft.route else { continue };
+        if draft.name.is_none() {
+            let path = route.name.clone();
+            let number = next.entry(path.clone()).or_insert(1);
+            while !taken.insert(route.name.clone()) {
+                *number += 1;
+                route.name = format!("{path}#{number}");
+            }
+        }
+        routes.push(route);
+    }
+    routes
+}

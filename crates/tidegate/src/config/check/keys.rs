@@ -1,0 +1,258 @@
+//! Every key of the configuration, as data: where it stands, its default and what it takes.
+//!
+//! The reader takes bounds and defaults from here, unknown keys are told from known ones here, and the reference in
+//! `docs/configuration.md` is compared with this list by a test.
+
+use std::fmt;
+use std::time::Duration;
+
+use crate::config::value::{show_duration, show_size};
+
+/// One key.
+#[derive(Debug)]
+pub(in crate::config) struct Key {
+    pub(in crate::config) place: Place,
+    pub(in crate::config) name: &'static str,
+    /// As it would be written for a key that has a value by default, otherwise in words.
+    pub(in crate::config) default: &'static str,
+    pub(in crate::config) takes: Takes,
+}
+
+/// Where a key stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::config) enum Place {
+    Top,
+    Listener,
+    /// Within `tls = { … }`.
+    Tls,
+    Route,
+    /// Within `backend_tls = { … }`.
+    BackendTls,
+}
+
+/// What a key takes. Bounds are inclusive.
+#[derive(Debug)]
+pub(in crate::config) enum Takes {
+    /// A whole number.
+    Count { min: u64, max: u64 },
+    /// A duration; with `off`, 0 as well.
+    Duration { off: bool, min: Duration, max: Duration },
+    /// A number of bytes.
+    Size { min: u64, max: u64 },
+    /// `true` or `false`.
+    Flag,
+    /// One string, described here.
+    Text(&'static str),
+    /// Something of its own, described here.
+    Other(&'static str),
+}
+
+/// The key of this name at this place, if there is one.
+pub(in crate::config) fn find(place: Place, name: &str) -> Option<&'static Key> {
+    KEYS.iter().find(|key| key.place == place && key.name == name)
+}
+
+/// All keys of one place, in the order of the reference.
+pub(in crate::config) fn of(place: Place) -> impl Iterator<Item = &'static Key> {
+    KEYS.iter().filter(move |key| key.place == place)
+}
+
+impl fmt::Display for Takes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Count { min, max } => write!(f, "a whole number from {min} to {max}"),
+            Self::Duration { off, min, max } => {
+                let off = if *off { ", or 0 for off" } else { "" };
+                write!(
+                    f,
+                    "a duration from {} to {}{off}",
+                    show_duration(*min),
+                    show_duration(*max)
+                )
+            }
+            Self::Size { min, max } => write!(f, "a size from {} to {}", show_size(*min), show_size(*max)),
+            Self::Flag => f.write_str("true or false"),
+            Self::Text(text) | Self::Other(text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Top => "the top of the file, above the first [[listener]] or [[route]]",
+            Self::Listener => "a [[listener]]",
+            Self::Tls => "tls = { … } of a [[listener]]",
+            Self::Route => "a [[route]]",
+            Self::BackendTls => "backend_tls = { … } of a [[route]]",
+        })
+    }
+}
+
+/// Every key, in the order of the reference.
+#[rustfmt::skip]
+pub(in crate::config) const KEYS: &[Key] = &[
+    top("workers", "0", Takes::Count { min: 0, max: 1024 }),
+    top("max_connections", "what the descriptor limit allows", Takes::Count { min: 1, max: CONNECTIONS_MAX }),
+    top("max_connections_per_client", "0", Takes::Count { min: 0, max: CONNECTIONS_MAX }),
+    top("max_handshakes", "1000", Takes::Count { min: 1, max: CONNECTIONS_MAX }),
+    top("admin", "none", Takes::Text(r#"an IP address and a port, such as "127.0.0.1:9090""#)),
+    top("drain", "30s", Takes::Duration { off: true, min: MOMENT, max: HOUR }),
+    top("drain_rate", "500", Takes::Count { min: 1, max: 1_000_000 }),
+    top("access_log", "stdout", Takes::Text(r#""stdout", "off" or "file:PATH""#)),
+    top("listener", "one on 127.0.0.1:8080", Takes::Other("tables, each under its own [[listener]]")),
+    top("route", "none", Takes::Other("tables, each under its own [[route]]")),
+
+    listener("address", "none", Takes::Text(r#"an IP address and a port, such as "0.0.0.0:8080", or "unix:PATH""#)),
+    listener("tls", "none", Takes::Other(r#"{ cert = "FILE", key = "FILE" }, a list of them, or "auto""#)),
+    listener("cert", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
+    listener("key", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
+    listener("trusted_proxies", "[]", Takes::Other(r#"a list of networks, such as ["10.0.0.0/8", "::1"]"#)),
+    listener("proxy_protocol", "false", Takes::Flag),
+    listener("lenient_key", "false", Takes::Flag),
+    listener("server_names", "any", Takes::Other(r#"a list of host names, such as ["example.com"]"#)),
+    listener("head_timeout", "10s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+    listener("tls_timeout", "10s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+
+    tls("cert", "none", Takes::Text("the name of a PEM file")),
+    tls("key", "none", Takes::Text("the name of a PEM file")),
+
+    route("name", "its path", Takes::Text("a string of 1 to 64 printable characters")),
+    route("host", "any", Takes::Text(r#"a host name, such as "example.com" or "*.example.com""#)),
+    route("path", "none", Takes::Text(r#""/exact", "/prefix/*" or "~regex""#)),
+    route("backend", "none", Takes::Other(r#"a URL, such as "tcp://127.0.0.1:5900", or a list of URLs"#)),
+    route("backend_tls", "the system's trust", Takes::Other(r#"{ ca = "FILE", verify = true, server_name = "NAME" }"#)),
+    route("origins", "same origin", Takes::Other(r#"a list of origins, such as ["https://example.com"]"#)),
+    route("allow_missing_origin", "true", Takes::Flag),
+    route("subprotocols", "unset", Takes::Other(r#"a list of names, such as ["mqtt"]"#)),
+    route("subprotocol_required", "false", Takes::Flag),
+    route("message", "binary", Takes::Text(r#""binary" or "text""#)),
+    route("legacy", "none", Takes::Text(r#""hybi-00""#)),
+    route("ping_interval", "20s", Takes::Duration { off: true, min: MOMENT, max: DAY }),
+    route("ping_timeout", "20s", Takes::Duration { off: true, min: MOMENT, max: DAY }),
+    route("idle_timeout", "0", Takes::Duration { off: true, min: MOMENT, max: MONTH }),
+    route("max_age", "0", Takes::Duration { off: true, min: MOMENT, max: MONTH }),
+    route("max_frame", "1MiB", Takes::Size { min: FRAME_BYTES_MIN, max: BYTES_MAX }),
+    route("max_message", "1MiB", Takes::Size { min: FRAME_BYTES_MIN, max: BYTES_MAX }),
+    route("max_fragments", "1024", Takes::Count { min: 1, max: FRAGMENTS_MAX }),
+    route("connect_timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+    route("upgrade_timeout", "10s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+    route("compression", "off", Takes::Text(r#""off" or "permessage-deflate""#)),
+    route("send_proxy", "none", Takes::Text(r#""v1" or "v2""#)),
+    route("listing", "false", Takes::Flag),
+
+    backend_tls("ca", "the system's", Takes::Text("the name of a PEM file")),
+    backend_tls("verify", "true", Takes::Flag),
+    backend_tls("server_name", "the host of the backend", Takes::Text("a host name")),
+];
+
+const fn top(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key {
+        place: Place::Top,
+        name,
+        default,
+        takes,
+    }
+}
+
+const fn listener(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key {
+        place: Place::Listener,
+        name,
+        default,
+        takes,
+    }
+}
+
+const fn tls(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key {
+        place: Place::Tls,
+        name,
+        default,
+        takes,
+    }
+}
+
+const fn route(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key {
+        place: Place::Route,
+        name,
+        default,
+        takes,
+    }
+}
+
+const fn backend_tls(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key {
+        place: Place::BackendTls,
+        name,
+        default,
+        takes,
+    }
+}
+
+/// More than one process can hold today; it catches slips of the finger, not ambitions.
+const CONNECTIONS_MAX: u64 = 100_000_000;
+/// A time-out below this ends honest connections on a loaded machine.
+const MOMENT: Duration = Duration::from_millis(10);
+const HOUR: Duration = Duration::from_secs(60 * 60);
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
+/// What a control frame may carry (RFC 6455 §5.5): a lower limit would make the protocol itself a violation.
+const FRAME_BYTES_MIN: u64 = 125;
+/// Nothing is buffered up to this; it only has to stay far from the end of the type.
+const BYTES_MAX: u64 = 1 << 40;
+const FRAGMENTS_MAX: u64 = 1_000_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::value;
+
+    #[test]
+    fn every_default_is_within_its_own_bounds() {
+        for key in KEYS {
+            match key.takes {
+                Takes::Count { min, max } => {
+                    if let Ok(default) = key.default.parse::<u64>() {
+                        assert!((min..=max).contains(&default), "{}", key.name);
+                    } else {
+                        assert_eq!(
+                            key.name, "max_connections",
+                            "only this one depends on the machine"
+                        );
+                    }
+                }
+                Takes::Duration { off, min, max } => {
+                    let default = value::duration(key.default).unwrap();
+                    assert!(
+                        (off && default.is_zero()) || (min..=max).contains(&default),
+                        "{}",
+                        key.name
+                    );
+                }
+                Takes::Size { min, max } => {
+                    assert!(
+                        (min..=max).contains(&value::size(key.default).unwrap()),
+                        "{}",
+                        key.name
+                    );
+                }
+                Takes::Flag => assert!(["true", "false"].contains(&key.default), "{}", key.name),
+                Takes::Text(_) | Takes::Other(_) => assert!(!key.default.is_empty(), "{}", key.name),
+            }
+        }
+    }
+
+    #[test]
+    fn no_key_is_listed_twice() {
+        for key in KEYS {
+            assert_eq!(
+                of(key.place).filter(|other| other.name == key.name).count(),
+                1,
+                "{}",
+                key.name
+            );
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Turns a file, the command line, or both into a `Config`, and finds everything that is wrong with them.
+//!
+//! Nothing stops at the first error: broken syntax is stepped over, every key of every table is read, and what
+//! tables have to do with each other is compared at the end.
+
+mod authority;
+mod backend;
+mod cross;
+mod files;
+mod flags;
+mod found;
+mod keys;
+mod listener;
+mod numbers;
+mod origin;
+mod pattern;
+mod reach;
+mod report;
+mod route;
+mod section;
+mod suggest;
+mod syntax;
+mod top;
+mod unbuilt;
+
+use std::path::Path;
+
+use toml::de::{DeTable, DeValue};
+
+use self::flags::{FlagTable, listener_table};
+use self::found::describe;
+use self::keys::Place;
+use self::report::{Report, Spot};
+use self::section::{Layer, Section};
+use super::diagnostic::Diagnostic;
+use super::{Config, embedded};
+
+pub(super) use self::backend::{takes_requests, takes_upgrades};
+pub use self::flags::Overrides;
+pub(super) use self::pattern::without_anchors;
+
+/// What came of checking a configuration.
+#[derive(Debug, Clone)]
+pub struct Checked {
+    /// The configuration; `None` exactly if a diagnostic is an error.
+    pub config: Option<Config>,
+    /// Everything found: flags first, then the file by line and column.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks the text of a file, with the command line on top of it.
+///
+/// Relative paths in the text start at the folder of `file`, which is not read.
+pub fn parse(text: &str, file: &Path, overrides: &Overrides) -> Checked {
+    if text.len() > FILE_BYTES_MAX {
+        return too_large(text, file);
+    }
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut report = Report::new(file, text);
+    syntax::report(&errors, text, &mut report);
+    let given = Given {
+        admin: overrides.admin_table(),
+        listeners: overrides.listener_tables(),
+        tls: overrides.tls_table(&mut report),
+        routes: overrides.route_tables(&mut report),
+        any_route: !overrides.routes.is_empty(),
+        default_listener: listener_table(embedded::DEFAULT_LISTEN),
+    };
+    let source = Source {
+        table: table.get_ref(),
+        folder: file.parent().unwrap_or(Path::new("")),
+    };
+    let mut config = read_top(&mut report, &source, &given, overrides);
+    let listeners = read_listeners(&mut report, &source, &given);
+    let routes = read_routes(&mut report, &source, &given);
+    cross::listeners(&mut report, &listeners, config.admin);
+    cross::routes(&mut report, &routes);
+    config.listeners = listeners.into_iter().filter_map(|draft| draft.listener).collect();
+    config.routes = cross::named(routes);
+    let config = (!report.has_errors()).then_some(config);
+    Checked {
+        config,
+        diagnostics: report.into_diagnostics(),
+    }
+}
+
+/// Checks the command line alone. Without any `--route` it serves the routes of the embedded default.
+pub fn from_routes(overrides: &Overrides) -> Checked {
+    let file = Path::new("(command line)");
+    if !overrides.routes.is_empty() {
+        return parse("", file, overrides);
+    }
+    let mut checked = parse(embedded::TEXT, file, overrides);
+    if let Some(config) = &mut checked.config {
+        embedded::add_page(config);
+    }
+    checked
+}
+
+/// The tables of the file.
+struct Source<'t> {
+    table: &'t DeTable<'t>,
+    folder: &'t Path,
+}
+
+/// What is given beside the file.
+struct Given {
+    admin: Option<FlagTable>,
+    listeners: Vec<FlagTable>,
+    tls: Option<FlagTable>,
+    routes: Vec<FlagTable>,
+    /// Is there a `--route`, even one that cannot be read?
+    any_route: bool,
+    default_listener: FlagTable,
+}
+
+fn read_top<'t>(
+    report: &mut Report<'t>,
+    source: &Source<'t>,
+    given: &'t Given,
+    overrides: &Overrides,
+) -> Config {
+    let file = Layer {
+        table: source.table,
+        flag: None,
+        start: 0,
+        folder: source.folder,
+    };
+    let layers = given.admin.iter().map(FlagTable::layer).chain([file]).collect();
+    let mut section = Section::new(report, Place::Top, "", layers);
+    let mut config = top::read(&mut section);
+    if let Some(workers) = overrides.workers {
+        config.workers = top::workers(&mut section, workers);
+    }
+    config
+}
+
+fn read_listeners<'t>(
+    report: &mut Report<'t>,
+    source: &Source<'t>,
+    given: &'t Given,
+) -> Vec<listener::Draft> {
+    let tls = || given.tls.iter().map(FlagTable::layer);
+    let of_flag = |flag: &'t FlagTable| tls().chain([flag.layer()]).collect::<Vec<_>>();
+    let sections: Vec<Vec<Layer<'t>>> = if !given.listeners.is_empty() {
+        given.listeners.iter().map(of_flag).collect()
+    } else if source.table.contains_key("listener") {
+        if let Some(tls) = &given.tls {
+            let message = "belongs to no listener: those of the file have their own certificates".to_owned();
+            report.error(&tls.spot(), message, "add --listen ADDR".to_owned());
+        }
+        tables(report, source, "listener")
+            .into_iter()
+            .map(|layer| vec![layer])
+            .collect()
+    } else {
+        vec![of_flag(&given.default_listener)]
+    };
+    let mut drafts = Vec::new();
+    for (index, layers) in sections.into_iter().enumerate() {
+        let title = format!("listener {}", index + 1);
+        drafts.push(listener::read(&mut Section::new(
+            report,
+            Place::Listener,
+            &title,
+            layers,
+        )));
+    }
+    drafts
+}
+
+fn read_routes<'t>(report: &mut Report<'t>, source: &Source<'t>, given: &'t Given) -> Vec<route::Draft> {
+    let flags = given.routes.iter().map(FlagTable::layer);
+    let layers: Vec<Layer<'t>> = flags.chain(tables(report, source, "route")).collect();
+    if layers.is_empty() && !given.any_route && !source.table.contains_key("route") {
+        let remedy =
+            "write [[route]] with path = \"/vnc\" and backend = \"tcp://127.0.0.1:5900\", or give --route";
+        report.missing(&Spot::Offset(0), "no route is set".to_owned(), remedy.to_owned());
+    }
+    let mut drafts = Vec::new();
+    for (index, layer) in layers.into_iter().enumerate() {
+        let title = format!("route {}", index + 1);
+        drafts.push(route::read(&mut Section::new(
+            report,
+            Place::Route,
+            &title,
+            vec![layer],
+        )));
+    }
+    drafts
+}
+
+/// The tables under `[[name]]`.
+fn tables<'t>(report: &mut Report<'t>, source: &Source<'t>, name: &str) -> Vec<Layer<'t>> {
+    let Some(found) = source.table.get(name) else {
+        return Vec::new();
+    };
+    let layer = |table, start| Layer {
+        table,
+        flag: None,
+        start,
+        folder: source.folder,
+    };
+    let spot = Spot::Offset(found.span().start);
+    let remedy = format!("write [[{name}]] and its keys below it");
+    match found.get_ref() {
+        DeValue::Array(items) if items.is_empty() => {
+            report.error(&spot, format!("{name} is an empty list"), remedy);
+            Vec::new()
+        }
+        DeValue::Array(items) if items.len() > TABLES_MAX => {
+            report.error(
+                &spot,
+                format!("{} {name}s are set", items.len()),
+                format!("write at most {TABLES_MAX}"),
+            );
+            Vec::new()
+        }
+        DeValue::Array(items) => {
+            let mut layers = Vec::new();
+            for item in items.iter() {
+                if let Some(table) = item.get_ref().as_table() {
+                    layers.push(layer(table, item.span().start));
+                } else {
+                    let message = format!("{name} lists {}", describe(item.get_ref()));
+                    report.error(&Spot::Offset(item.span().start), message, remedy.clone());
+                }
+            }
+            layers
+        }
+        DeValue::Table(table) => {
+            let message = format!("[{name}] stands in single brackets");
+            report.error(&spot, message, format!("write [[{name}]]: there may be several"));
+            vec![layer(table, found.span().start)]
+        }
+        DeValue::String(_)
+        | DeValue::Integer(_)
+        | DeValue::Float(_)
+        | DeValue::Boolean(_)
+        | DeValue::Datetime(_) => {
+            report.error(&spot, format!("{name} is {}", describe(found.get_ref())), remedy);
+            Vec::new()
+        }
+    }
+}
+
+fn too_large(text: &str, file: &Path) -> Checked {
+    let mut report = Report::new(file, "");
+    let message = format!("the file has {} bytes", text.len());
+    report.error(
+        &Spot::Offset(0),
+        message,
+        format!("write at most {FILE_BYTES_MAX}"),
+    );
+    Checked {
+        config: None,
+        diagnostics: report.into_diagnostics(),
+    }
+}
+
+/// Far beyond any configuration written by hand, and read in a moment.
+const FILE_BYTES_MAX: usize = 1 << 20;
+/// Routes are looked through one by one.
+const TABLES_MAX: usize = 4096;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,254 @@
+//! `path = …` and `host = …` of a route, and the regular expressions that may stand in a configuration.
+
+use regex::{Regex, RegexBuilder};
+
+use super::authority::{host_name, host_port};
+use crate::config::diagnostic::{Fault, quoted};
+use crate::config::{HostPattern, PathPattern};
+
+/// Reads `"/exact"`, `"/prefix/*"` or `"~regex"`.
+pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
+    if text.len() > PATTERN_BYTES_MAX {
+        return Err(too_long(text));
+    }
+    if let Some(pattern) = text.strip_prefix('~') {
+        return Ok(PathPattern::Regex(anchored(pattern)?, text.to_owned()));
+    }
+    if !text.starts_with('/') {
+        let remedy = format!(
+            "write {}, or ~ and a regular expression",
+            quoted(&format!("/{text}"))
+        );
+        return Err(Fault::new("does not begin with / or ~", remedy));
+    }
+    if text.contains(['?', '#']) {
+        return Err(Fault::new(
+            "has a query or a fragment",
+            "leave it out: only the path is compared",
+        ));
+    }
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) || !text.is_ascii() {
+        return Err(Fault::new(
+            "has characters that no request path has",
+            "percent-encode them",
+        ));
+    }
+    let (path, is_prefix) = text.strip_suffix("/*").map_or((text, false), |path| (path, true));
+    if let Some((before, _)) = path.split_once('*') {
+        let remedy = format!(
+            "write {} for everything below a path",
+            quoted(&format!("{}/*", before.trim_end_matches('/')))
+        );
+        return Err(Fault::new("has a * that is not a last /*", remedy));
+    }
+    let path = path.to_owned();
+    Ok(if is_prefix {
+        PathPattern::Prefix(path)
+    } else {
+        PathPattern::Exact(path)
+    })
+}
+
+/// Reads `"example.com"` or `"*.example.com"`.
+pub(super) fn host(text: &str) -> Result<HostPattern, Fault> {
+    if text.contains("://") || text.contains('/') {
+        return Err(Fault::new(
+            "is more than a host",
+            "write the host name alone, without scheme or path",
+        ));
+    }
+    let (name, is_wildcard) = text.strip_prefix("*.").map_or((text, false), |name| (name, true));
+    if name.contains('*') {
+        return Err(Fault::new(
+            "has a * that is not a leading *.",
+            "write \"*.example.com\", or leave host out for any",
+        ));
+    }
+    let host = plain_host(name)?;
+    Ok(if is_wildcard {
+        HostPattern::Subdomains(host)
+    } else {
+        HostPattern::Exact(host)
+    })
+}
+
+/// A host without a port, in lower case; an IPv6 address in brackets.
+pub(super) fn plain_host(text: &str) -> Result<String, Fault> {
+    if text.starts_with('[') || !text.contains(':') {
+        let host = host_port(text)?;
+        if host.port.is_none() {
+            return Ok(host.host);
+        }
+    }
+    Err(Fault::new(
+        "has a port",
+        "leave the port out: hosts are compared without it",
+    ))
+}
+
+/// A host name for TLS: no port, no brackets.
+pub(super) fn server_name(text: &str) -> Result<String, Fault> {
+    host_name(text)
+}
+
+/// Compiles a regular expression that has to match a whole text.
+pub(super) fn anchored(pattern: &str) -> Result<Regex, Fault> {
+    if pattern.len() > PATTERN_BYTES_MAX {
+        return Err(too_long(pattern));
+    }
+    // Compiled alone first: only then do messages speak of what the operator wrote, and `a)(?:b` is refused.
+    compile(pattern)?;
+    compile(&format!("{ANCHOR_START}{pattern}{ANCHOR_END}"))
+}
+
+/// What the operator wrote, without the anchors.
+pub(in crate::config) fn without_anchors(regex: &Regex) -> &str {
+    let text = regex.as_str();
+    text.strip_prefix(ANCHOR_START)
+        .and_then(|text| text.strip_suffix(ANCHOR_END))
+        .unwrap_or(text)
+}
+
+fn compile(pattern: &str) -> Result<Regex, Fault> {
+    let result = RegexBuilder::new(pattern)
+        .size_limit(REGEX_BYTES_MAX)
+        .dfa_size_limit(REGEX_BYTES_MAX)
+        .nest_limit(REGEX_DEPTH_MAX)
+        .build();
+    result.map_err(|error| {
+        // The crate draws several lines; the last one is the cause.
+        let text = error.to_string();
+        let cause = text
+            .lines()
+            .last()
+            .unwrap_or_default()
+            .trim_start_matches("error: ");
+        Fault::new(
+            format!("is no regular expression: {cause}"),
+            "correct what stands after the ~",
+        )
+    })
+}
+
+fn too_long(text: &str) -> Fault {
+    Fault::new(
+        format!("is {} bytes long", text.len()),
+        format!("write at most {PATTERN_BYTES_MAX}"),
+    )
+}
+
+/// `\A` and `\z` mean the ends of the text in every mode; `^` and `$` would not.
+const ANCHOR_START: &str = r"\A(?:";
+const ANCHOR_END: &str = r")\z";
+
+/// Longer than any path that a request may have here.
+const PATTERN_BYTES_MAX: usize = 4096;
+/// A compiled expression is kept once and its cache once for each worker.
+const REGEX_BYTES_MAX: usize = 1 << 20;
+const REGEX_DEPTH_MAX: u32 = 50;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths() {
+        for text in [
+            "/",
+            "/vnc",
+            "/vnc/",
+            "/vnc/*",
+            "/*",
+            "/a/b/*",
+            "~/app[0-9]+",
+            "/%20",
+            "/a=b",
+        ] {
+            assert_eq!(path(text).unwrap().to_string(), text);
+        }
+        assert!(matches!(path("/vnc/*").unwrap(), PathPattern::Prefix(p) if p == "/vnc"));
+        assert!(matches!(path("/*").unwrap(), PathPattern::Prefix(p) if p.is_empty()));
+        for (text, problem) in [
+            ("", "does not begin with / or ~"),
+            ("vnc", "does not begin with / or ~"),
+            ("*", "does not begin with / or ~"),
+            ("/a?b", "has a query or a fragment"),
+            ("/a#b", "has a query or a fragment"),
+            ("/a b", "has characters that no request path has"),
+            ("/ä", "has characters that no request path has"),
+            ("/vnc*", "has a * that is not a last /*"),
+            ("/*/vnc", "has a * that is not a last /*"),
+            ("/a*/*", "has a * that is not a last /*"),
+            ("/a/**", "has a * that is not a last /*"),
+        ] {
+            assert_eq!(path(text).unwrap_err().problem, problem, "{text}");
+        }
+        assert_eq!(
+            path("/vnc*").unwrap_err().remedy,
+            r#"write "/vnc/*" for everything below a path"#
+        );
+        assert!(path(&format!("/{}", "a".repeat(PATTERN_BYTES_MAX))).is_err());
+    }
+
+    #[test]
+    fn a_regular_expression_matches_the_whole_text_only() {
+        let regex = anchored("a|b").unwrap();
+        for (text, matches) in [
+            ("a", true),
+            ("b", true),
+            ("ab", false),
+            ("xb", false),
+            ("a\n", false),
+        ] {
+            assert_eq!(regex.is_match(text), matches, "{text:?}");
+        }
+        let multiline = anchored("(?m)^a$").unwrap();
+        assert!(!multiline.is_match("b\na") && multiline.is_match("a"));
+        assert_eq!(without_anchors(&regex), "a|b");
+    }
+
+    #[test]
+    fn a_regular_expression_cannot_leave_its_anchors() {
+        for pattern in ["a)(?:b", "a)|(?:b", "(", "[", "*", "(?x) a # comment"] {
+            let fault = anchored(pattern).unwrap_err();
+            assert!(
+                fault.problem.starts_with("is no regular expression: "),
+                "{}",
+                fault.problem
+            );
+            assert!(!fault.problem.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn a_regular_expression_is_bounded() {
+        assert!(anchored(r"\w{1000}{1000}").is_err());
+        assert!(anchored(&format!("{}a{}", "(".repeat(60), ")".repeat(60))).is_err());
+        assert!(anchored(&"a".repeat(PATTERN_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn hosts() {
+        for (text, shown) in [
+            ("example.com", "example.com"),
+            ("Example.COM", "example.com"),
+            ("*.example.com", "*.example.com"),
+            ("127.0.0.1", "127.0.0.1"),
+            ("[::1]", "[::1]"),
+        ] {
+            assert_eq!(host(text).unwrap().to_string(), shown);
+        }
+        for (text, problem) in [
+            ("", "has no host"),
+            ("example.com:443", "has a port"),
+            ("[::1]:443", "has a port"),
+            ("https://example.com", "is more than a host"),
+            ("example.com/", "is more than a host"),
+            ("*", "has a * that is not a leading *."),
+            ("www.*.com", "has a * that is not a leading *."),
+            ("*.", "has no host"),
+        ] {
+            assert_eq!(host(text).unwrap_err().problem, problem, "{text}");
+        }
+    }
+}

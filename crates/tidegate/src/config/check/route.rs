@@ -1,0 +1,242 @@
+//! One `[[route]]`.
+
+use std::time::Duration;
+
+use super::keys::Place;
+use super::report::Spot;
+use super::section::Section;
+use super::{backend, files, origin, pattern};
+use crate::config::diagnostic::{Fault, quoted};
+use crate::config::{Backend, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols};
+
+/// What became of one `[[route]]`.
+pub(super) struct Draft {
+    /// Where the route begins.
+    pub(super) spot: Spot,
+    /// The name, if it is set, and where.
+    pub(super) name: Option<(String, Spot)>,
+    /// `None` if it has no path or no backend that can be used.
+    pub(super) route: Option<Route>,
+}
+
+pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
+    let spot = section.spot();
+    let name = name(section);
+    let path = path(section);
+    let backends = backends(section);
+    let settings = settings(section);
+    section.finish();
+    let route = path.filter(|_| !backends.is_empty()).map(|path| {
+        let name = name
+            .as_ref()
+            .map_or_else(|| path.to_string(), |(name, _)| name.clone());
+        Route {
+            name,
+            path,
+            backends,
+            ..settings
+        }
+    });
+    Draft { spot, name, route }
+}
+
+fn name(section: &mut Section<'_, '_>) -> Option<(String, Spot)> {
+    let spot = section.find("name")?.spot;
+    let name = section.text("name", |text, _| {
+        let chars = text.chars().count();
+        if (1..=NAME_CHARS_MAX).contains(&chars) && !text.chars().any(char::is_control) {
+            return Ok(text.to_owned());
+        }
+        Err(Fault::new(
+            "is no name",
+            format!("write 1 to {NAME_CHARS_MAX} printable characters"),
+        ))
+    });
+    Some((name?, spot))
+}
+
+fn path(section: &mut Section<'_, '_>) -> Option<PathPattern> {
+    if section.find("path").is_none() {
+        section.missing(
+            "path",
+            "write path = \"/\" and what follows it, or path = \"/*\" for every path",
+        );
+    }
+    section.text("path", |text, _| pattern::path(text))
+}
+
+fn backends(section: &mut Section<'_, '_>) -> Vec<Backend> {
+    let Some(found) = section.find("backend") else {
+        section.missing(
+            "backend",
+            "write backend = \"tcp://HOST:PORT\", or another of its kinds",
+        );
+        return Vec::new();
+    };
+    let Some(list) = found.value.as_array() else {
+        return if found.value.as_str().is_some() {
+            section.text("backend", backend::backend).into_iter().collect()
+        } else {
+            section.wrong_type(&found, section.key("backend"));
+            Vec::new()
+        };
+    };
+    if list.is_empty() {
+        section.error(
+            &found.spot,
+            "backend is an empty list".to_owned(),
+            "name at least one",
+        );
+    }
+    let backends = section.texts("backend", backend::backend).unwrap_or_default();
+    if let Some((first, rest)) = backends.split_first()
+        && let Some(other) = rest.iter().find(|other| !backend::alike(first, other))
+    {
+        let message = format!("backend lists {first} beside {other}");
+        section.error(
+            &found.spot,
+            message,
+            "list backends of one kind, all raw, all WebSocket or all HTTP",
+        );
+    }
+    backends
+}
+
+/// Everything but name, path and backends, which are left empty.
+fn settings(section: &mut Section<'_, '_>) -> Route {
+    read_unused(section);
+    Route {
+        name: String::new(),
+        host: section.text("host", |text, _| pattern::host(text)),
+        path: PathPattern::Exact(String::new()),
+        backends: Vec::new(),
+        origins: origins(section),
+        allow_missing_origin: section.flag("allow_missing_origin"),
+        subprotocols: subprotocols(section),
+        message: section
+            .word(
+                "message",
+                &[("binary", MessageType::Binary), ("text", MessageType::Text)],
+            )
+            .unwrap_or(MessageType::Binary),
+        legacy_hybi00: section.word("legacy", &[("hybi-00", true)]).unwrap_or(false),
+        ping_interval: unless_off(section.duration("ping_interval")),
+        ping_timeout: unless_off(section.duration("ping_timeout")),
+        idle_timeout: unless_off(section.duration("idle_timeout")),
+        frame_bytes_max: section.size_or_default("max_frame"),
+        message_bytes_max: section.size("max_message"),
+        fragments_max: section
+            .count("max_fragments")
+            .and_then(|count| u32::try_from(count).ok()),
+        connect_timeout: section.duration("connect_timeout"),
+        upgrade_timeout: section.duration("upgrade_timeout"),
+        compression: section
+            .word("compression", &[("off", false), ("permessage-deflate", true)])
+            .unwrap_or(false),
+        send_proxy: section.word(
+            "send_proxy",
+            &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)],
+        ),
+        listing: section.flag("listing"),
+    }
+}
+
+/// Keys that have no place in `Route` until their features are built; what is wrong with them is told today.
+fn read_unused(section: &mut Section<'_, '_>) {
+    let _: Duration = section.duration("max_age");
+    if let Some(found) = section.find("backend_tls") {
+        section.nested("backend_tls", Place::BackendTls, &found, |section| {
+            section.text("ca", files::readable);
+            section.flag("verify");
+            section.text("server_name", |text, _| pattern::server_name(text));
+        });
+    }
+}
+
+fn origins(section: &mut Section<'_, '_>) -> OriginPolicy {
+    let Some(found) = section.find("origins") else {
+        return OriginPolicy::SameOrigin;
+    };
+    if let Some([only]) = found.value.as_array().map(|list| &**list)
+        && only.get_ref().as_str() == Some("*")
+    {
+        let message = "origins [\"*\"] lets every site connect".to_owned();
+        section.warning(
+            &found.spot,
+            message,
+            "list the sites that may, unless every one of them may",
+        );
+        return OriginPolicy::Any;
+    }
+    if let Some(text) = found.value.as_str() {
+        let message = format!("origins is the string {}", quoted(text));
+        section.error(
+            &found.spot,
+            message,
+            format!("write a list: origins = [{}]", quoted(text)),
+        );
+        return OriginPolicy::SameOrigin;
+    }
+    let patterns = section.texts("origins", |text, _| origin::origin(text));
+    patterns.map_or(OriginPolicy::SameOrigin, OriginPolicy::List)
+}
+
+fn subprotocols(section: &mut Section<'_, '_>) -> Subprotocols {
+    let required = section.flag("subprotocol_required");
+    let mut seen: Vec<String> = Vec::new();
+    let names = section.texts("subprotocols", |text, _| {
+        let name = token(text)?;
+        if seen.contains(&name) {
+            return Err(Fault::new("stands twice", "write it once"));
+        }
+        seen.push(name.clone());
+        Ok(name)
+    });
+    if required
+        && let Some(found) = section.find("subprotocol_required")
+        && names.as_ref().is_none_or(Vec::is_empty)
+    {
+        let message = "subprotocol_required is true, but none can be selected".to_owned();
+        section.error(&found.spot, message, "write subprotocols = [\"NAME\"] beside it");
+    }
+    names.map_or(Subprotocols::Unset, |names| Subprotocols::List {
+        names,
+        required,
+    })
+}
+
+/// A token (RFC 9110 §5.6.2), as RFC 6455 §4.1 wants subprotocols to be.
+fn token(text: &str) -> Result<String, Fault> {
+    let legal = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if !text.is_empty() && text.len() <= TOKEN_BYTES_MAX && text.bytes().all(legal) {
+        return Ok(text.to_owned());
+    }
+    Err(Fault::new(
+        "is no subprotocol",
+        format!("write 1 to {TOKEN_BYTES_MAX} letters, digits or !#$%&'*+-.^_`|~, without spaces or commas"),
+    ))
+}
+
+fn unless_off(duration: Duration) -> Option<Duration> {
+    (!duration.is_zero()).then_some(duration)
+}
+
+/// Names stand in every log line and metric label.
+const NAME_CHARS_MAX: usize = 64;
+const TOKEN_BYTES_MAX: usize = 256;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn subprotocols_are_tokens() {
+        for text in ["mqtt", "chat.v2", "x|y~"] {
+            assert_eq!(token(text), Ok(text.to_owned()));
+        }
+        for text in ["", "a b", "a,b", "ä", "a\n", "(x)"] {
+            assert!(token(text).is_err(), "{text:?}");
+        }
+        assert!(token(&"a".repeat(TOKEN_BYTES_MAX + 1)).is_err());
+    }
+}

@@ -1,0 +1,69 @@
+//! "Did you mean …?"
+
+use super::keys::Place;
+use crate::config::diagnostic::quoted;
+
+/// Message and remedy for a key that does not exist here; `elsewhere` is where it does exist.
+pub(super) fn unknown_key(found: &str, known: &[&str], elsewhere: Option<Place>) -> (String, String) {
+    let message = format!("unknown key {}", quoted(found));
+    let allowed = known.join(", ");
+    let remedy = match (elsewhere, closest(found, known)) {
+        (Some(place), _) => format!("move it to {place}; allowed here: {allowed}"),
+        (None, Some(name)) => format!("did you mean {name}? allowed here: {allowed}"),
+        (None, None) => format!("allowed here: {allowed}"),
+    };
+    (message, remedy)
+}
+
+/// The known word that was probably meant, if one is near enough.
+pub(super) fn closest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
+    if found.chars().count() > WORD_CHARS_MAX {
+        return None;
+    }
+    let found = found.to_lowercase().replace('-', "_");
+    known
+        .iter()
+        .map(|word| (strsim::normalized_damerau_levenshtein(&found, word), *word))
+        .filter(|(likeness, _)| *likeness >= LIKENESS_MIN)
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .map(|(_, word)| word)
+}
+
+/// Below this, a guess misleads more often than it helps.
+const LIKENESS_MIN: f64 = 0.6;
+/// The distance is quadratic in the length, and no word of ours is longer.
+const WORD_CHARS_MAX: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::check::keys;
+
+    #[test]
+    fn slips_of_the_finger_are_understood() {
+        let known: Vec<_> = keys::of(Place::Route).map(|key| key.name).collect();
+        for (found, meant) in [
+            ("origin", Some("origins")),
+            ("Backend", Some("backend")),
+            ("bakcend", Some("backend")),
+            ("max-frame", Some("max_frame")),
+            ("ping_intervall", Some("ping_interval")),
+            ("subprotocol", Some("subprotocols")),
+            ("frobnicate", None),
+            ("", None),
+        ] {
+            assert_eq!(closest(found, &known), meant, "{found}");
+        }
+        assert_eq!(closest(&"origins".repeat(100), &known), None);
+    }
+
+    #[test]
+    fn a_key_of_another_table_is_sent_there() {
+        let (message, remedy) = unknown_key("workers", &["name", "path"], Some(Place::Top));
+        assert_eq!(message, "unknown key \"workers\"");
+        assert_eq!(
+            remedy,
+            "move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, path"
+        );
+    }
+}

@@ -1,0 +1,176 @@
+//! Features that the configuration knows and the gateway does not have yet.
+//!
+//! The list below is the only place that knows them: whoever builds a feature deletes its row.
+
+use toml::de::DeValue;
+
+use super::keys::Place;
+
+/// A feature that is accepted in a file, and warned about.
+pub(super) struct Unbuilt {
+    pub(super) place: Place,
+    pub(super) key: &'static str,
+    pub(super) when: When,
+    /// Completes "accepted, but not built yet: …".
+    pub(super) feature: &'static str,
+    /// What happens instead.
+    pub(super) meanwhile: &'static str,
+}
+
+/// Which values of the key ask for the feature.
+pub(super) enum When {
+    /// Any value at all.
+    Set,
+    /// Any value but `false`, 0, `"off"` and `[]`.
+    On,
+    /// A string (or a string in a list) that begins like this.
+    Begins(&'static str),
+    /// A list of two or more.
+    Several,
+}
+
+impl Unbuilt {
+    /// Does this value of the key ask for the feature?
+    pub(super) fn asked_for_by(&self, value: &DeValue<'_>) -> bool {
+        match self.when {
+            When::Set => true,
+            When::On => !is_off(value),
+            When::Begins(start) => begins(value, start),
+            When::Several => value.as_array().is_some_and(|list| list.len() > 1),
+        }
+    }
+}
+
+fn begins(value: &DeValue<'_>, start: &str) -> bool {
+    if let Some(list) = value.as_array() {
+        return list.iter().any(|item| begins(item.get_ref(), start));
+    }
+    value.as_str().is_some_and(|text| text.starts_with(start))
+}
+
+fn is_off(value: &DeValue<'_>) -> bool {
+    if let Some(text) = value.as_str() {
+        let number = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+        return text == "off" || number.parse() == Ok(0_u64);
+    }
+    value.as_bool() == Some(false)
+        || value.as_integer().is_some_and(|number| number.as_str() == "0")
+        || value.as_array().is_some_and(|list| list.is_empty())
+}
+
+/// The features, by place and key.
+#[rustfmt::skip]
+pub(super) const UNBUILT: &[Unbuilt] = &[
+    top("max_connections_per_client", When::On, "a limit of connections for each client address", NO_EFFECT),
+    top("admin", When::Set, "the admin listener", NO_EFFECT),
+
+    listener("address", When::Begins("unix:"), "listening on a Unix socket", DO_WITHOUT),
+    listener("tls", When::Begins("auto"), "plain and TLS on one port", DO_WITHOUT),
+    listener("tls", When::Several, "several certificates, chosen by the server name", FIRST),
+    listener("trusted_proxies", When::On, "client addresses told by a trusted proxy", NO_EFFECT),
+    listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),
+    listener("server_names", When::Set, "refusing hosts that are not served", NO_EFFECT),
+
+    route("backend", When::Begins("tls:"), "TLS to a TCP backend", REFUSED),
+    route("backend", When::Begins("unix:"), "backends on a Unix socket", REFUSED),
+    route("backend", When::Begins("wss:"), "TLS to a WebSocket backend", REFUSED),
+    route("backend", When::Begins("http:"), "HTTP backends", REFUSED),
+    route("backend", When::Begins("https:"), "HTTP backends over TLS", REFUSED),
+    route("backend", When::Begins("handoff:"), "handing connections to another process", REFUSED),
+    route("backend", When::Several, "balancing over several backends", FIRST),
+    route("backend_tls", When::Set, "settings for TLS to a backend", NO_EFFECT),
+    route("legacy", When::Set, "hybi-00 clients", NO_EFFECT),
+    route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
+    route("compression", When::On, "compression by the gateway", NO_EFFECT),
+    route("send_proxy", When::Set, "the PROXY protocol on the way out", NO_EFFECT),
+    route("listing", When::On, "directory listings", NO_EFFECT),
+];
+
+const NO_EFFECT: &str = "until then it has no effect";
+const DO_WITHOUT: &str = "do without it in this version";
+const FIRST: &str = "until then only the first is used";
+const REFUSED: &str = "until then requests for it are answered with an error";
+
+const fn top(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
+    Unbuilt {
+        place: Place::Top,
+        key,
+        when,
+        feature,
+        meanwhile,
+    }
+}
+
+const fn listener(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
+    Unbuilt {
+        place: Place::Listener,
+        key,
+        when,
+        feature,
+        meanwhile,
+    }
+}
+
+const fn route(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
+    Unbuilt {
+        place: Place::Route,
+        key,
+        when,
+        feature,
+        meanwhile,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::check::keys;
+
+    #[test]
+    fn every_row_names_a_key_that_exists() {
+        for row in UNBUILT {
+            assert!(keys::find(row.place, row.key).is_some(), "{}", row.key);
+        }
+    }
+
+    #[test]
+    fn a_feature_that_is_switched_off_is_not_asked_for() {
+        let row = route("max_age", When::On, "", "");
+        for (text, asked) in [
+            ("false", false),
+            ("0", false),
+            ("\"0\"", false),
+            ("\"0s\"", false),
+            ("\"off\"", false),
+            ("[]", false),
+            ("true", true),
+            ("1", true),
+            ("\"10s\"", true),
+            ("\"permessage-deflate\"", true),
+            ("[\"::1\"]", true),
+        ] {
+            assert_eq!(
+                row.asked_for_by(DeValue::parse(text).unwrap().get_ref()),
+                asked,
+                "{text}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_scheme_is_found_in_a_string_and_in_a_list() {
+        let row = route("backend", When::Begins("tls:"), "", "");
+        for (text, asked) in [
+            (r#""tls://a:1""#, true),
+            (r#"["tcp://a:1", "tls://a:1"]"#, true),
+            (r#""tcp://tls:1""#, false),
+            ("1", false),
+        ] {
+            assert_eq!(
+                row.asked_for_by(DeValue::parse(text).unwrap().get_ref()),
+                asked,
+                "{text}"
+            );
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! What `tidegate serve` serves when it is told nothing.
+
+use super::check::{Overrides, from_routes};
+use super::{Backend, Config, PathPattern, Route};
+
+/// The embedded default: the built-in page and `/echo` on 127.0.0.1:8080.
+pub fn embedded() -> Config {
+    from_routes(&Overrides::default())
+        .config
+        .expect("the embedded configuration has no error")
+}
+
+/// Adds the page to what `TEXT` says: its backend cannot be written in a file.
+pub(super) fn add_page(config: &mut Config) {
+    let echo = config
+        .routes
+        .first()
+        .expect("the embedded configuration has the echo route");
+    let page = Route {
+        name: "page".to_owned(),
+        path: PathPattern::Prefix(String::new()),
+        backends: vec![Backend::Builtin],
+        ..echo.clone()
+    };
+    config.routes.push(page);
+}
+
+/// Where the gateway listens if nothing says where. Loopback only: what was not asked for must not be reachable
+/// from outside.
+pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
+
+/// The embedded default without the page.
+pub(super) const TEXT: &str = r#"
+[[route]]
+name = "echo"
+path = "/echo"
+backend = "echo:"
+"#;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{ListenAddress, OriginPolicy};
+
+    #[test]
+    fn the_embedded_default_is_an_echo_and_a_page_on_loopback() {
+        let config = embedded();
+        let address = DEFAULT_LISTEN.parse().unwrap();
+        assert_eq!(config.listeners.len(), 1);
+        assert_eq!(config.listeners[0].address, ListenAddress::Tcp(address));
+        let routes: Vec<_> = config
+            .routes
+            .iter()
+            .map(|r| (r.name.as_str(), r.path.to_string(), r.backends.as_slice()))
+            .collect();
+        assert_eq!(
+            routes,
+            [
+                ("echo", "/echo".to_owned(), [Backend::Echo].as_slice()),
+                ("page", "/*".to_owned(), [Backend::Builtin].as_slice()),
+            ]
+        );
+        assert!(
+            config
+                .routes
+                .iter()
+                .all(|r| matches!(r.origins, OriginPolicy::SameOrigin))
+        );
+        assert!(config.workers > 0);
+    }
+}

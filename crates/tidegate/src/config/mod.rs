@@ -1,0 +1,342 @@
+//! The validated configuration: the only form of it that the rest of the gateway sees.
+//!
+//! `check` turns the text of a file (or the command line) into these types and reports every error at once.
+//! Whatever is wrong with a configuration is found there; a value of these types can be served as it is.
+
+mod check;
+mod diagnostic;
+mod embedded;
+mod table;
+mod value;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use regex::Regex;
+
+pub use check::{Checked, Overrides, from_routes, parse};
+pub use diagnostic::{Diagnostic, Severity};
+pub use embedded::embedded;
+pub use table::table;
+
+/// Everything that one generation of the gateway serves.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Worker threads; never 0 (0 in the file means one per core).
+    pub workers: usize,
+    /// Connections at once; above it the gateway stops accepting. `None`: what the descriptor limit allows.
+    pub connections_max: Option<usize>,
+    /// Connections of one client address; above it 503. 0: no limit.
+    pub connections_per_client_max: usize,
+    /// Connections at once that have not finished their handshake. Default 1000.
+    pub handshakes_max: usize,
+    /// Address of the admin listener. Default: none.
+    pub admin: Option<SocketAddr>,
+    /// The longest that a drain waits for connections to end. Default 30 s.
+    pub drain: Duration,
+    /// Close frames a second while draining. Default 500.
+    pub drain_rate: u32,
+    /// Where the access log goes. Default: standard output.
+    pub access_log: AccessLog,
+    /// Where connections come in; at least one.
+    pub listeners: Vec<Listener>,
+    /// The route table, in file order; the first match wins.
+    pub routes: Vec<Route>,
+}
+
+/// Where the access log goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum AccessLog {
+    /// Standard output.
+    Stdout,
+    /// Appended to this file.
+    File(PathBuf),
+    /// Nowhere.
+    Off,
+}
+
+/// One `[[listener]]`.
+#[derive(Debug, Clone)]
+pub struct Listener {
+    /// Where it listens.
+    pub address: ListenAddress,
+    /// What it does about TLS.
+    pub tls: ListenerTls,
+    /// Networks that may set `X-Forwarded-*` or a PROXY header.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Expect a PROXY header from trusted sources.
+    pub proxy_protocol: bool,
+    /// Accept a `Sec-WebSocket-Key` that does not decode to 16 bytes.
+    pub lenient_key: bool,
+    /// Host values served, lower-case, without a port; others get 421. `None`: any.
+    pub server_names: Option<Vec<String>>,
+    /// Absolute time for a complete request head. Default 10 s.
+    pub head_timeout: Duration,
+    /// Absolute time for the TLS handshake. Default 10 s.
+    pub tls_timeout: Duration,
+}
+
+/// Where a listener listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenAddress {
+    /// An IP address and a port; port 0 lets the system choose.
+    Tcp(SocketAddr),
+    /// A Unix socket.
+    Unix(PathBuf),
+}
+
+/// What a listener does about TLS.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenerTls {
+    /// Plain `ws://` and `http://`.
+    Off,
+    /// TLS only; the certificate is chosen by SNI, the first is the default. Never empty.
+    Required(Vec<CertificateFiles>),
+    /// Plain and TLS on one port, told apart by the first byte.
+    Auto(Vec<CertificateFiles>),
+}
+
+/// A PEM certificate chain and its key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateFiles {
+    /// The chain, leaf first.
+    pub cert: PathBuf,
+    /// The private key.
+    pub key: PathBuf,
+}
+
+/// One `[[route]]`.
+#[derive(Debug, Clone)]
+pub struct Route {
+    /// The name used in logs; unique in the file. Default: its path pattern.
+    pub name: String,
+    /// Host served; `None` is every host.
+    pub host: Option<HostPattern>,
+    /// Path served.
+    pub path: PathPattern,
+    /// What stands behind it; at least one, of one kind.
+    pub backends: Vec<Backend>,
+    /// Who may open a WebSocket from a browser.
+    pub origins: OriginPolicy,
+    /// Accept an upgrade without Origin. Default true: it comes from no browser.
+    pub allow_missing_origin: bool,
+    /// Which subprotocol is selected.
+    pub subprotocols: Subprotocols,
+    /// Type of the messages made from bytes of a TCP backend. Default binary.
+    pub message: MessageType,
+    /// Serve hybi-00 clients as well. Default false.
+    pub legacy_hybi00: bool,
+    /// Time between pings of our own; `None` is never. Default 20 s.
+    pub ping_interval: Option<Duration>,
+    /// Time a ping may stay unanswered before 1011; `None` is for ever. Default 20 s.
+    pub ping_timeout: Option<Duration>,
+    /// Time without a byte from the client (pongs to our pings do not count) before 1001; `None` is off, the default.
+    pub idle_timeout: Option<Duration>,
+    /// Payload bytes of one frame before 1009. Default 1 MiB.
+    pub frame_bytes_max: u64,
+    /// Payload bytes of one message before 1009; `None`: not set in the file (the kind of backend decides: 1 MiB, or no limit for WS→TCP).
+    pub message_bytes_max: Option<u64>,
+    /// Frames of one message before 1008; `None`: not set in the file (1024, or no limit for WS→TCP).
+    pub fragments_max: Option<u32>,
+    /// Time for connecting the backend, all attempts together, before 504. Default 5 s.
+    pub connect_timeout: Duration,
+    /// Time for a `ws://` or `http://` backend to answer the request head, before 504. Default 10 s.
+    pub upgrade_timeout: Duration,
+    /// The gateway itself compresses with permessage-deflate. Default false.
+    pub compression: bool,
+    /// PROXY header sent to the backend.
+    pub send_proxy: Option<ProxyVersion>,
+    /// Directory listings of `file:`. Default false.
+    pub listing: bool,
+}
+
+/// `host = …` of a route: lower-case, without a port.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum HostPattern {
+    /// This name.
+    Exact(String),
+    /// `*.example.com`: one or more labels in place of the star.
+    Subdomains(String),
+}
+
+/// `path = …` of a route. The query takes no part.
+#[derive(Debug, Clone)]
+pub enum PathPattern {
+    /// `"/vnc"`: this path.
+    Exact(String),
+    /// `"/vnc/*"`: this path (kept here without the `/*`) and everything below it; `"/*"` is the empty string, everything.
+    Prefix(String),
+    /// `"~regex"`: anchored at both ends; the regex kept here has the anchors, the text is as written, with the tilde.
+    Regex(Regex, String),
+}
+
+/// `backend = …` of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Backend {
+    /// `tcp://host:port`: raw bytes.
+    Tcp(Authority),
+    /// `tls://host:port`: raw bytes over TLS.
+    Tls(Authority),
+    /// `unix:/path`: raw bytes.
+    Unix(PathBuf),
+    /// `ws://host[:port][/base]`, or `wss://`.
+    WebSocket(HttpTarget),
+    /// `http://host[:port][/base]`, or `https://`.
+    Http(HttpTarget),
+    /// `file:DIR`: static files.
+    File(PathBuf),
+    /// `echo:`: answers each message with itself.
+    Echo,
+    /// `handoff:…`: the connection is passed to another process.
+    Handoff(String),
+    /// The pages of the embedded default; cannot be written in a file.
+    Builtin,
+}
+
+/// Host and port of a backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Authority {
+    /// Name or IP address; IPv6 without brackets.
+    pub host: String,
+    /// Port, never 0.
+    pub port: u16,
+}
+
+/// Where a `ws://`, `wss://`, `http://` or `https://` backend is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpTarget {
+    /// `wss://` or `https://`.
+    pub tls: bool,
+    /// Host and port; the port defaults to 80 or 443.
+    pub authority: Authority,
+    /// What takes the place of the matched prefix; `None`: path and query pass unchanged. No trailing slash.
+    pub base: Option<String>,
+}
+
+/// `origins = …` of a route.
+#[derive(Debug, Clone)]
+pub enum OriginPolicy {
+    /// Not set: an Origin equal to the request's own scheme, host and port.
+    SameOrigin,
+    /// `["*"]`: every site, `null` included.
+    Any,
+    /// One of these.
+    List(Vec<OriginPattern>),
+}
+
+/// One entry of `origins`.
+#[derive(Debug, Clone)]
+pub enum OriginPattern {
+    /// `https://example.com[:port]`: lower-case, with the port always known.
+    Exact(OriginTuple),
+    /// `https://*.example.com[:port]`: one or more labels in place of the star; `host` is what follows `*.`.
+    Subdomains(OriginTuple),
+    /// `~regex`: anchored at both ends (the anchors are in it), over the whole origin.
+    Regex(Regex),
+    /// `"null"`.
+    Null,
+}
+
+/// An origin as scheme, host and port (RFC 6454 §4).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct OriginTuple {
+    /// Lower-case.
+    pub scheme: String,
+    /// Lower-case; IPv6 with brackets.
+    pub host: String,
+    /// Given, or the default of the scheme.
+    pub port: u16,
+}
+
+/// `subprotocols = …` of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Subprotocols {
+    /// Not set: WS→TCP selects the client's first offer; for `ws://` the backend chooses.
+    Unset,
+    /// The client's first offer that is in the list; an empty list selects none.
+    List {
+        /// What may be selected.
+        names: Vec<String>,
+        /// `subprotocol_required = true`: none selected is 400.
+        required: bool,
+    },
+}
+
+/// Type of a data message.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MessageType {
+    /// Opcode 1.
+    Text,
+    /// Opcode 2.
+    Binary,
+}
+
+/// Version of the PROXY protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ProxyVersion {
+    /// The text form.
+    V1,
+    /// The binary form.
+    V2,
+}
+
+impl fmt::Display for ListenAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
+    }
+}
+
+impl fmt::Display for HostPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(host) => f.write_str(host),
+            Self::Subdomains(host) => write!(f, "*.{host}"),
+        }
+    }
+}
+
+impl fmt::Display for PathPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exact(path) => f.write_str(path),
+            Self::Prefix(path) => write!(f, "{path}/*"),
+            Self::Regex(_, text) => f.write_str(text),
+        }
+    }
+}
+
+impl fmt::Display for Authority {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.host.contains(':') {
+            write!(f, "[{}]:{}", self.host, self.port)
+        } else {
+            write!(f, "{}:{}", self.host, self.port)
+        }
+    }
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let target = |f: &mut fmt::Formatter<'_>, plain: &str, tls: &str, target: &HttpTarget| {
+            let scheme = if target.tls { tls } else { plain };
+            write!(f, "{scheme}://{}{}", target.authority, target.base.as_deref().unwrap_or(""))
+        };
+        match self {
+            Self::Tcp(authority) => write!(f, "tcp://{authority}"),
+            Self::Tls(authority) => write!(f, "tls://{authority}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::WebSocket(t) => target(f, "ws", "wss", t),
+            Self::Http(t) => target(f, "http", "https", t),
+            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Echo => f.write_str("echo:"),
+            Self::Handoff(to) => write!(f, "handoff:{to}"),
+            Self::Builtin => f.write_str("(built-in page)"),
+        }
+    }
+}
