@@ -18,7 +18,7 @@ use ipnet::IpNet;
 use regex::Regex;
 
 pub use check::{Checked, Overrides, from_routes, parse};
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Location, Severity};
 pub use embedded::embedded;
 pub use table::table;
 
