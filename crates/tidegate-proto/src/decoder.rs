@@ -179,7 +179,9 @@ impl Decoder {
     /// The peer's fault, and final: every later call fails alike.
     #[inline]
     pub fn decode<'a>(&mut self, bytes: &'a mut [u8]) -> Result<Option<(usize, Event<'a>)>, Violation> {
-        let Some(step) = self.step(bytes)? else { return Ok(None) };
+        let Some(step) = self.step(bytes)? else {
+            return Ok(None);
+        };
         let (_, payload) = bytes.split_at_mut(step.header_len);
         let (payload, _) = payload.split_at_mut(step.payload_len);
         if let Some(mut key) = step.mask {
@@ -189,11 +191,24 @@ impl Decoder {
             StepKind::Ping => Event::Ping(payload),
             StepKind::Pong => Event::Pong(payload),
             StepKind::Close => Event::Close(Close::parse(payload).map_err(|violation| self.fail(violation))?),
-            StepKind::Data { message, rsv1, starts_message, ends_frame, ends_message } => {
+            StepKind::Data {
+                message,
+                rsv1,
+                starts_message,
+                ends_frame,
+                ends_message,
+            } => {
                 if message == MessageType::Text && !rsv1 {
                     self.check_text(payload, ends_message)?;
                 }
-                Event::Data { message, payload, rsv1, starts_message, ends_frame, ends_message }
+                Event::Data {
+                    message,
+                    payload,
+                    rsv1,
+                    starts_message,
+                    ends_frame,
+                    ends_message,
+                }
             }
         };
         Ok(Some((step.len(), event)))
@@ -209,13 +224,19 @@ impl Decoder {
         if let Some(violation) = self.failed {
             return Err(violation);
         }
-        let result = if self.frame_left == 0 { self.begin_frame(bytes) } else { Ok(self.go_on(bytes)) };
+        let result = if self.frame_left == 0 {
+            self.begin_frame(bytes)
+        } else {
+            Ok(self.go_on(bytes))
+        };
         result.map_err(|violation| self.fail(violation))
     }
 
     fn begin_frame(&mut self, bytes: &[u8]) -> Result<Option<Step>, Violation> {
         self.check_first_bytes(bytes)?;
-        let Some((header, header_len)) = FrameHeader::parse(bytes)? else { return Ok(None) };
+        let Some((header, header_len)) = FrameHeader::parse(bytes)? else {
+            return Ok(None);
+        };
         if header.payload_len > self.limits.frame_bytes_max {
             return Err(Violation::FrameTooBig);
         }
@@ -225,13 +246,18 @@ impl Decoder {
             Opcode::Pong => StepKind::Pong,
             Opcode::Close => StepKind::Close,
             Opcode::Text => return self.begin_data(&header, header_len, available, Some(MessageType::Text)),
-            Opcode::Binary => return self.begin_data(&header, header_len, available, Some(MessageType::Binary)),
+            Opcode::Binary => {
+                return self.begin_data(&header, header_len, available, Some(MessageType::Binary));
+            }
             Opcode::Continuation => return self.begin_data(&header, header_len, available, None),
         };
         match usize::try_from(header.payload_len) {
-            Ok(payload_len) if payload_len <= available => {
-                Ok(Some(Step { header_len, payload_len, mask: header.mask, kind }))
-            }
+            Ok(payload_len) if payload_len <= available => Ok(Some(Step {
+                header_len,
+                payload_len,
+                mask: header.mask,
+                kind,
+            })),
             _ => Ok(None),
         }
     }
@@ -295,7 +321,13 @@ impl Decoder {
     }
 
     #[inline]
-    fn take(&mut self, message: MessageType, header_len: usize, available: usize, starts_message: bool) -> Step {
+    fn take(
+        &mut self,
+        message: MessageType,
+        header_len: usize,
+        available: usize,
+        starts_message: bool,
+    ) -> Step {
         let payload_len = usize::try_from(self.frame_left).map_or(available, |left| left.min(available));
         let mask = self.mask;
         if let Some(key) = &mut self.mask {
@@ -307,8 +339,19 @@ impl Decoder {
         if ends_message {
             self.message = None;
         }
-        let kind = StepKind::Data { message, rsv1: self.rsv1, starts_message, ends_frame, ends_message };
-        Step { header_len, payload_len, mask, kind }
+        let kind = StepKind::Data {
+            message,
+            rsv1: self.rsv1,
+            starts_message,
+            ends_frame,
+            ends_message,
+        };
+        Step {
+            header_len,
+            payload_len,
+            mask,
+            kind,
+        }
     }
 
     fn check_text(&mut self, payload: &[u8], ends_message: bool) -> Result<(), Violation> {

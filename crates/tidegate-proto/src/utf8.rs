@@ -17,7 +17,10 @@ pub struct Utf8 {
 impl Utf8 {
     /// A check at the start of a text.
     pub const fn new() -> Self {
-        Self { held: [0; 3], held_len: 0 }
+        Self {
+            held: [0; 3],
+            held_len: 0,
+        }
     }
 
     /// Whether the text so far ends between two code points.
@@ -36,7 +39,11 @@ impl Utf8 {
     /// [`Violation::InvalidUtf8`], by whoever wrote the text; the check is of no further use then.
     #[inline]
     pub fn check(&mut self, chunk: &[u8]) -> Result<(), Violation> {
-        let rest = if self.held_len == 0 { chunk } else { self.complete_held(chunk)? };
+        let rest = if self.held_len == 0 {
+            chunk
+        } else {
+            self.complete_held(chunk)?
+        };
         match str::from_utf8(rest) {
             Ok(_) => Ok(()),
             Err(error) if error.error_len().is_none() => self.hold(rest.get(error.valid_up_to()..)),
@@ -49,7 +56,11 @@ impl Utf8 {
     /// # Errors
     /// [`Violation::InvalidUtf8`] if it ends inside a code point.
     pub const fn finish(&mut self) -> Result<(), Violation> {
-        if self.held_len == 0 { Ok(()) } else { Err(Violation::InvalidUtf8) }
+        if self.held_len == 0 {
+            Ok(())
+        } else {
+            Err(Violation::InvalidUtf8)
+        }
     }
 
     /// Adds bytes to the held code point until it is complete, and returns what follows it.
@@ -77,7 +88,10 @@ impl Utf8 {
     /// Keeps the beginning of a code point; four bytes always are a whole one or a violation.
     fn hold(&mut self, beginning: Option<&[u8]>) -> Result<(), Violation> {
         let beginning = beginning.unwrap_or_default();
-        let slots = self.held.get_mut(..beginning.len()).ok_or(Violation::InvalidUtf8)?;
+        let slots = self
+            .held
+            .get_mut(..beginning.len())
+            .ok_or(Violation::InvalidUtf8)?;
         slots.copy_from_slice(beginning);
         self.held_len = beginning.len().try_into().unwrap_or(u8::MAX);
         Ok(())
@@ -102,9 +116,9 @@ mod tests {
     #[test]
     fn byte_by_byte_it_fails_at_the_byte_that_decides() {
         for (text, refused_after) in [
-            (&b"\xce\xba\xed\xa0\x80"[..], 4),  // a surrogate is decided by its second byte
-            (b"\xf4\x90\x80\x80", 2),           // above U+10FFFF
-            (b"\xc0\xaf", 1),                   // overlong
+            (&b"\xce\xba\xed\xa0\x80"[..], 4), // a surrogate is decided by its second byte
+            (b"\xf4\x90\x80\x80", 2),          // above U+10FFFF
+            (b"\xc0\xaf", 1),                  // overlong
             (b"\xe0\x80\xaf", 2),
             (b"\xf0\x80\x80\xaf", 2),
             (b"a\xfe", 2),
@@ -119,11 +133,26 @@ mod tests {
 
     #[test]
     fn edges_of_each_length_pass() {
-        for point in ['\0', '\u{7f}', '\u{80}', '\u{7ff}', '\u{800}', '\u{d7ff}', '\u{e000}', '\u{ffff}', '\u{10000}', '\u{10ffff}'] {
+        for point in [
+            '\0',
+            '\u{7f}',
+            '\u{80}',
+            '\u{7ff}',
+            '\u{800}',
+            '\u{d7ff}',
+            '\u{e000}',
+            '\u{ffff}',
+            '\u{10000}',
+            '\u{10ffff}',
+        ] {
             let mut text = std::string::String::from("x");
             text.push(point);
             for step in 1..=5 {
-                assert_eq!(verdict(text.as_bytes(), step), Ok(()), "{point:?} in pieces of {step}");
+                assert_eq!(
+                    verdict(text.as_bytes(), step),
+                    Ok(()),
+                    "{point:?} in pieces of {step}"
+                );
             }
         }
     }

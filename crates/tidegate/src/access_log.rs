@@ -98,7 +98,12 @@ impl AccessLog {
     /// The file cannot be opened, or no thread be started.
     pub(crate) fn open(to: &config::AccessLog) -> io::Result<Self> {
         let sink: Box<dyn Write + Send> = match to {
-            config::AccessLog::Off => return Ok(Self { queue: None, dropped: Arc::default() }),
+            config::AccessLog::Off => {
+                return Ok(Self {
+                    queue: None,
+                    dropped: Arc::default(),
+                });
+            }
             config::AccessLog::Stdout => Box::new(io::stdout()),
             config::AccessLog::File(path) => {
                 let file: File = OpenOptions::new().create(true).append(true).open(path)?;
@@ -108,8 +113,13 @@ impl AccessLog {
         let (queue, entries) = sync_channel(QUEUE_MAX);
         let dropped = Arc::new(AtomicU64::new(0));
         let counter = Arc::clone(&dropped);
-        thread::Builder::new().name("access-log".to_owned()).spawn(move || write_all(&entries, sink, &counter))?;
-        Ok(Self { queue: Some(queue), dropped })
+        thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_all(&entries, sink, &counter))?;
+        Ok(Self {
+            queue: Some(queue),
+            dropped,
+        })
     }
 
     /// Hands in a line. Never waits: a full queue drops it.
@@ -126,7 +136,10 @@ impl AccessLog {
     /// Waits, a bounded time, until everything handed in so far is written.
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(1);
-        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Entry::Flush(done)).is_ok());
+        let sent = self
+            .queue
+            .as_ref()
+            .is_some_and(|queue| queue.try_send(Entry::Flush(done)).is_ok());
         if sent && written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!("the access log takes no lines; its last ones are lost");
         }
@@ -144,7 +157,11 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped
                 Entry::Line(line) => batch.extend_from_slice(&line),
                 Entry::Flush(done) => waiting.push(done),
             }
-            next = if batch.len() < 1 << 16 { entries.try_recv().ok() } else { None };
+            next = if batch.len() < 1 << 16 {
+                entries.try_recv().ok()
+            } else {
+                None
+            };
         }
         let result = sink.write_all(&batch).and_then(|()| sink.flush());
         batch.clear();
@@ -153,14 +170,19 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped
             let _: Result<(), TrySendError<()>> = done.try_send(());
         }
         match &result {
-            Err(error) if !failing => tracing::warn!(%error, "the access log cannot be written; lines are lost"),
+            Err(error) if !failing => {
+                tracing::warn!(%error, "the access log cannot be written; lines are lost")
+            }
             Ok(()) if failing => tracing::info!("the access log is written again"),
             Ok(()) | Err(_) => {}
         }
         failing = result.is_err();
         let lost = dropped.swap(0, Ordering::Relaxed);
         if lost > 0 {
-            tracing::warn!(lost, "access log lines were dropped: they came faster than they could be written");
+            tracing::warn!(
+                lost,
+                "access log lines were dropped: they came faster than they could be written"
+            );
         }
     }
 }

@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
-use crate::config::{Config, ListenAddress, Listener};
+use crate::config::{Config, ListenAddress, Listener, ListenerTls};
 use crate::drain::Drain;
 use crate::listener::{self, Places, Served};
 use crate::route::Table;
@@ -37,7 +37,11 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let access_log = AccessLog::open(&config.access_log)
         .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
     let drain = Drain::new(config.drain_rate);
-    let service = Arc::new(Service::new(Table::new(config.routes), access_log.clone(), drain.clone()));
+    let service = Arc::new(Service::new(
+        Table::new(config.routes),
+        access_log.clone(),
+        drain.clone(),
+    ));
     let workers = Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
     let places = Places {
         connections: Arc::new(Semaphore::new(connections_max(config.connections_max))),
@@ -46,16 +50,27 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     for (socket, served) in ready {
         announce(&socket, &served)?;
-        tokio::spawn(listener::accept(socket, served, places.clone(), Arc::clone(&workers), stop.clone()));
+        let accepting = accept(socket, served, places.clone(), Arc::clone(&workers));
+        tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
     }
 
     stop_signals.next().await;
     stop.cancel();
     drain.start();
-    tracing::info!(connections = workers.live(), "stopping; a second signal stops at once");
+    tracing::info!(
+        connections = workers.live(),
+        "stopping; a second signal stops at once"
+    );
     finish(&workers, config.drain, &mut stop_signals).await;
     access_log.flush();
     Ok(())
+}
+
+/// Takes connections for as long as it is polled.
+async fn accept(socket: TcpListener, served: Arc<Served>, places: Places, workers: Arc<Workers>) {
+    while let Some(accepted) = listener::accept(&socket, &served, &places).await {
+        workers.serve(accepted).await;
+    }
 }
 
 /// Waits for the connections to end, but neither longer than `patience` nor through a second signal.
@@ -71,7 +86,10 @@ async fn finish(workers: &Workers, patience: Duration, signals: &mut StopSignals
 
 fn open(listener: Listener) -> anyhow::Result<(TcpListener, Arc<Served>)> {
     let ListenAddress::Tcp(address) = listener.address else {
-        return Err(anyhow!("{}: listening on a Unix socket is not built yet", listener.address));
+        return Err(anyhow!(
+            "{}: listening on a Unix socket is not built yet",
+            listener.address
+        ));
     };
     let acceptor = tls::acceptor(&listener)?;
     let socket = listener::bind(address).with_context(|| match address.port() {
@@ -83,8 +101,12 @@ fn open(listener: Listener) -> anyhow::Result<(TcpListener, Arc<Served>)> {
 
 /// Says where it listens: with port 0 this is the only place that tells.
 fn announce(socket: &TcpListener, served: &Served) -> io::Result<()> {
-    let scheme = if served.acceptor.is_some() { "https" } else { "http" };
-    tracing::info!("listening on {scheme}://{}", socket.local_addr()?);
+    let schemes = match served.listener.tls {
+        ListenerTls::Off => "http",
+        ListenerTls::Required(_) => "https",
+        ListenerTls::Auto(_) => "http+https",
+    };
+    tracing::info!("listening on {schemes}://{}", socket.local_addr()?);
     Ok(())
 }
 
@@ -92,7 +114,9 @@ fn announce(socket: &TcpListener, served: &Served) -> io::Result<()> {
 /// connection takes two.
 fn connections_max(configured: Option<usize>) -> usize {
     let limit = raise_descriptor_limit();
-    let possible = usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / 2).unwrap_or(usize::MAX).max(1);
+    let possible = usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / 2)
+        .unwrap_or(usize::MAX)
+        .max(1);
     let places = configured.map_or(possible, |configured| configured.min(possible));
     if let Some(configured) = configured.filter(|configured| *configured > possible) {
         tracing::warn!(
@@ -105,7 +129,10 @@ fn connections_max(configured: Option<usize>) -> usize {
 /// Asks for as many descriptors as the system gives without privileges.
 fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    let wanted = Rlimit {
+        current: limit.maximum,
+        maximum: limit.maximum,
+    };
     let raised = setrlimit(Resource::Nofile, wanted).is_ok();
     let effective = if raised { limit.maximum } else { limit.current };
     effective.unwrap_or(1 << 20)
@@ -119,7 +146,10 @@ struct StopSignals {
 
 impl StopSignals {
     fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
     }
 
     async fn next(&mut self) {

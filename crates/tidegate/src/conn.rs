@@ -17,26 +17,29 @@ use crate::backend::{self, ConnectError, Link};
 use crate::config::Backend;
 use crate::forward::response_end_to_end;
 use crate::http::{self as front, Answering, Body, Ended};
-use crate::io::Socket;
-use crate::listener::{Accepted, Guard};
+use crate::io::{Arrival, Socket};
+use crate::listener::Accepted;
 use crate::refused::Refused;
-use crate::request::{Arrival, Request};
-use crate::route::{Kind, Selected};
+use crate::request::{Kind, Request};
+use crate::route::Selected;
 use crate::service::Service;
 use crate::{clock, files, page, policy, relay, tls};
 
-/// Serves one connection. The task ends when HTTP on it does: a WebSocket lives on in a task of its own, which is
+/// Serves one connection, and keeps `load` until its very end. The task ends when HTTP on it does: a WebSocket lives on in a task of its own, which is
 /// small, while this one's memory is given back.
-pub(crate) async fn serve(accepted: Accepted, service: Arc<Service>) {
+pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Service>, load: L) {
     let conn = service.next_connection();
     let secured = match tls::accept(accepted).await {
         Ok(secured) => secured,
         Err(error) => return tracing::debug!(conn, %error, "no TLS"),
     };
-    let arrival = secured.accepted.arrival();
+    let arrival = Arrival {
+        secure: secured.socket.is_tls(),
+        ..secured.accepted.arrival()
+    };
     let head_timeout = secured.accepted.listener().head_timeout;
     let lenient_key = secured.accepted.listener().lenient_key;
-    let (guard, handshake) = secured.accepted.into_guards();
+    let (place, handshake) = secured.accepted.into_places();
     let exchange = Arc::new(Exchange {
         conn,
         arrival,
@@ -49,7 +52,13 @@ pub(crate) async fn serve(accepted: Accepted, service: Arc<Service>) {
     let ended = front::serve(secured.socket, head_timeout, requests, || exchange.has_session()).await;
     match (ended, exchange.take_session()) {
         (Ended::Upgraded(socket, early), Some(session)) => {
-            tokio::spawn(relay(session, socket, early, Arc::clone(&exchange.service), guard));
+            tokio::spawn(relay(
+                session,
+                socket,
+                early,
+                Arc::clone(&exchange.service),
+                (load, place),
+            ));
         }
         (Ended::Broken(status), _) => exchange.log_broken(status),
         (Ended::Upgraded(..) | Ended::Closed, _) => {}
@@ -79,15 +88,27 @@ struct Session {
 /// The way of an upgrade request: each line is a stage, and each stage before the last can still answer in HTTP.
 async fn upgrade(exchange: &Exchange, request: Request, since: Instant) -> Result<Response<Body>, Refused> {
     let offer = request.handshake(exchange.lenient_key)?;
-    let selected = exchange.service.table.select(Kind::WebSocket, &request.host, &request.path)?;
-    let origins = request.fields.get_all(http::header::ORIGIN).into_iter().map(http::HeaderValue::as_bytes);
+    let selected = exchange
+        .service
+        .table
+        .select(Kind::WebSocket, &request.host, &request.path)?;
+    let origins = request
+        .fields
+        .get_all(http::header::ORIGIN)
+        .into_iter()
+        .map(http::HeaderValue::as_bytes);
     let permit = policy::decide(selected, offer, origins, &request.origin())?;
     if exchange.service.drain.is_started() {
         return Err(Refused::Draining);
     }
     let link = backend::connect(permit, &request).await?;
     let answer = answer_101(&link);
-    exchange.begin(Session { link, request, conn: exchange.conn, since });
+    exchange.begin(Session {
+        link,
+        request,
+        conn: exchange.conn,
+        since,
+    });
     Ok(answer)
 }
 
@@ -115,8 +136,13 @@ async fn plain(exchange: &Exchange, request: &Request, selected: &Selected) -> R
 }
 
 /// A WebSocket, from the 101 to its access line.
-async fn relay(session: Session, socket: Socket, early: Bytes, service: Arc<Service>, guard: Guard) {
-    let Session { link, request, conn, since } = session;
+async fn relay<K: Send>(session: Session, socket: Socket, early: Bytes, service: Arc<Service>, kept: K) {
+    let Session {
+        link,
+        request,
+        conn,
+        since,
+    } = session;
     let route = Arc::clone(link.permit().route());
     let subprotocol = link.agreed().subprotocol.clone();
     let open = service.open();
@@ -140,7 +166,7 @@ async fn relay(session: Session, socket: Socket, early: Bytes, service: Arc<Serv
         ..line(conn, &request, since)
     };
     service.access_log.write(&mut line);
-    drop(guard); // last: whoever waits for this connection's end finds its line written
+    drop(kept); // last: whoever waits for this connection's end finds its line written
 }
 
 impl Exchange {
@@ -153,7 +179,12 @@ impl Exchange {
             Ok(request) if request.kind() == Kind::WebSocket => self.answer_upgrade(request, since).await,
             Ok(request) => self.answer_plain(&request, since).await,
         };
-        drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(
+            self.handshake
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take(),
+        );
         if has_body || self.service.drain.is_started() {
             front::close_after(&mut response); // a body that nobody reads must not become the next request
         }
@@ -190,14 +221,20 @@ impl Exchange {
     }
 
     async fn answer_plain(&self, request: &Request, since: Instant) -> Response<Body> {
-        let selected = self.service.table.select(Kind::Http, &request.host, &request.path);
+        let selected = self
+            .service
+            .table
+            .select(Kind::Http, &request.host, &request.path);
         let response = match &selected {
             Ok(selected) => plain(self, request, selected).await,
             Err(no_route) => refuse(&(*no_route).into()),
         };
         self.service.access_log.write(&mut Line {
             kind: "http",
-            route: selected.as_ref().ok().map(|selected| selected.route().name.as_str()),
+            route: selected
+                .as_ref()
+                .ok()
+                .map(|selected| selected.route().name.as_str()),
             status: response.status().as_u16(),
             ..line(self.conn, request, since)
         });
@@ -220,7 +257,10 @@ impl Exchange {
     }
 
     fn has_session(&self) -> bool {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).is_some()
+        self.session
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .is_some()
     }
 
     fn take_session(&self) -> Option<Session> {

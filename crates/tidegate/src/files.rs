@@ -12,9 +12,17 @@ use crate::request::Request;
 /// Answers a request for the file that `path` names below `root`.
 pub(crate) async fn serve(root: &Path, path: &str, request: &Request) -> Response<Body> {
     if !matches!(request.method, Method::GET | Method::HEAD) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "files are read with GET and HEAD", &[("Allow", "GET, HEAD")]);
+        return text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "files are read with GET and HEAD",
+            &[("Allow", "GET, HEAD")],
+        );
     }
-    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
+    };
     let mut inner = http::Request::new(empty());
     *inner.method_mut() = request.method.clone();
     *inner.headers_mut() = request.fields.clone();

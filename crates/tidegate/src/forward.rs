@@ -1,19 +1,12 @@
 //! Which header fields travel on, and which are added on the way (RFC 9110 §7.6.1).
 
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE,
+};
 use http::header::{HeaderMap, HeaderName, HeaderValue};
-use http::header::{CONNECTION, CONTENT_LENGTH, EXPECT, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
-use tidegate_proto::handshake::Headers;
 
 use crate::request::Request;
-
-/// The header fields of the `http` crate as the protocol crate wants to see them.
-pub(crate) struct Fields<'a>(pub(crate) &'a HeaderMap);
-
-impl Headers for Fields<'_> {
-    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.get_all(name).into_iter().map(HeaderValue::as_bytes)
-    }
-}
 
 /// Fields that concern one connection only, besides those that `Connection` names.
 const HOP_BY_HOP: [HeaderName; 11] = [
@@ -52,14 +45,25 @@ const FORWARDING: [&str; 7] = [
 
 /// The fields of an upgrade request or its response that go on to the other side.
 pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
-    let nominated: Vec<&str> =
-        fields.get_all(CONNECTION).iter().filter_map(|value| value.to_str().ok()).flat_map(|list| list.split(',')).map(str::trim).collect();
+    let nominated: Vec<&str> = fields
+        .get_all(CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .collect();
     let stays = |name: &HeaderName| {
         HOP_BY_HOP.contains(name)
             || HANDSHAKE.contains(&name.as_str())
-            || nominated.iter().any(|nominated| nominated.eq_ignore_ascii_case(name.as_str()))
+            || nominated
+                .iter()
+                .any(|nominated| nominated.eq_ignore_ascii_case(name.as_str()))
     };
-    fields.iter().filter(|(name, _)| !stays(name)).map(|(name, value)| (name.clone(), value.clone())).collect()
+    fields
+        .iter()
+        .filter(|(name, _)| !stays(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
 }
 
 /// The fields of a plain response that go on: as [`end_to_end`], but the body keeps its length.
@@ -83,7 +87,8 @@ pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
         ("x-forwarded-port", request.local_port.to_string()),
     ];
     for (name, value) in told {
-        let value = HeaderValue::try_from(value).expect("addresses, numbers and a checked host are legal field values");
+        let value = HeaderValue::try_from(value)
+            .expect("addresses, numbers and a checked host are legal field values");
         fields.insert(name, value);
     }
 }
@@ -111,7 +116,18 @@ mod tests {
             fields.append(name, HeaderValue::from_static(value));
         }
         let passed = end_to_end(&fields);
-        let names: Vec<_> = passed.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
-        assert_eq!(names, ["host: gw.test", "cookie: a=1", "cookie: b=2", "authorization: Basic x"]);
+        let names: Vec<_> = passed
+            .iter()
+            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
+            .collect();
+        assert_eq!(
+            names,
+            [
+                "host: gw.test",
+                "cookie: a=1",
+                "cookie: b=2",
+                "authorization: Basic x"
+            ]
+        );
     }
 }

@@ -47,9 +47,15 @@ pub(crate) enum Ended {
 }
 
 /// Serves requests until the connection ends or is upgraded. `upgraded` tells whether a 101 was answered.
-pub(crate) async fn serve<S>(socket: Socket, head_timeout: Duration, service: S, upgraded: impl Fn() -> bool) -> Ended
+pub(crate) async fn serve<S>(
+    socket: Socket,
+    head_timeout: Duration,
+    service: S,
+    upgraded: impl Fn() -> bool,
+) -> Ended
 where
-    S: Service<http::Request<Incoming>, Response = Response<Body>, Error = hyper::Error, Future = Answering> + Unpin,
+    S: Service<http::Request<Incoming>, Response = Response<Body>, Error = hyper::Error, Future = Answering>
+        + Unpin,
 {
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
@@ -89,7 +95,8 @@ fn broken_status(error: &hyper::Error) -> Option<u16> {
 }
 
 /// The one answer that is written by hand: hyper ends a connection whose head does not come without a word.
-const REQUEST_TIMEOUT: &[u8] = b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+const REQUEST_TIMEOUT: &[u8] =
+    b"HTTP/1.1 408 Request Timeout\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 
 /// Ends a connection after everything that was answered: FIN, then what still comes is read and dropped.
 async fn linger(mut socket: Socket) {
@@ -103,7 +110,9 @@ async fn linger(mut socket: Socket) {
 }
 
 /// The answer to an upgrade: the point of no return.
-pub(crate) fn switching_protocols(fields: impl IntoIterator<Item = (&'static str, String)>) -> Response<Body> {
+pub(crate) fn switching_protocols(
+    fields: impl IntoIterator<Item = (&'static str, String)>,
+) -> Response<Body> {
     let mut response = Response::new(empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
     for (name, value) in fields {
@@ -115,22 +124,33 @@ pub(crate) fn switching_protocols(fields: impl IntoIterator<Item = (&'static str
 }
 
 /// A short answer in words. `fields` are static, and legal.
-pub(crate) fn text(status: StatusCode, sentence: &str, fields: &[(&'static str, &'static str)]) -> Response<Body> {
+pub(crate) fn text(
+    status: StatusCode,
+    sentence: &str,
+    fields: &[(&'static str, &'static str)],
+) -> Response<Body> {
     let phrase = status.canonical_reason().unwrap_or("");
     let body = format!("{} {phrase}: {sentence}\n", status.as_u16());
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    response.headers_mut().insert(
+        CONTENT_TYPE,
+        HeaderValue::from_static("text/plain; charset=utf-8"),
+    );
     for (name, value) in fields {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the fields of answers are legal");
-        response.headers_mut().append(name, HeaderValue::from_static(value));
+        response
+            .headers_mut()
+            .append(name, HeaderValue::from_static(value));
     }
     response
 }
 
 /// Makes an answer the last one of its connection: what follows the request is not to be taken for another.
 pub(crate) fn close_after(response: &mut Response<Body>) {
-    response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
+    response
+        .headers_mut()
+        .append(CONNECTION, HeaderValue::from_static("close"));
 }
 
 pub(crate) fn empty() -> Body {
@@ -138,5 +158,7 @@ pub(crate) fn empty() -> Body {
 }
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+    Full::new(bytes.into())
+        .map_err(|never| match never {})
+        .boxed_unsync()
 }

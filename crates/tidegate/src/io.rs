@@ -1,6 +1,7 @@
 //! A connected socket, whatever it is made of.
 
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,6 +9,17 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsStream;
+
+/// Where a connection came in.
+#[derive(Debug, Clone, Copy)]
+pub struct Arrival {
+    /// The client's address.
+    pub client: SocketAddr,
+    /// Our own.
+    pub local: SocketAddr,
+    /// Over TLS.
+    pub secure: bool,
+}
 
 /// The closed set of sockets that the gateway reads and writes, on either side.
 #[derive(Debug)]
@@ -19,9 +31,14 @@ pub enum Socket {
 }
 
 impl Socket {
+    /// Whether it is TLS.
+    pub(crate) const fn is_tls(&self) -> bool {
+        matches!(self, Self::Tls(_))
+    }
+
     /// Whether bytes that a write took may still sit in our own memory until a flush.
     pub(crate) const fn buffers_writes(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        self.is_tls()
     }
 }
 
@@ -76,8 +93,9 @@ impl AsyncWrite for Socket {
 ///
 /// A socket that takes the options no longer is broken already; whoever reads it next will be told.
 pub(crate) fn tune(socket: &TcpStream) {
-    const PROBES: socket2::TcpKeepalive =
-        socket2::TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
+    const PROBES: socket2::TcpKeepalive = socket2::TcpKeepalive::new()
+        .with_time(Duration::from_secs(60))
+        .with_interval(Duration::from_secs(15));
     let options = socket2::SockRef::from(socket);
     for result in [options.set_tcp_nodelay(true), options.set_tcp_keepalive(&PROBES)] {
         if let Err(error) = result {

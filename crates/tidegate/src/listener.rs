@@ -4,20 +4,15 @@
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tokio_util::sync::CancellationToken;
-use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::config::Listener;
-use crate::io::tune;
-use crate::request::Arrival;
-use crate::worker::Workers;
+use crate::io::{Arrival, tune};
 
 /// Connections that the kernel keeps while none is accepted.
 const BACKLOG: i32 = 4096;
@@ -31,16 +26,8 @@ pub(crate) struct Accepted {
     socket: Option<std::net::TcpStream>,
     arrival: Arrival,
     served: Arc<Served>,
-    guard: Guard,
+    connection: OwnedSemaphorePermit,
     handshake: OwnedSemaphorePermit,
-}
-
-/// What a connection holds until its very end: its place among the connections. Given back by dropping it.
-#[derive(Debug)]
-pub(crate) struct Guard {
-    _connection: OwnedSemaphorePermit,
-    _tracked: TaskTrackerToken,
-    live: Arc<AtomicUsize>,
 }
 
 /// A listener as it is served.
@@ -62,8 +49,8 @@ pub(crate) struct Places {
 
 impl Accepted {
     /// Where it came in.
-    pub(crate) fn arrival(&self) -> Arrival {
-        Arrival { secure: self.served.acceptor.is_some(), ..self.arrival }
+    pub(crate) const fn arrival(&self) -> Arrival {
+        self.arrival
     }
 
     /// The listener.
@@ -82,28 +69,17 @@ impl Accepted {
         Ok(socket)
     }
 
-    /// What is kept until the connection's end, and what until the end of its handshake.
-    pub(crate) fn into_guards(self) -> (Guard, OwnedSemaphorePermit) {
-        (self.guard, self.handshake)
+    /// Its place among the connections, kept until its end, and among the handshakes, until the first answer.
+    pub(crate) fn into_places(self) -> (OwnedSemaphorePermit, OwnedSemaphorePermit) {
+        (self.connection, self.handshake)
     }
 }
 
 impl std::fmt::Debug for Served {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Served").field("listener", &self.listener).finish_non_exhaustive()
-    }
-}
-
-impl Guard {
-    pub(crate) fn new(connection: OwnedSemaphorePermit, tracked: TaskTrackerToken, live: &Arc<AtomicUsize>) -> Self {
-        live.fetch_add(1, Ordering::Relaxed);
-        Self { _connection: connection, _tracked: tracked, live: Arc::clone(live) }
-    }
-}
-
-impl Drop for Guard {
-    fn drop(&mut self) {
-        self.live.fetch_sub(1, Ordering::Relaxed);
+        f.debug_struct("Served")
+            .field("listener", &self.listener)
+            .finish_non_exhaustive()
     }
 }
 
@@ -123,30 +99,22 @@ pub(crate) fn bind(address: SocketAddr) -> io::Result<TcpListener> {
     TcpListener::from_std(socket.into())
 }
 
-/// Accepts until `stop`, and hands each connection to the worker that has the fewest.
+/// The next connection of a listener, as soon as there is a place for it; `None` when there are no places any more.
 pub(crate) async fn accept(
-    listener: TcpListener,
-    served: Arc<Served>,
-    places: Places,
-    workers: Arc<Workers>,
-    stop: CancellationToken,
-) {
-    let _: Option<()> = stop.run_until_cancelled(accept_all(listener, served, places, workers)).await;
-}
-
-async fn accept_all(listener: TcpListener, served: Arc<Served>, places: Places, workers: Arc<Workers>) {
-    while let (Ok(connection), Ok(handshake)) = (
-        Arc::clone(&places.connections).acquire_owned().await,
-        Arc::clone(&places.handshakes).acquire_owned().await,
-    ) {
-        let (socket, arrival) = next(&listener).await;
-        let worker = workers.least_loaded();
-        let guard = workers.guard(worker, connection);
-        let accepted = Accepted { socket: Some(socket), arrival, served: Arc::clone(&served), guard, handshake };
-        if let Err(mpsc::error::SendError(_)) = workers.give(worker, accepted).await {
-            return; // the workers have stopped
-        }
-    }
+    listener: &TcpListener,
+    served: &Arc<Served>,
+    places: &Places,
+) -> Option<Accepted> {
+    let connection = Arc::clone(&places.connections).acquire_owned().await.ok()?;
+    let handshake = Arc::clone(&places.handshakes).acquire_owned().await.ok()?;
+    let (socket, arrival) = next(listener).await;
+    Some(Accepted {
+        socket: Some(socket),
+        arrival,
+        served: Arc::clone(served),
+        connection,
+        handshake,
+    })
 }
 
 /// The next connection; errors of single connections are passed over, want of descriptors is waited out.
@@ -170,5 +138,12 @@ async fn next(listener: &TcpListener) -> (std::net::TcpStream, Arrival) {
 async fn take(listener: &TcpListener) -> io::Result<(std::net::TcpStream, Arrival)> {
     let (socket, client) = listener.accept().await?;
     let local = socket.local_addr()?;
-    Ok((socket.into_std()?, Arrival { client, local, secure: false }))
+    Ok((
+        socket.into_std()?,
+        Arrival {
+            client,
+            local,
+            secure: false,
+        },
+    ))
 }

@@ -11,6 +11,11 @@ fn main() -> ExitCode {
         .with_default_directive(LevelFilter::INFO.into())
         .with_env_var("TIDEGATE_LOG")
         .from_env_lossy();
-    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_ansi(std::io::stderr().is_terminal()).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr)
+        .init();
     tidegate::cli::run()
 }

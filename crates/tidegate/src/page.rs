@@ -17,12 +17,16 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
 
 pub(crate) fn serve(request: &Request, service: &Service) -> Response<Body> {
     if !matches!(request.method, Method::GET | Method::HEAD) {
-        return text(StatusCode::METHOD_NOT_ALLOWED, "this page is read with GET", &[("Allow", "GET, HEAD")]);
+        return text(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "this page is read with GET",
+            &[("Allow", "GET, HEAD")],
+        );
     }
     match request.path.as_str() {
-        "/" | "/index.html" => page("text/html; charset=utf-8", INDEX.to_owned()),
+        "/" => page("text/html; charset=utf-8", INDEX.to_owned()),
         "/status" => page("application/json", service.status().to_string()),
-        _ => text(StatusCode::NOT_FOUND, "there is a page at /, an echo at /echo and a status at /status", &[]),
+        _ => text(StatusCode::NOT_FOUND, "nothing is served at this path", &[]),
     }
 }
 

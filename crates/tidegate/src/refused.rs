@@ -55,9 +55,11 @@ impl Refused {
     pub(crate) fn fields(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Handshake(refusal) => refusal.fields(),
-            Self::Route(NoRoute::NeedsUpgrade) => {
-                &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
-            }
+            Self::Route(NoRoute::NeedsUpgrade) => &[
+                ("Upgrade", "websocket"),
+                ("Connection", "Upgrade"),
+                ("Sec-WebSocket-Version", "13"),
+            ],
             Self::BadRequest(BadRequest::Method) => &[("Allow", "GET, HEAD")],
             Self::BadRequest(_) | Self::Route(_) | Self::Policy(_) | Self::Backend(_) | Self::Draining => &[],
         }
@@ -75,7 +77,9 @@ impl Refused {
                 ConnectError::Http(_) | ConnectError::Handshake(_) | ConnectError::Answered(_) => {
                     "the service behind this gateway answered wrongly"
                 }
-                ConnectError::NotBuilt => "this route is configured for something that this version cannot do",
+                ConnectError::NotBuilt => {
+                    "this route is configured for something that this version cannot do"
+                }
             }
             .to_owned(),
             Self::BadRequest(_) | Self::Handshake(_) | Self::Route(_) | Self::Policy(_) | Self::Draining => {

@@ -2,13 +2,15 @@
 
 use std::net::SocketAddr;
 
-use http::header::HeaderMap;
+use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
-use tidegate_proto::handshake::{self, Authority, HostError, HttpVersion, Offer, Refusal, ServerRules};
+use tidegate_proto::handshake::{
+    self, Authority, Headers, HostError, HttpVersion, Offer, Refusal, ServerRules,
+};
 
 use crate::config::OriginTuple;
-use crate::forward::Fields;
-use crate::route::{BadPath, Kind, canonical_path};
+use crate::io::Arrival;
+use crate::path::{BadPath, canonical_path};
 
 /// Bytes of the longest request target.
 const TARGET_BYTES_MAX: usize = 8 << 10;
@@ -37,15 +39,13 @@ pub struct Request {
     secure: bool,
 }
 
-/// Where a request came in.
-#[derive(Debug, Clone, Copy)]
-pub struct Arrival {
-    /// The client's address.
-    pub client: SocketAddr,
-    /// Our own.
-    pub local: SocketAddr,
-    /// Over TLS.
-    pub secure: bool,
+/// What a request wants of a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A WebSocket upgrade.
+    WebSocket,
+    /// Anything else.
+    Http,
 }
 
 /// Why a request head cannot be understood. The client's fault.
@@ -84,11 +84,22 @@ impl Request {
             other => Some(other?),
         };
         // The authority of an absolute target wins over the Host field (RFC 9112 §3.2.2).
-        let target = head.uri.authority().map(|authority| Authority::parse(authority.as_str().as_bytes())).transpose()?;
+        let target = head
+            .uri
+            .authority()
+            .map(|authority| Authority::parse(authority.as_str().as_bytes()))
+            .transpose()?;
         let (host, port, authority) = match target.or(named) {
             Some(authority) => {
-                let port = authority.port().map(|port| format!(":{port}")).unwrap_or_default();
-                (authority.host().to_ascii_lowercase(), authority.port(), format!("{}{port}", authority.host()))
+                let port = authority
+                    .port()
+                    .map(|port| format!(":{port}"))
+                    .unwrap_or_default();
+                (
+                    authority.host().to_ascii_lowercase(),
+                    authority.port(),
+                    format!("{}{port}", authority.host()),
+                )
             }
             None => (String::new(), None, String::new()),
         };
@@ -120,7 +131,11 @@ impl Request {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|list| list.split(','))
             .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"));
-        if names_websocket && self.version >= Version::HTTP_11 { Kind::WebSocket } else { Kind::Http }
+        if names_websocket && self.version >= Version::HTTP_11 {
+            Kind::WebSocket
+        } else {
+            Kind::Http
+        }
     }
 
     /// Checks the opening handshake.
@@ -128,8 +143,17 @@ impl Request {
     /// # Errors
     /// What makes it none.
     pub fn handshake(&self, lenient_key: bool) -> Result<Offer, Refusal> {
-        let version = if self.version >= Version::HTTP_11 { HttpVersion::Http11 } else { HttpVersion::Http10 };
-        handshake::check(self.method.as_str(), version, &Fields(&self.fields), ServerRules { lenient_key })
+        let version = if self.version >= Version::HTTP_11 {
+            HttpVersion::Http11
+        } else {
+            HttpVersion::Http10
+        };
+        handshake::check(
+            self.method.as_str(),
+            version,
+            &Fields(&self.fields),
+            ServerRules { lenient_key },
+        )
     }
 
     /// `http` or `https`, as the client sees it.
@@ -140,10 +164,23 @@ impl Request {
     /// The origin that the request was made to.
     pub fn origin(&self) -> OriginTuple {
         let default = if self.secure { 443 } else { 80 };
-        OriginTuple { scheme: self.scheme().to_owned(), host: self.host.clone(), port: self.port.unwrap_or(default) }
+        OriginTuple {
+            scheme: self.scheme().to_owned(),
+            host: self.host.clone(),
+            port: self.port.unwrap_or(default),
+        }
     }
 }
 
 fn target_len(uri: &Uri) -> usize {
     uri.path().len() + uri.query().map_or(0, |query| query.len() + 1)
+}
+
+/// The header fields of the `http` crate as the protocol crate wants to see them.
+pub(crate) struct Fields<'a>(pub(crate) &'a HeaderMap);
+
+impl Headers for Fields<'_> {
+    fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        self.0.get_all(name).into_iter().map(HeaderValue::as_bytes)
+    }
 }

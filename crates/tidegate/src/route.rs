@@ -3,15 +3,7 @@
 use std::sync::Arc;
 
 use crate::config::{Backend, HostPattern, PathPattern, Route};
-
-/// What a request wants of a route.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
-    /// A WebSocket upgrade.
-    WebSocket,
-    /// Anything else.
-    Http,
-}
+use crate::request::Kind;
 
 /// The routes of one generation of the configuration, in file order.
 #[derive(Debug)]
@@ -44,7 +36,9 @@ pub enum NoRoute {
 impl Table {
     /// A table of these routes.
     pub fn new(routes: Vec<Route>) -> Self {
-        Self { routes: routes.into_iter().map(Arc::new).collect() }
+        Self {
+            routes: routes.into_iter().map(Arc::new).collect(),
+        }
     }
 
     /// The first route that serves this kind of request for this host and canonical path.
@@ -54,12 +48,21 @@ impl Table {
     pub fn select(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
         let mut other_kind = false;
         for route in &self.routes {
-            if !route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host)) {
+            if !route
+                .host
+                .as_ref()
+                .is_none_or(|pattern| host_matches(pattern, host))
+            {
                 continue;
             }
-            let Some(prefix_len) = path_matches(&route.path, path) else { continue };
+            let Some(prefix_len) = path_matches(&route.path, path) else {
+                continue;
+            };
             if serves(route, kind) {
-                return Ok(Selected { route: Arc::clone(route), prefix_len });
+                return Ok(Selected {
+                    route: Arc::clone(route),
+                    prefix_len,
+                });
             }
             other_kind = true;
         }
@@ -79,7 +82,10 @@ impl Selected {
 
     /// The backend: of several, the first.
     pub fn backend(&self) -> &Backend {
-        self.route.backends.first().expect("a checked route has a backend")
+        self.route
+            .backends
+            .first()
+            .expect("a checked route has a backend")
     }
 
     /// What lies below the prefix of the route in `path`, the path that it was selected by; it begins with `/` or is
@@ -114,7 +120,9 @@ fn host_matches(pattern: &HostPattern, host: &str) -> bool {
             .len()
             .checked_sub(parent.len())
             .and_then(|at| host.split_at_checked(at))
-            .is_some_and(|(labels, rest)| labels.len() > 1 && labels.ends_with('.') && rest.eq_ignore_ascii_case(parent)),
+            .is_some_and(|(labels, rest)| {
+                labels.len() > 1 && labels.ends_with('.') && rest.eq_ignore_ascii_case(parent)
+            }),
     }
 }
 
@@ -122,56 +130,13 @@ fn host_matches(pattern: &HostPattern, host: &str) -> bool {
 fn path_matches(pattern: &PathPattern, path: &str) -> Option<usize> {
     match pattern {
         PathPattern::Exact(exact) => (path == exact).then_some(path.len()),
-        PathPattern::Prefix(prefix) => {
-            path.strip_prefix(prefix.as_str()).filter(|rest| rest.is_empty() || rest.starts_with('/')).map(|_| prefix.len())
-        }
+        PathPattern::Prefix(prefix) => path
+            .strip_prefix(prefix.as_str())
+            .filter(|rest| rest.is_empty() || rest.starts_with('/'))
+            .map(|_| prefix.len()),
         PathPattern::Regex(regex, _) => regex.is_match(path).then_some(0),
     }
 }
-
-/// The one form of a path that routes, policy and backend all see.
-///
-/// Percent-encoded unreserved characters are decoded (RFC 3986 §6.2.2.2), other escapes are kept in upper case. A path
-/// that two parsers could read differently is not repaired but refused: dot segments, `%00`, encoded slashes and
-/// backslashes, escapes that are none.
-///
-/// # Errors
-/// [`BadPath`]: 400, the client's fault.
-pub fn canonical_path(raw: &str) -> Result<String, BadPath> {
-    if !raw.starts_with('/') {
-        return Err(BadPath);
-    }
-    let mut path = String::with_capacity(raw.len());
-    let mut rest = raw;
-    while let Some(at) = rest.find('%') {
-        let escape = rest.get(at + 1..at + 3).ok_or(BadPath)?;
-        if !escape.bytes().all(|digit| digit.is_ascii_hexdigit()) {
-            return Err(BadPath);
-        }
-        let byte = u8::from_str_radix(escape, 16).map_err(|_| BadPath)?;
-        path.push_str(&rest[..at]);
-        match byte {
-            b'-' | b'.' | b'_' | b'~' => path.push(char::from(byte)),
-            _ if byte.is_ascii_alphanumeric() => path.push(char::from(byte)),
-            0 | b'/' | b'\\' => return Err(BadPath),
-            _ => {
-                path.push('%');
-                path.push_str(&escape.to_ascii_uppercase());
-            }
-        }
-        rest = &rest[at + 3..];
-    }
-    path.push_str(rest);
-    if path.contains('\\') || path.split('/').any(|segment| segment == "." || segment == "..") {
-        return Err(BadPath);
-    }
-    Ok(path)
-}
-
-/// A path that is refused rather than guessed at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the path has dot segments or escapes that do not belong in it")]
-pub struct BadPath;
 
 #[cfg(test)]
 mod tests {
@@ -181,11 +146,18 @@ mod tests {
 
     fn table(routes: &str) -> Table {
         let checked = parse(routes, Path::new("test.toml"), &Overrides::default());
-        Table::new(checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)).routes)
+        Table::new(
+            checked
+                .config
+                .unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
+                .routes,
+        )
     }
 
     fn name(table: &Table, kind: Kind, host: &str, path: &str) -> Result<String, NoRoute> {
-        table.select(kind, host, path).map(|selected| selected.route().name.clone())
+        table
+            .select(kind, host, path)
+            .map(|selected| selected.route().name.clone())
     }
 
     #[test]
@@ -210,8 +182,15 @@ mod tests {
         assert_eq!(ws("/v12/socket").unwrap(), "regex");
         assert_eq!(ws("/x/v12/socket"), Err(NoRoute::NotWebSocket), "anchored");
         assert_eq!(ws("/only-sub").unwrap(), "sub");
-        assert_eq!(name(&table, Kind::WebSocket, "example.com", "/only-sub"), Err(NoRoute::NotWebSocket));
-        assert_eq!(name(&table, Kind::Http, "a", "/vnc").unwrap(), "files", "one path may serve both");
+        assert_eq!(
+            name(&table, Kind::WebSocket, "example.com", "/only-sub"),
+            Err(NoRoute::NotWebSocket)
+        );
+        assert_eq!(
+            name(&table, Kind::Http, "a", "/vnc").unwrap(),
+            "files",
+            "one path may serve both"
+        );
     }
 
     #[test]
@@ -221,29 +200,23 @@ mod tests {
         assert_eq!(name(&table, Kind::Http, "a", "/"), Err(NoRoute::NotFound));
         assert_eq!(name(&table, Kind::WebSocket, "a", "/WS"), Err(NoRoute::NotFound));
         assert_eq!(name(&table, Kind::WebSocket, "a", "//ws"), Err(NoRoute::NotFound));
-        assert_eq!(name(&table, Kind::WebSocket, "a", "/ws;x"), Err(NoRoute::NotFound));
-    }
-
-    #[test]
-    fn t055_one_canonical_form() {
-        for (raw, canonical) in
-            [("/ws", "/ws"), ("/%77s", "/ws"), ("/a%20b", "/a%20b"), ("/a%c3%a9", "/a%C3%A9"), ("/a%7e", "/a~"), ("//ws", "//ws")]
-        {
-            assert_eq!(canonical_path(raw).as_deref(), Ok(canonical));
-        }
-        for raw in
-            ["/ws/%2e%2e/admin", "/ws/../admin", "/./ws", "/ws%00", "/a%2fb", "/a%5cb", "/a\\b", "/%", "/%2", "/%zz", "/%+1", "ws", "*"]
-        {
-            assert_eq!(canonical_path(raw), Err(BadPath), "{raw}");
-        }
+        assert_eq!(
+            name(&table, Kind::WebSocket, "a", "/ws;x"),
+            Err(NoRoute::NotFound)
+        );
     }
 
     #[test]
     fn subdomains_are_whole_labels() {
         let pattern = HostPattern::Subdomains("example.com".into());
-        for (host, matches) in
-            [("a.example.com", true), ("A.B.Example.COM", true), ("example.com", false), (".example.com", false), ("badexample.com", false), ("é.example.com", true)]
-        {
+        for (host, matches) in [
+            ("a.example.com", true),
+            ("A.B.Example.COM", true),
+            ("example.com", false),
+            (".example.com", false),
+            ("badexample.com", false),
+            ("é.example.com", true),
+        ] {
             assert_eq!(host_matches(&pattern, host), matches, "{host}");
         }
     }

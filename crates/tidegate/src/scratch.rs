@@ -13,7 +13,8 @@ pub(crate) const READ_BYTES_MAX: usize = 1 << 20;
 /// header before payload, so that both need no copy of the payload.
 pub(crate) const HEADROOM: usize = 160;
 
-const _: () = assert!(HEADROOM >= tidegate_proto::CARRY_BYTES_MAX && HEADROOM >= tidegate_proto::HEADER_BYTES_MAX);
+const _: () =
+    assert!(HEADROOM >= tidegate_proto::CARRY_BYTES_MAX && HEADROOM >= tidegate_proto::HEADER_BYTES_MAX);
 
 thread_local! {
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };

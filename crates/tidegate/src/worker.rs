@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::task::TaskTracker;
+use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use crate::conn;
-use crate::listener::{Accepted, Guard};
+use crate::listener::Accepted;
 use crate::service::Service;
 
 /// Accepted connections that may wait for one worker to take them up.
@@ -24,9 +25,16 @@ pub(crate) struct Workers {
 
 #[derive(Debug)]
 struct Worker {
-    connections: mpsc::Sender<Accepted>,
+    connections: mpsc::Sender<(Accepted, Load)>,
     /// Connections that it serves.
     live: Arc<AtomicUsize>,
+}
+
+/// A connection as a part of its worker's load, until it is dropped.
+#[derive(Debug)]
+struct Load {
+    live: Arc<AtomicUsize>,
+    _tracked: TaskTrackerToken,
 }
 
 impl Workers {
@@ -35,25 +43,30 @@ impl Workers {
     /// # Errors
     /// The system gives no thread or no event queue.
     pub(crate) fn start(count: usize, service: &Arc<Service>) -> io::Result<Self> {
-        let workers = (0..count).map(|index| start_one(index, service)).collect::<io::Result<Vec<_>>>()?;
-        Ok(Self { workers, tracker: TaskTracker::new() })
+        let workers = (0..count)
+            .map(|index| start_one(index, service))
+            .collect::<io::Result<Vec<_>>>()?;
+        Ok(Self {
+            workers,
+            tracker: TaskTracker::new(),
+        })
     }
 
-    pub(crate) fn least_loaded(&self) -> usize {
-        let load = |index: &usize| self.workers[*index].live.load(Ordering::Relaxed);
-        (0..self.workers.len()).min_by_key(load).expect("there is at least one worker")
-    }
-
-    pub(crate) fn guard(&self, worker: usize, connection: OwnedSemaphorePermit) -> Guard {
-        Guard::new(connection, self.tracker.token(), &self.workers[worker].live)
-    }
-
-    pub(crate) async fn give(
-        &self,
-        worker: usize,
-        accepted: Accepted,
-    ) -> Result<(), mpsc::error::SendError<Accepted>> {
-        self.workers[worker].connections.send(accepted).await
+    /// Gives a connection to the worker that has the fewest.
+    pub(crate) async fn serve(&self, accepted: Accepted) {
+        let live = |worker: &&Worker| worker.live.load(Ordering::Relaxed);
+        let worker = self
+            .workers
+            .iter()
+            .min_by_key(live)
+            .expect("there is at least one worker");
+        worker.live.fetch_add(1, Ordering::Relaxed);
+        let load = Load {
+            live: Arc::clone(&worker.live),
+            _tracked: self.tracker.token(),
+        };
+        let given = worker.connections.send((accepted, load)).await;
+        given.expect("a worker takes connections for as long as this side can give them");
     }
 
     /// Completes when no connection is left. New ones must not be given any more.
@@ -64,20 +77,36 @@ impl Workers {
 
     /// Connections that are served just now.
     pub(crate) fn live(&self) -> usize {
-        self.workers.iter().map(|worker| worker.live.load(Ordering::Relaxed)).sum()
+        self.workers
+            .iter()
+            .map(|worker| worker.live.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.live.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 fn start_one(index: usize, service: &Arc<Service>) -> io::Result<Worker> {
     let (connections, mut incoming) = mpsc::channel(HANDOVER_MAX);
     let service = Arc::clone(service);
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        runtime.block_on(async move {
-            while let Some(accepted) = incoming.recv().await {
-                tokio::spawn(conn::serve(accepted, Arc::clone(&service)));
-            }
-        });
-    })?;
-    Ok(Worker { connections, live: Arc::new(AtomicUsize::new(0)) })
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    thread::Builder::new()
+        .name(format!("worker-{index}"))
+        .spawn(move || {
+            runtime.block_on(async move {
+                while let Some((accepted, load)) = incoming.recv().await {
+                    tokio::spawn(conn::serve(accepted, Arc::clone(&service), load));
+                }
+            });
+        })?;
+    Ok(Worker {
+        connections,
+        live: Arc::new(AtomicUsize::new(0)),
+    })
 }

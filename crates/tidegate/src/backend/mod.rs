@@ -5,14 +5,16 @@ mod upgrade;
 
 use std::io;
 
+use bytes::Bytes;
 use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
+use tidegate_proto::Reserved;
 use tidegate_proto::handshake::{Extensions, ResponseViolation, Subprotocol};
 
 use crate::config::Backend;
+use crate::io::Socket;
 use crate::policy::{Permit, SubprotocolChoice};
-use crate::relay::FarSide;
 use crate::request::Request;
 
 /// The evidence that a backend is connected, and what was agreed with it. Only [`connect`] makes one.
@@ -21,6 +23,24 @@ pub struct Link {
     permit: Permit,
     agreed: Agreed,
     far: FarSide,
+}
+
+/// The far side of a relay.
+#[derive(Debug)]
+pub enum FarSide {
+    /// The gateway itself answers each message with itself.
+    Echo,
+    /// A backend of raw bytes.
+    Tcp(Socket),
+    /// A WebSocket backend whose handshake is done; the bytes are what it sent with it.
+    WebSocket {
+        /// The connection.
+        socket: Socket,
+        /// What was read together with its 101.
+        early: Bytes,
+        /// What the extensions that the two endpoints agreed on make of the reserved bits.
+        reserved: Reserved,
+    },
 }
 
 /// What the client's handshake is answered with.
@@ -126,5 +146,8 @@ fn settled(permit: &Permit) -> Agreed {
         SubprotocolChoice::Settled(subprotocol) => subprotocol.clone(),
         SubprotocolChoice::Backend => None,
     };
-    Agreed { subprotocol, ..Agreed::default() }
+    Agreed {
+        subprotocol,
+        ..Agreed::default()
+    }
 }

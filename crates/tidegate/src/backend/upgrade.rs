@@ -12,13 +12,12 @@ use hyper_util::rt::TokioIo;
 use tidegate_proto::handshake::{self, Subprotocols};
 use tokio::time::timeout;
 
-use super::{Agreed, ConnectError};
+use super::{Agreed, ConnectError, FarSide};
 use crate::config::HttpTarget;
-use crate::forward::{Fields, add_forwarded, end_to_end};
+use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;
 use crate::policy::{Permit, SubprotocolChoice};
-use crate::relay::FarSide;
-use crate::request::Request;
+use crate::request::{Fields, Request};
 
 /// Bytes of the longest response head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -47,14 +46,25 @@ pub(super) async fn upgrade(
         .verify(response.status().as_u16(), &Fields(response.headers()))
         .map_err(ConnectError::Handshake)?;
     let fields = end_to_end(response.headers());
-    let upgraded = hyper::upgrade::on(&mut response).await.map_err(ConnectError::Http)?;
-    let parts = upgraded.downcast::<TokioIo<Socket>>().expect("the connection was made over this very type of socket");
+    let upgraded = hyper::upgrade::on(&mut response)
+        .await
+        .map_err(ConnectError::Http)?;
+    let parts = upgraded
+        .downcast::<TokioIo<Socket>>()
+        .expect("the connection was made over this very type of socket");
     let far = FarSide::WebSocket {
         socket: parts.io.into_inner(),
         early: parts.read_buf,
         reserved: agreed.extensions.reserved(),
     };
-    Ok((far, Agreed { subprotocol: agreed.subprotocol, extensions: agreed.extensions, fields }))
+    Ok((
+        far,
+        Agreed {
+            subprotocol: agreed.subprotocol,
+            extensions: agreed.extensions,
+            fields,
+        },
+    ))
 }
 
 fn own_handshake(permit: &Permit) -> handshake::Request {
@@ -65,7 +75,8 @@ fn own_handshake(permit: &Permit) -> handshake::Request {
         SubprotocolChoice::Settled(chosen) => {
             let mut only = Subprotocols::default();
             if let Some(subprotocol) = chosen {
-                only.push(subprotocol.clone()).expect("one subprotocol is no duplicate and below every limit");
+                only.push(subprotocol.clone())
+                    .expect("one subprotocol is no duplicate and below every limit");
             }
             only
         }
@@ -83,11 +94,15 @@ fn request_head(
 ) -> http::Request<Empty<Bytes>> {
     let mut fields = end_to_end(&request.fields);
     add_forwarded(&mut fields, request);
-    let host = HeaderValue::try_from(request.authority.as_str()).expect("a checked host is a legal field value");
+    let host =
+        HeaderValue::try_from(request.authority.as_str()).expect("a checked host is a legal field value");
     fields.insert(HOST, host);
     for (name, value) in ours.fields() {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the names of the handshake are legal");
-        fields.insert(name, HeaderValue::try_from(value).expect("the values of the handshake are legal"));
+        fields.insert(
+            name,
+            HeaderValue::try_from(value).expect("the values of the handshake are legal"),
+        );
     }
     let mut head = http::Request::new(Empty::new());
     *head.method_mut() = Method::GET;
@@ -103,7 +118,12 @@ fn target_uri(target: &HttpTarget, permit: &Permit, request: &Request) -> Uri {
         None => request.path.clone(),
         Some(base) => format!("{base}{}", permit.selected().below_prefix(&request.path)),
     };
-    let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+    let path = if path.is_empty() { "/" } else { path.as_str() };
+    let query = request
+        .query
+        .as_ref()
+        .map(|query| format!("?{query}"))
+        .unwrap_or_default();
     Uri::try_from(format!("{path}{query}")).expect("a parsed path behind a checked base is a legal target")
 }
 

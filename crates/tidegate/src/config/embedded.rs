@@ -3,33 +3,33 @@
 use super::check::{Overrides, from_routes};
 use super::{Backend, Config, PathPattern, Route};
 
-/// The embedded default: the built-in page and `/echo` on 127.0.0.1:8080.
+/// The embedded default: the built-in pages at `/` and `/status`, and `/echo`, on 127.0.0.1:8080.
 pub fn embedded() -> Config {
     from_routes(&Overrides::default())
         .config
         .expect("the embedded configuration has no error")
 }
 
-/// Adds the page to what `TEXT` says: its backend cannot be written in a file.
-pub(super) fn add_page(config: &mut Config) {
+/// Adds the pages to what `TEXT` says: their backend cannot be written in a file.
+pub(super) fn add_pages(config: &mut Config) {
     let echo = config
         .routes
         .first()
         .expect("the embedded configuration has the echo route");
-    let page = Route {
-        name: "page".to_owned(),
-        path: PathPattern::Prefix(String::new()),
+    let pages = [("page", "/"), ("status", "/status")].map(|(name, path)| Route {
+        name: name.to_owned(),
+        path: PathPattern::Exact(path.to_owned()),
         backends: vec![Backend::Builtin],
         ..echo.clone()
-    };
-    config.routes.push(page);
+    });
+    config.routes.extend(pages);
 }
 
 /// Where the gateway listens if nothing says where. Loopback only: what was not asked for must not be reachable
 /// from outside.
 pub(super) const DEFAULT_LISTEN: &str = "127.0.0.1:8080";
 
-/// The embedded default without the page.
+/// The embedded default without the pages.
 pub(super) const TEXT: &str = r#"
 [[route]]
 name = "echo"
@@ -57,7 +57,8 @@ mod tests {
             routes,
             [
                 ("echo", "/echo".to_owned(), [Backend::Echo].as_slice()),
-                ("page", "/*".to_owned(), [Backend::Builtin].as_slice()),
+                ("page", "/".to_owned(), [Backend::Builtin].as_slice()),
+                ("status", "/status".to_owned(), [Backend::Builtin].as_slice()),
             ]
         );
         assert!(

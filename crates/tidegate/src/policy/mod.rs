@@ -84,14 +84,19 @@ pub fn decide<'a>(
         (None, _) if route.allow_missing_origin => {}
         (None, _) => return Err(Denied::OriginMissing),
         (Some(origin), None) => {
-            let allowed = std::str::from_utf8(origin).is_ok_and(|origin| origin::is_allowed(&route.origins, origin, own));
+            let allowed = std::str::from_utf8(origin)
+                .is_ok_and(|origin| origin::is_allowed(&route.origins, origin, own));
             if !allowed {
                 return Err(Denied::Origin);
             }
         }
     }
     let subprotocol = choose(route, selected.backend(), offer.subprotocols())?;
-    Ok(Permit { selected, offer, subprotocol })
+    Ok(Permit {
+        selected,
+        offer,
+        subprotocol,
+    })
 }
 
 fn choose(route: &Route, backend: &Backend, offered: &Offered) -> Result<SubprotocolChoice, Denied> {
@@ -102,7 +107,10 @@ fn choose(route: &Route, backend: &Backend, offered: &Offered) -> Result<Subprot
         Subprotocols::Unset => return Ok(SubprotocolChoice::Settled(offered.iter().next().cloned())),
         Subprotocols::List { names, required } => (names, *required),
     };
-    let chosen = offered.iter().find(|offer| names.iter().any(|name| name == offer.as_str())).cloned();
+    let chosen = offered
+        .iter()
+        .find(|offer| names.iter().any(|name| name == offer.as_str()))
+        .cloned();
     if chosen.is_none() && required {
         return Err(Denied::Subprotocol);
     }
@@ -113,15 +121,20 @@ fn choose(route: &Route, backend: &Backend, offered: &Offered) -> Result<Subprot
 mod tests {
     use super::*;
     use crate::config::{Overrides, parse};
-    use crate::route::{Kind, Table};
+    use crate::request::Kind;
+    use crate::route::Table;
     use std::path::Path;
     use tidegate_proto::handshake::{HttpVersion, ServerRules, check};
 
     fn decide_on(keys: &str, backend: &str, fields: &[(&str, &str)]) -> Result<Permit, Denied> {
         let text = format!("[[route]]\npath = \"/\"\nbackend = \"{backend}\"\n{keys}");
         let checked = parse(&text, Path::new("t"), &Overrides::default());
-        let config = checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-        let selected = Table::new(config.routes).select(Kind::WebSocket, "gw.test", "/").unwrap();
+        let config = checked
+            .config
+            .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let selected = Table::new(config.routes)
+            .select(Kind::WebSocket, "gw.test", "/")
+            .unwrap();
         let headers: Vec<_> = [
             ("Host", "gw.test"),
             ("Upgrade", "websocket"),
@@ -133,13 +146,23 @@ mod tests {
         .chain(fields.iter().copied())
         .collect();
         let offer = check("GET", HttpVersion::Http11, &headers[..], ServerRules::default()).unwrap();
-        let origins = fields.iter().filter(|(name, _)| *name == "Origin").map(|(_, value)| value.as_bytes());
-        let own = OriginTuple { scheme: "http".into(), host: "gw.test".into(), port: 80 };
+        let origins = fields
+            .iter()
+            .filter(|(name, _)| *name == "Origin")
+            .map(|(_, value)| value.as_bytes());
+        let own = OriginTuple {
+            scheme: "http".into(),
+            host: "gw.test".into(),
+            port: 80,
+        };
         decide(selected, offer, origins, &own)
     }
 
     fn chosen(keys: &str, backend: &str, offer: &str) -> Option<String> {
-        match decide_on(keys, backend, &[("Sec-WebSocket-Protocol", offer)]).unwrap().subprotocol {
+        match decide_on(keys, backend, &[("Sec-WebSocket-Protocol", offer)])
+            .unwrap()
+            .subprotocol
+        {
             SubprotocolChoice::Settled(chosen) => chosen.map(|name| name.as_str().to_owned()),
             SubprotocolChoice::Backend => Some("(backend)".into()),
         }
@@ -149,11 +172,23 @@ mod tests {
     fn t074_t076_number_of_origins() {
         assert!(decide_on("", "echo:", &[("Origin", "http://gw.test")]).is_ok());
         assert!(decide_on("", "echo:", &[]).is_ok());
-        assert_eq!(decide_on("allow_missing_origin = false", "echo:", &[]).unwrap_err(), Denied::OriginMissing);
-        assert_eq!(decide_on("", "echo:", &[("Origin", "http://evil.test")]).unwrap_err(), Denied::Origin);
-        for pair in [["http://gw.test", "http://evil.test"], ["http://evil.test", "http://gw.test"]] {
+        assert_eq!(
+            decide_on("allow_missing_origin = false", "echo:", &[]).unwrap_err(),
+            Denied::OriginMissing
+        );
+        assert_eq!(
+            decide_on("", "echo:", &[("Origin", "http://evil.test")]).unwrap_err(),
+            Denied::Origin
+        );
+        for pair in [
+            ["http://gw.test", "http://evil.test"],
+            ["http://evil.test", "http://gw.test"],
+        ] {
             let fields = pair.map(|origin| ("Origin", origin));
-            assert_eq!(decide_on("", "echo:", &fields).unwrap_err(), Denied::OriginRepeated);
+            assert_eq!(
+                decide_on("", "echo:", &fields).unwrap_err(),
+                Denied::OriginRepeated
+            );
         }
     }
 
@@ -161,13 +196,26 @@ mod tests {
     fn t047_t048_subprotocols() {
         let tcp = "tcp://127.0.0.1:1";
         assert_eq!(chosen("", tcp, "binary, base64").as_deref(), Some("binary"));
-        assert_eq!(chosen("", "ws://127.0.0.1:1", "binary, base64").as_deref(), Some("(backend)"));
-        assert_eq!(chosen(r#"subprotocols = ["superchat"]"#, tcp, "chat, superchat").as_deref(), Some("superchat"));
-        assert_eq!(chosen(r#"subprotocols = ["b", "a"]"#, tcp, "a, b").as_deref(), Some("a"), "the client's order");
+        assert_eq!(
+            chosen("", "ws://127.0.0.1:1", "binary, base64").as_deref(),
+            Some("(backend)")
+        );
+        assert_eq!(
+            chosen(r#"subprotocols = ["superchat"]"#, tcp, "chat, superchat").as_deref(),
+            Some("superchat")
+        );
+        assert_eq!(
+            chosen(r#"subprotocols = ["b", "a"]"#, tcp, "a, b").as_deref(),
+            Some("a"),
+            "the client's order"
+        );
         assert_eq!(chosen(r#"subprotocols = ["x"]"#, tcp, "a, b"), None);
         assert_eq!(chosen("subprotocols = []", tcp, "a, b"), None);
         let required = "subprotocols = [\"x\"]\nsubprotocol_required = true";
-        assert_eq!(decide_on(required, tcp, &[("Sec-WebSocket-Protocol", "a")]).unwrap_err(), Denied::Subprotocol);
+        assert_eq!(
+            decide_on(required, tcp, &[("Sec-WebSocket-Protocol", "a")]).unwrap_err(),
+            Denied::Subprotocol
+        );
         assert_eq!(decide_on(required, tcp, &[]).unwrap_err(), Denied::Subprotocol);
     }
 }

@@ -20,7 +20,9 @@ pub(super) fn is_allowed(policy: &OriginPolicy, origin: &str, own: &OriginTuple)
         OriginPolicy::SameOrigin => return parse(origin) == Some(Origin::Tuple(own.clone())),
         OriginPolicy::List(patterns) => patterns,
     };
-    let Some(origin_parsed) = parse(origin) else { return false };
+    let Some(origin_parsed) = parse(origin) else {
+        return false;
+    };
     patterns.iter().any(|pattern| match (pattern, &origin_parsed) {
         (OriginPattern::Null, Origin::Null) => true,
         (OriginPattern::Exact(allowed), Origin::Tuple(tuple)) => tuple == allowed,
@@ -55,8 +57,17 @@ fn parse(origin: &str) -> Option<Origin> {
         Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
         None => !host.is_empty() && host.bytes().all(legal),
     };
-    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    (is_host && is_scheme).then(|| Origin::Tuple(OriginTuple { scheme, host: host.to_ascii_lowercase(), port }))
+    let is_scheme = !scheme.is_empty()
+        && scheme
+            .bytes()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    (is_host && is_scheme).then(|| {
+        Origin::Tuple(OriginTuple {
+            scheme,
+            host: host.to_ascii_lowercase(),
+            port,
+        })
+    })
 }
 
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
@@ -88,12 +99,18 @@ mod tests {
     fn policy(origins: &str) -> OriginPolicy {
         let text = format!("[[route]]\npath = \"/\"\nbackend = \"echo:\"\norigins = {origins}");
         let checked = parse_config(&text, Path::new("t"), &Overrides::default());
-        let mut config = checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let mut config = checked
+            .config
+            .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
         config.routes.remove(0).origins
     }
 
     fn own(scheme: &str, host: &str, port: u16) -> OriginTuple {
-        OriginTuple { scheme: scheme.into(), host: host.into(), port }
+        OriginTuple {
+            scheme: scheme.into(),
+            host: host.into(),
+            port,
+        }
     }
 
     #[test]
@@ -157,7 +174,11 @@ mod tests {
         assert!(is_allowed(&policy(r#"["*"]"#), "null", &own));
         let regex = policy(r#"["~https://app[0-9]+\\.example\\.com"]"#);
         assert!(is_allowed(&regex, "https://app12.example.com", &own));
-        for origin in ["https://app1.example.com.evil.test", "https://app1.example.com/", "xhttps://app1.example.com"] {
+        for origin in [
+            "https://app1.example.com.evil.test",
+            "https://app1.example.com/",
+            "xhttps://app1.example.com",
+        ] {
             assert!(!is_allowed(&regex, origin, &own), "{origin}");
         }
     }

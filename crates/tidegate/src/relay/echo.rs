@@ -70,7 +70,11 @@ impl Relay {
                 break Ok(());
             }
         };
-        self.client.keep(if result.is_ok() && self.client.is_readable() { &scratch[at..range.end] } else { &[] });
+        self.client.keep(if result.is_ok() && self.client.is_readable() {
+            &scratch[at..range.end]
+        } else {
+            &[]
+        });
         if self.client.closing.may_send() {
             self.client.leg.send(cx, now, &scratch[answer]);
         }
@@ -85,14 +89,21 @@ impl Relay {
         }
         self.keepalive.heard(now);
         match event {
-            Event::Data { message, payload, ends_message, .. } => {
+            Event::Data {
+                message,
+                payload,
+                ends_message,
+                ..
+            } => {
                 let messages = u64::from(ends_message);
                 let bytes = payload.len() as u64;
                 self.counts.messages_in += messages;
                 self.counts.messages_out += messages;
                 self.counts.bytes_in += bytes;
                 self.counts.bytes_out += bytes;
-                let Far::Echo(echo) = &mut self.far else { return Answer::Nothing };
+                let Far::Echo(echo) = &mut self.far else {
+                    return Answer::Nothing;
+                };
                 match echo.header(message, payload.len(), ends_message) {
                     Some(header) => Answer::Frame(header, payload.len()),
                     None => Answer::Nothing,

@@ -89,27 +89,36 @@ impl Endpoint {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.leg.deadline().into_iter().chain(self.close_until.filter(|_| self.leg.is_open())).min()
+        self.leg
+            .deadline()
+            .into_iter()
+            .chain(self.close_until.filter(|_| self.leg.is_open()))
+            .min()
     }
 
     /// Reads at most `room` bytes behind what the last read left over.
     pub(super) fn fill(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], room: usize) -> Poll<Fill> {
         let end = scratch.len().min(HEADROOM + room);
-        Poll::Ready(match ready!(self.leg.poll_read(cx, &mut scratch[HEADROOM..end])) {
-            Read::Bytes(bytes) => {
-                let start = HEADROOM - self.carry.len();
-                scratch[start..HEADROOM].copy_from_slice(&self.carry);
-                self.carry = Vec::new();
-                Fill::Bytes(start..HEADROOM + bytes)
-            }
-            Read::End => Fill::End,
-            Read::Failed => Fill::Failed,
-        })
+        Poll::Ready(
+            match ready!(self.leg.poll_read(cx, &mut scratch[HEADROOM..end])) {
+                Read::Bytes(bytes) => {
+                    let start = HEADROOM - self.carry.len();
+                    scratch[start..HEADROOM].copy_from_slice(&self.carry);
+                    self.carry = Vec::new();
+                    Fill::Bytes(start..HEADROOM + bytes)
+                }
+                Read::End => Fill::End,
+                Read::Failed => Fill::Failed,
+            },
+        )
     }
 
     /// Keeps what the decoder could not consume yet, for the next [`fill`](Self::fill).
     pub(super) fn keep(&mut self, rest: &[u8]) {
-        debug_assert!(rest.len() <= tidegate_proto::CARRY_BYTES_MAX, "the decoder leaves less than a control frame");
+        debug_assert!(
+            rest.len() <= tidegate_proto::CARRY_BYTES_MAX,
+            "the decoder leaves less than a control frame"
+        );
         if !rest.is_empty() {
             self.carry = rest.to_vec();
         }
@@ -138,7 +147,11 @@ impl Endpoint {
             self.leg.send(cx, now, frames);
             return false;
         };
-        let (before, after) = if self.due.any() { frames.split_at(boundary) } else { (frames, &[][..]) };
+        let (before, after) = if self.due.any() {
+            frames.split_at(boundary)
+        } else {
+            (frames, &[][..])
+        };
         self.leg.send(cx, now, before);
         self.mid_frame = false;
         let pinged = self.send_due(cx, now);

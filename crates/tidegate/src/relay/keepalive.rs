@@ -38,7 +38,15 @@ impl Keepalive {
         idle: Option<Duration>,
     ) -> Self {
         let next_ping = interval.map(|interval| now + interval);
-        Self { interval, timeout, idle, next_ping, unanswered_since: None, heard: now, payload: unique_payload() }
+        Self {
+            interval,
+            timeout,
+            idle,
+            next_ping,
+            unanswered_since: None,
+            heard: now,
+            payload: unique_payload(),
+        }
     }
 
     /// The payload of this connection's pings: no endpoint will have chosen the same.
@@ -72,7 +80,10 @@ impl Keepalive {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let unanswered = self.unanswered_since.zip(self.timeout).map(|(since, timeout)| since + timeout);
+        let unanswered = self
+            .unanswered_since
+            .zip(self.timeout)
+            .map(|(since, timeout)| since + timeout);
         let idle = self.idle.map(|idle| self.heard + idle);
         self.next_ping.into_iter().chain(unanswered).chain(idle).min()
     }
@@ -83,7 +94,11 @@ impl Keepalive {
             self.unanswered_since = self.unanswered_since.map(|_| now);
             self.heard = now;
         }
-        if self.unanswered_since.zip(self.timeout).is_some_and(|(since, timeout)| now >= since + timeout) {
+        if self
+            .unanswered_since
+            .zip(self.timeout)
+            .is_some_and(|(since, timeout)| now >= since + timeout)
+        {
             return Some(Demand::Unanswered);
         }
         if self.idle.is_some_and(|idle| now >= self.heard + idle) {
@@ -99,8 +114,11 @@ impl Keepalive {
 
 fn unique_payload() -> [u8; 8] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
-    static START: std::sync::LazyLock<u64> = std::sync::LazyLock::new(|| getrandom::u64().unwrap_or(0x7469_6465));
-    START.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes()
+    static START: std::sync::LazyLock<u64> =
+        std::sync::LazyLock::new(|| getrandom::u64().unwrap_or(0x7469_6465));
+    START
+        .wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
+        .to_be_bytes()
 }
 
 #[cfg(test)]

@@ -113,7 +113,10 @@ impl Leg {
 
     /// The next instant at which [`on_time`](Self::on_time) has something to do.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let stall = self.progress.filter(|_| self.has_unsent()).map(|progress| progress + STALL);
+        let stall = self
+            .progress
+            .filter(|_| self.has_unsent())
+            .map(|progress| progress + STALL);
         self.until.into_iter().chain(stall).min()
     }
 
@@ -131,11 +134,15 @@ impl Leg {
             }
             return Poll::Ready(Read::Bytes(bytes));
         }
-        let Some(socket) = &mut self.socket else { return Poll::Pending };
+        let Some(socket) = &mut self.socket else {
+            return Poll::Pending;
+        };
         let mut buffer = ReadBuf::new(into);
         match Pin::new(socket).poll_read(cx, &mut buffer) {
             Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => Poll::Ready(Read::Bytes(buffer.filled().len())),
+            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
+                Poll::Ready(Read::Bytes(buffer.filled().len()))
+            }
             Poll::Ready(Ok(())) if !self.writes_failed => {
                 self.read_ended = true;
                 Poll::Ready(Read::End)
@@ -150,7 +157,11 @@ impl Leg {
         if !self.is_writable() || bytes.is_empty() {
             return;
         }
-        let rest = if self.has_unsent() { bytes } else { self.write(cx, bytes) };
+        let rest = if self.has_unsent() {
+            bytes
+        } else {
+            self.write(cx, bytes)
+        };
         if !rest.is_empty() && self.is_writable() {
             if !self.has_unsent() {
                 self.progress = Some(now);
@@ -210,7 +221,9 @@ impl Leg {
 
     /// Goes on finishing. Whether anything moved.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
-        let Some(until) = self.until.filter(|_| self.socket.is_some()) else { return false };
+        let Some(until) = self.until.filter(|_| self.socket.is_some()) else {
+            return false;
+        };
         if now >= until || (self.read_ended && self.fin == Fin::Sent) {
             self.abort();
             return true;
@@ -238,7 +251,11 @@ impl Leg {
 
     /// TLS keeps records of its own that a write has made but the socket has not taken.
     fn flush_socket(&mut self, cx: &mut Context<'_>) {
-        let Some(socket) = self.socket.as_mut().filter(|socket| self.unflushed && socket.buffers_writes()) else {
+        let Some(socket) = self
+            .socket
+            .as_mut()
+            .filter(|socket| self.unflushed && socket.buffers_writes())
+        else {
             return;
         };
         match Pin::new(socket).poll_flush(cx) {
@@ -249,7 +266,9 @@ impl Leg {
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(socket) = &mut self.socket else { return false };
+        let Some(socket) = &mut self.socket else {
+            return false;
+        };
         match Pin::new(socket).poll_shutdown(cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(())) => self.fin = Fin::Sent,

@@ -28,6 +28,7 @@ use self::endpoint::{Endpoint, Fill};
 use self::keepalive::{Demand, Keepalive};
 use self::leg::Leg;
 use self::tcp::Tcp;
+use crate::backend::FarSide;
 use crate::clock;
 use crate::config::{MessageType, Route};
 use crate::drain::Drain;
@@ -43,24 +44,6 @@ const BACKEND_FINISH: Duration = Duration::from_secs(30);
 
 /// How long a backend may be silent after the FIN of a client that sent no Close.
 const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
-
-/// The far side of a relay.
-#[derive(Debug)]
-pub enum FarSide {
-    /// The gateway itself answers each message with itself.
-    Echo,
-    /// A backend of raw bytes.
-    Tcp(Socket),
-    /// A WebSocket backend whose handshake is done; the bytes are what it sent with it.
-    WebSocket {
-        /// The connection.
-        socket: Socket,
-        /// What was read together with its 101.
-        early: Bytes,
-        /// What the extensions that the two endpoints agreed on make of the reserved bits.
-        reserved: Reserved,
-    },
-}
 
 /// What was relayed, payload only.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -101,7 +84,9 @@ pub async fn run(client: Socket, early: Bytes, far: FarSide, rules: &Route, drai
             if alarm.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            alarm.as_mut().reset(deadline.max(clock::now() + Duration::from_millis(1)));
+            alarm
+                .as_mut()
+                .reset(deadline.max(clock::now() + Duration::from_millis(1)));
         }
     })
     .await;
@@ -141,11 +126,17 @@ impl Relay {
             FarSide::Echo => Far::Echo(Echo::default()),
             FarSide::Tcp(socket) => {
                 let leg = Leg::new(socket, Bytes::new());
-                Far::Tcp(Box::new(Tcp::new(leg, rules.message == MessageType::Text, rules.frame_bytes_max)))
+                Far::Tcp(Box::new(Tcp::new(
+                    leg,
+                    rules.message == MessageType::Text,
+                    rules.frame_bytes_max,
+                )))
             }
-            FarSide::WebSocket { socket, early, .. } => {
-                Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), decoder(Role::Client), true)))
-            }
+            FarSide::WebSocket { socket, early, .. } => Far::WebSocket(Box::new(Endpoint::new(
+                Leg::new(socket, early),
+                decoder(Role::Client),
+                true,
+            ))),
         };
         let now = clock::now();
         Self {
@@ -173,7 +164,10 @@ impl Relay {
             moved |= self.client.leg.flush(cx, now);
             moved |= self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
             moved |= self.client.leg.poll_finish(cx, now, scratch);
-            moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
+            moved |= self
+                .far
+                .leg_mut()
+                .is_some_and(|leg| leg.poll_finish(cx, now, scratch));
             if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
                 return Poll::Ready(());
             }
@@ -247,7 +241,10 @@ impl Relay {
         if self.drain_at.is_some_and(|at| now >= at) {
             self.end(End::Drained, now);
         }
-        if self.half_closed_since.is_some_and(|since| now >= since + HALF_CLOSED_SILENCE) {
+        if self
+            .half_closed_since
+            .is_some_and(|since| now >= since + HALF_CLOSED_SILENCE)
+        {
             self.end(End::ClientEnded, now);
         }
         if self.client.leg.is_stalled(now) {
@@ -278,11 +275,17 @@ impl Relay {
             Far::WebSocket(backend) => backend.deadline(),
         };
         let half_closed = self.half_closed_since.map(|since| since + HALF_CLOSED_SILENCE);
-        [self.client.deadline(), far, self.keepalive.deadline(), half_closed, self.drain_at.filter(|_| self.end.is_none())]
-            .into_iter()
-            .flatten()
-            .min()
-            .unwrap_or_else(|| clock::now() + Duration::from_secs(3600))
+        [
+            self.client.deadline(),
+            far,
+            self.keepalive.deadline(),
+            half_closed,
+            self.drain_at.filter(|_| self.end.is_none()),
+        ]
+        .into_iter()
+        .flatten()
+        .min()
+        .unwrap_or_else(|| clock::now() + Duration::from_secs(3600))
     }
 
     fn send_due(&mut self, cx: &mut Context<'_>, now: Instant) {
@@ -317,7 +320,10 @@ impl Relay {
             | End::BackendViolation(_)
             | End::BackendNotText
             | End::BackendStalled
-            | End::Drained => self.client.close(now, &Close::code(cause.code_to_client().unwrap_or(CloseCode::NORMAL))),
+            | End::Drained => self.client.close(
+                now,
+                &Close::code(cause.code_to_client().unwrap_or(CloseCode::NORMAL)),
+            ),
         }
         if matches!(cause, End::ClientLost | End::ClientEnded) {
             self.far.abort_websocket();

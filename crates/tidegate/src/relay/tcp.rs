@@ -27,7 +27,11 @@ pub(super) struct Tcp {
 impl Tcp {
     pub(super) fn new(leg: Leg, text: bool, frame_bytes_max: u64) -> Self {
         let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
-        Self { leg, frame_bytes_max, text: text.then(Vec::new) }
+        Self {
+            leg,
+            frame_bytes_max,
+            text: text.then(Vec::new),
+        }
     }
 }
 
@@ -55,7 +59,11 @@ impl Relay {
             };
             let mut heard = true;
             let kind = match event {
-                Event::Data { payload, ends_message, .. } => {
+                Event::Data {
+                    payload,
+                    ends_message,
+                    ..
+                } => {
                     self.counts.messages_in += u64::from(ends_message);
                     Kind::Payload(payload.len())
                 }
@@ -91,7 +99,11 @@ impl Relay {
                 break Ok(());
             }
         };
-        self.client.keep(if result.is_ok() && self.client.is_readable() { &scratch[at..range.end] } else { &[] });
+        self.client.keep(if result.is_ok() && self.client.is_readable() {
+            &scratch[at..range.end]
+        } else {
+            &[]
+        });
         self.counts.bytes_in += payload.len() as u64;
         if let Far::Tcp(tcp) = &mut self.far {
             tcp.leg.send(cx, now, &scratch[payload]);
@@ -99,8 +111,15 @@ impl Relay {
         result
     }
 
-    pub(super) fn outbound_from_tcp(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
-        let Far::Tcp(tcp) = &mut self.far else { return false };
+    pub(super) fn outbound_from_tcp(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+    ) -> bool {
+        let Far::Tcp(tcp) = &mut self.far else {
+            return false;
+        };
         let room = self.client.leg.room().min(tcp.frame_bytes_max);
         if !tcp.leg.is_readable() || !self.client.is_writable() || room == 0 {
             return false;
@@ -130,7 +149,13 @@ impl Relay {
     }
 
     /// Makes one message of what was read.
-    fn frame_from_tcp(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8], mut read: Range<usize>) {
+    fn frame_from_tcp(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+        mut read: Range<usize>,
+    ) {
         let Far::Tcp(tcp) = &mut self.far else { return };
         let mut opcode = Opcode::Binary;
         if let Some(held) = &mut tcp.text {

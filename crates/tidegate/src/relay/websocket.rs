@@ -56,7 +56,11 @@ fn stretch(decoder: &mut Decoder, bytes: &[u8], range: Range<usize>, tally: &mut
             boundary = Some(at);
         }
     };
-    Stretch { pass: range.start..at, boundary, stop }
+    Stretch {
+        pass: range.start..at,
+        boundary,
+        stop,
+    }
 }
 
 #[derive(Default)]
@@ -85,7 +89,9 @@ impl Relay {
         mut range: Range<usize>,
     ) -> Result<(), Violation> {
         loop {
-            let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
+            let Far::WebSocket(backend) = &mut self.far else {
+                return Ok(());
+            };
             let mut tally = Tally::default();
             let Stretch { pass, boundary, stop } =
                 stretch(&mut self.client.decoder, scratch, range.clone(), &mut tally);
@@ -126,7 +132,9 @@ impl Relay {
     fn client_closed(&mut self, cx: &mut Context<'_>, now: Instant, close: &Close<'_>, frame: &[u8]) {
         let answer_owed = self.client.closing.receive();
         self.end(End::ClientClosed(close.code), now);
-        let Far::WebSocket(backend) = &mut self.far else { return };
+        let Far::WebSocket(backend) = &mut self.far else {
+            return;
+        };
         backend.pass_on_close(cx, now, frame);
         if answer_owed && !backend.is_readable() {
             self.client.close(now, close);
@@ -139,9 +147,15 @@ impl Relay {
         now: Instant,
         scratch: &mut [u8],
     ) -> bool {
-        let Far::WebSocket(backend) = &mut self.far else { return false };
+        let Far::WebSocket(backend) = &mut self.far else {
+            return false;
+        };
         // After our own Close nothing more goes to the client, but the backend is read on for its Close.
-        let room = if self.client.closing.may_send() { self.client.leg.room() } else { scratch.len() };
+        let room = if self.client.closing.may_send() {
+            self.client.leg.room()
+        } else {
+            scratch.len()
+        };
         if !backend.is_readable() || room == 0 {
             return false;
         }
@@ -166,7 +180,9 @@ impl Relay {
         mut range: Range<usize>,
     ) -> Result<(), Violation> {
         loop {
-            let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
+            let Far::WebSocket(backend) = &mut self.far else {
+                return Ok(());
+            };
             let mut tally = Tally::default();
             let Stretch { pass, boundary, stop } =
                 stretch(&mut backend.decoder, scratch, range.clone(), &mut tally);
@@ -202,7 +218,9 @@ impl Relay {
     /// The backend's Close goes to the client as it is, and is answered at once with the same code. Where it answers
     /// the client's own Close, that is answered now.
     fn backend_closed(&mut self, cx: &mut Context<'_>, now: Instant, close: &Close<'_>, frame: &[u8]) {
-        let Far::WebSocket(backend) = &mut self.far else { return };
+        let Far::WebSocket(backend) = &mut self.far else {
+            return;
+        };
         if backend.closing.receive() {
             backend.close(now, &close_echo(close));
         }
@@ -213,5 +231,8 @@ impl Relay {
 
 /// RFC 6455 §5.5.1: the status code that was received is typically echoed.
 const fn close_echo<'a>(close: &Close<'a>) -> Close<'a> {
-    Close { code: close.code, reason: "" }
+    Close {
+        code: close.code,
+        reason: "",
+    }
 }

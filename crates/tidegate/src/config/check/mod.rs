@@ -92,7 +92,7 @@ pub fn from_routes(overrides: &Overrides) -> Checked {
     }
     let mut checked = parse(embedded::TEXT, file, overrides);
     if let Some(config) = &mut checked.config {
-        embedded::add_page(config);
+        embedded::add_pages(config);
     }
     checked
 }

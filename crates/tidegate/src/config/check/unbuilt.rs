@@ -65,7 +65,6 @@ pub(super) const UNBUILT: &[Unbuilt] = &[
     top("admin", When::Set, "the admin listener", NO_EFFECT),
 
     listener("address", When::Begins("unix:"), "listening on a Unix socket", DO_WITHOUT),
-    listener("tls", When::Begins("auto"), "plain and TLS on one port", DO_WITHOUT),
     listener("tls", When::Several, "several certificates, chosen by the server name", FIRST),
     listener("trusted_proxies", When::On, "client addresses told by a trusted proxy", NO_EFFECT),
     listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),

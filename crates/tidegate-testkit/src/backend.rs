@@ -1,0 +1,152 @@
+//! Backends: a listening socket whose connections a test takes one by one, or a thread that serves them.
+
+use std::io::ErrorKind;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::{self, JoinHandle};
+
+use socket2::SockRef;
+
+use crate::{Head, PATIENCE, Wire};
+
+/// A backend on a free port of loopback. Nothing is accepted, and so nothing answered, until the test does.
+#[derive(Debug)]
+pub struct Backend {
+    listener: TcpListener,
+}
+
+impl Backend {
+    /// Begins to listen.
+    pub fn bind() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        SockRef::from(&listener)
+            .set_read_timeout(Some(PATIENCE))
+            .expect("a listening socket takes a time-out");
+        Self { listener }
+    }
+
+    /// An address where nobody listens: one that was free a moment ago.
+    pub fn refusing() -> SocketAddr {
+        Self::bind().address()
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.listener
+            .local_addr()
+            .expect("a listening socket has an address")
+    }
+
+    /// As the backend of a WebSocket to TCP route.
+    pub fn tcp(&self) -> String {
+        format!("tcp://{}", self.address())
+    }
+
+    /// As the backend of a WebSocket to WebSocket route.
+    pub fn ws(&self) -> String {
+        format!("ws://{}", self.address())
+    }
+
+    /// The next connection, in order of arrival.
+    #[track_caller]
+    pub fn accept(&self) -> Wire {
+        let accepted = self.listener.accept();
+        Wire::new(
+            accepted
+                .unwrap_or_else(|error| panic!("no connection came within {PATIENCE:?}: {error}"))
+                .0,
+        )
+    }
+
+    /// The next connection with its opening handshake, answered as it should be.
+    #[track_caller]
+    pub fn accept_websocket(&self) -> (Wire, Head) {
+        let mut wire = self.accept();
+        let head = wire.read_head();
+        wire.send(head.answer_101(""));
+        (wire, head)
+    }
+
+    /// That nobody has connected since the last accept. Meant for the moment when the gateway has answered already.
+    #[track_caller]
+    pub fn assert_untouched(&self) {
+        self.listener
+            .set_nonblocking(true)
+            .expect("a socket can be asked not to block");
+        match self.listener.accept() {
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+            other => panic!("the backend was contacted: {other:?}"),
+        }
+        self.listener
+            .set_nonblocking(false)
+            .expect("a socket can be asked to block");
+    }
+
+    /// Serves every connection on a thread of its own, until the result is dropped.
+    pub fn serve(self, script: impl Fn(Wire) + Send + Sync + 'static) -> Serving {
+        let address = self.address();
+        let stop = Arc::new(AtomicBool::new(false));
+        let script = Arc::new(script);
+        let stopped = Arc::clone(&stop);
+        SockRef::from(&self.listener)
+            .set_read_timeout(None)
+            .expect("a listening socket takes a time-out");
+        let acceptor = thread::spawn(move || {
+            while let Ok((socket, _)) = self.listener.accept()
+                && !stopped.load(Ordering::Acquire)
+            {
+                let script = Arc::clone(&script);
+                thread::spawn(move || script(Wire::new(socket)));
+            }
+        });
+        Serving {
+            address,
+            stop,
+            acceptor: Some(acceptor),
+        }
+    }
+
+    /// Serves an echo of bytes until the client's end, then ends as well.
+    pub fn echo() -> Serving {
+        Self::bind().serve(|mut wire| {
+            let mut writer = wire.handle();
+            while let Some(bytes) = wire.read_some_or_end() {
+                if writer.try_send(bytes).is_err() {
+                    return;
+                }
+            }
+            writer.finish();
+        })
+    }
+}
+
+/// A backend served by threads.
+#[derive(Debug)]
+pub struct Serving {
+    address: SocketAddr,
+    stop: Arc<AtomicBool>,
+    acceptor: Option<JoinHandle<()>>,
+}
+
+impl Serving {
+    /// As the backend of a WebSocket to TCP route.
+    pub fn tcp(&self) -> String {
+        format!("tcp://{}", self.address)
+    }
+
+    /// As the backend of a WebSocket to WebSocket route.
+    pub fn ws(&self) -> String {
+        format!("ws://{}", self.address)
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        self.stop.store(true, Ordering::Release);
+        let woken = TcpStream::connect(self.address).is_ok();
+        if let Some(acceptor) = self.acceptor.take().filter(|_| woken) {
+            drop(acceptor.join());
+        }
+    }
+}

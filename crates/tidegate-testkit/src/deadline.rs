@@ -1,0 +1,66 @@
+//! The only reader of the clock in tests: hard bounds, so that a test that cannot pass fails instead of hanging.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+/// How long a test waits for anything. Generous: it is there to end a hopeless test on a crowded machine, and proves
+/// nothing about speed.
+pub const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A point in time after which waiting is given up.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline {
+    since: Instant,
+    wait: Duration,
+}
+
+impl Deadline {
+    /// So long from now.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "tests read the clock here and nowhere else"
+    )]
+    pub fn after(wait: Duration) -> Self {
+        Self {
+            since: Instant::now(),
+            wait,
+        }
+    }
+
+    /// [`PATIENCE`] from now.
+    pub fn patient() -> Self {
+        Self::after(PATIENCE)
+    }
+
+    /// What is left; `None` once it has passed.
+    pub fn left(&self) -> Option<Duration> {
+        self.wait
+            .checked_sub(self.elapsed())
+            .filter(|left| !left.is_zero())
+    }
+
+    /// How long ago it was set.
+    pub fn elapsed(&self) -> Duration {
+        self.since.elapsed()
+    }
+}
+
+/// Asks again and again until the answer is `Some`, for what tells nobody that it has changed, such as the descriptors
+/// of a process.
+///
+/// # Panics
+/// With `what` when [`PATIENCE`] has passed.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
+    let deadline = Deadline::patient();
+    loop {
+        if let Some(answer) = ask() {
+            return answer;
+        }
+        assert!(
+            deadline.left().is_some(),
+            "in {PATIENCE:?} it did not come to this: {what}"
+        );
+        thread::sleep(Duration::from_millis(5));
+    }
+}

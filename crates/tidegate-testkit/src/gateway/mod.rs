@@ -1,0 +1,164 @@
+//! The gateway as a process: started on a free port, watched from outside, always ended with the test.
+
+mod builder;
+mod lines;
+mod process;
+
+use std::net::SocketAddr;
+use std::process::{Child, ExitStatus};
+use std::thread;
+
+use rustix::process::Signal;
+use serde_json::Value;
+
+pub use self::builder::Builder;
+use self::lines::Lines;
+use crate::{Request, Wire, eventually};
+
+/// A running gateway. Dropping it kills the process and fails the test if it had panicked.
+#[derive(Debug)]
+pub struct Gateway {
+    child: Child,
+    address: SocketAddr,
+    log: Lines,
+    diagnosis: Lines,
+    sockets: usize,
+    _config: tempfile::NamedTempFile,
+}
+
+impl Gateway {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// A new connection to it.
+    #[track_caller]
+    pub fn connect(&self) -> Wire {
+        Wire::connect(self.address)
+    }
+
+    /// A new WebSocket on a route that needs no backend of the test to be opened.
+    #[track_caller]
+    pub fn open(&self, target: &str) -> Wire {
+        let mut wire = self.connect();
+        wire.send(Request::upgrade(target).encode());
+        assert_eq!(wire.read_head().status(), 101);
+        wire
+    }
+
+    /// Asks it to stop.
+    pub fn terminate(&self) {
+        self.signal(Signal::TERM);
+    }
+
+    /// Sends it SIGINT.
+    pub fn interrupt(&self) {
+        self.signal(Signal::INT);
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub fn wait(&mut self) -> ExitStatus {
+        // Its output ends with it, and unlike the process it can be waited for with a bound.
+        self.log.wait_for_end();
+        self.child.wait().expect("our own child can be waited for")
+    }
+
+    /// The first access line, complete or still to come, that `is_it` is true of.
+    #[track_caller]
+    pub fn access_line(&self, is_it: impl Fn(&Value) -> bool) -> Value {
+        self.log
+            .wait_for("an access line", |line| Some(parse(line)).filter(&is_it))
+    }
+
+    /// The access line of this client's connection.
+    #[track_caller]
+    pub fn access_line_of(&self, client: SocketAddr) -> Value {
+        self.access_line(|line| line["client"] == client.to_string())
+    }
+
+    /// All access lines so far.
+    #[track_caller]
+    pub fn access_lines(&self) -> Vec<Value> {
+        self.log.all().iter().map(|line| parse(line)).collect()
+    }
+
+    /// A line of its diagnosis, there or still to come, that contains `text`.
+    #[track_caller]
+    pub fn diagnosis(&self, text: &str) -> String {
+        self.diagnosis
+            .wait_for(text, |line| line.contains(text).then(|| line.to_owned()))
+    }
+
+    /// Bytes of its own memory that are resident: heap and stacks, not the binary.
+    pub fn memory(&self) -> u64 {
+        process::anonymous_memory(self.child.id()).expect("the gateway is running")
+    }
+
+    /// Sockets that it has open.
+    pub fn sockets(&self) -> usize {
+        process::sockets(self.child.id()).expect("the gateway is running")
+    }
+
+    /// Waits until it has closed every connection: it has as many sockets as after its start.
+    #[track_caller]
+    pub fn settle(&self) {
+        eventually("the gateway has closed every connection", || {
+            (self.sockets() == self.sockets).then_some(())
+        });
+    }
+
+    /// That it still runs, and never panicked.
+    #[track_caller]
+    pub fn assert_alive(&mut self) {
+        assert_eq!(
+            self.child.try_wait().expect("our own child can be asked"),
+            None,
+            "the gateway has ended"
+        );
+        self.assert_no_panic();
+    }
+
+    /// That none of its threads has panicked so far.
+    #[track_caller]
+    pub fn assert_no_panic(&self) {
+        let panicked = self
+            .diagnosis
+            .all()
+            .into_iter()
+            .find(|line| line.contains("panicked at"));
+        assert_eq!(panicked, None);
+    }
+
+    /// The end of a test that leaves nothing behind: every connection is closed, the gateway runs, it never panicked,
+    /// and its access lines can be read.
+    #[track_caller]
+    pub fn finish(mut self) {
+        self.settle();
+        self.assert_alive();
+        self.access_lines();
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = rustix::process::Pid::from_child(&self.child);
+        rustix::process::kill_process(pid, signal).expect("our own child can be sent signals");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        drop(self.child.kill()); // it may have ended already, as it was told to
+        drop(self.child.wait());
+        if thread::panicking() {
+            self.diagnosis.print("the gateway's diagnosis");
+        } else {
+            self.assert_no_panic();
+        }
+    }
+}
+
+#[track_caller]
+fn parse(line: &str) -> Value {
+    serde_json::from_str(line).unwrap_or_else(|error| panic!("an access line is JSON: {error}: {line}"))
+}

@@ -1,0 +1,364 @@
+//! One raw TCP connection in the hands of a test, as client or as backend.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
+
+use crate::{Deadline, Frame, Head, PATIENCE};
+
+/// A connection. Each call waits [`PATIENCE`] at most and panics with what it saw when that is passed, when the
+/// connection ends where it must not, or when what came is not what was asked for.
+#[derive(Debug)]
+pub struct Wire {
+    socket: TcpStream,
+    /// Received and not asked for yet.
+    ahead: Vec<u8>,
+}
+
+/// How the peer ended its direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finish {
+    /// FIN: everything that it sent has arrived.
+    Fin,
+    /// A reset: something may be lost.
+    Reset,
+}
+
+impl Wire {
+    /// Connects to a listening socket.
+    #[track_caller]
+    pub fn connect(address: SocketAddr) -> Self {
+        Self::new(
+            TcpStream::connect_timeout(&address, PATIENCE)
+                .unwrap_or_else(|error| panic!("{address}: {error}")),
+        )
+    }
+
+    /// Connects like a client far away: segments of `segment` bytes and a receive buffer of `window` bytes, so that
+    /// the kernel takes little on its behalf.
+    #[track_caller]
+    pub fn connect_narrow(address: SocketAddr, segment: u32, window: usize) -> Self {
+        let connect = || {
+            let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_tcp_mss(segment)?;
+            socket.set_recv_buffer_size(window)?;
+            socket.connect_timeout(&address.into(), PATIENCE)?;
+            std::io::Result::Ok(socket.into())
+        };
+        Self::new(connect().unwrap_or_else(|error| panic!("{address}: {error}")))
+    }
+
+    /// Takes over a connected socket.
+    pub(crate) fn new(socket: TcpStream) -> Self {
+        let set = socket
+            .set_nodelay(true)
+            .and_then(|()| socket.set_write_timeout(Some(PATIENCE)));
+        set.expect("a connected socket takes its options");
+        Self {
+            socket,
+            ahead: Vec::new(),
+        }
+    }
+
+    /// A second handle to the same connection, to write on one thread while another reads. What was read ahead stays
+    /// with the first.
+    pub fn handle(&self) -> Self {
+        Self {
+            socket: self.socket.try_clone().expect("a descriptor is free"),
+            ahead: Vec::new(),
+        }
+    }
+
+    /// The address of this end.
+    pub fn local_address(&self) -> SocketAddr {
+        self.socket
+            .local_addr()
+            .expect("a connected socket has an address")
+    }
+
+    /// Sends these bytes.
+    #[track_caller]
+    pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.try_send(bytes)
+            .unwrap_or_else(|error| panic!("the peer takes no more: {error}"));
+    }
+
+    /// Sends these bytes, or tells that the peer takes no more.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    #[track_caller]
+    pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        let result = self.socket.write_all(bytes.as_ref());
+        if let Err(error) = &result {
+            let stalled = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
+            assert!(!stalled, "the peer took nothing for {PATIENCE:?}");
+        }
+        result
+    }
+
+    /// Sends these bytes in pieces of 1 to 7 bytes, each a segment of its own, cut where `seed` says.
+    #[track_caller]
+    pub fn send_chopped(&mut self, bytes: impl AsRef<[u8]>, seed: u64) {
+        let mut state = seed.wrapping_mul(2).wrapping_add(1);
+        let mut rest = bytes.as_ref();
+        while !rest.is_empty() {
+            // A linear congruential generator: all that is asked of it is to be the same for the same seed.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
+            let (piece, left) = rest.split_at(rest.len().min(1 + (state >> 33) as usize % 7));
+            self.send(piece);
+            rest = left;
+        }
+    }
+
+    /// Sends a frame.
+    #[track_caller]
+    pub fn send_frame(&mut self, frame: &Frame) {
+        self.send(frame.encode());
+    }
+
+    /// Sends as much as the peer and both kernels take without anybody reading, up to `limit` bytes; how much that was.
+    ///
+    /// The peer is given `pause` to take more before it counts as one that does not.
+    #[track_caller]
+    pub fn send_until_stalled(&mut self, bytes: &[u8], limit: usize, pause: Duration) -> usize {
+        self.socket
+            .set_write_timeout(Some(pause))
+            .expect("a pause is not zero");
+        let mut sent = 0;
+        while sent < limit {
+            match self.socket.write(bytes) {
+                Ok(taken) => sent += taken,
+                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                Err(error) => panic!("the peer is gone after {sent} bytes: {error}"),
+            }
+        }
+        self.socket
+            .set_write_timeout(Some(PATIENCE))
+            .expect("patience is not zero");
+        sent
+    }
+
+    /// Ends our direction: FIN behind everything that was sent.
+    pub fn finish(&mut self) {
+        self.socket
+            .shutdown(Shutdown::Write)
+            .expect("a connected socket can be shut down");
+    }
+
+    /// Drops the connection with a reset.
+    pub fn reset(self) {
+        SockRef::from(&self.socket)
+            .set_linger(Some(Duration::ZERO))
+            .expect("a socket takes SO_LINGER");
+    }
+
+    /// Exactly so many bytes.
+    #[track_caller]
+    pub fn read_exact(&mut self, len: usize) -> Vec<u8> {
+        let deadline = Deadline::patient();
+        while self.ahead.len() < len {
+            self.read_more(&deadline, &format!("{len} bytes"));
+        }
+        self.take(len)
+    }
+
+    /// What has arrived, at least one byte, at most `limit` of them.
+    #[track_caller]
+    pub fn read_some(&mut self, limit: usize) -> Vec<u8> {
+        if self.ahead.is_empty() {
+            self.read_more(&Deadline::patient(), "bytes");
+        }
+        self.take(self.ahead.len().min(limit))
+    }
+
+    /// As [`read_some`](Self::read_some) without a limit, or `None` at the end, whichever kind of end it is.
+    #[track_caller]
+    pub fn read_some_or_end(&mut self) -> Option<Vec<u8>> {
+        if self.ahead.is_empty() && self.poll(&Deadline::patient(), "bytes").is_some() {
+            return None;
+        }
+        Some(std::mem::take(&mut self.ahead))
+    }
+
+    /// The next HTTP head.
+    #[track_caller]
+    pub fn read_head(&mut self) -> Head {
+        let deadline = Deadline::patient();
+        let end = loop {
+            if let Some(at) = self.ahead.windows(4).position(|window| window == b"\r\n\r\n") {
+                break at + 4;
+            }
+            self.read_more(&deadline, "an HTTP head");
+        };
+        Head::parse(&self.take(end))
+    }
+
+    /// The next HTTP response: its head, and the body that its `Content-Length` announces.
+    #[track_caller]
+    pub fn read_response(&mut self) -> (Head, String) {
+        let head = self.read_head();
+        let len = head
+            .field("Content-Length")
+            .map_or(0, |len| len.parse().expect("a length is a number"));
+        let body = self.read_exact(len);
+        (head, String::from_utf8_lossy(&body).into_owned())
+    }
+
+    /// The next frame, whole.
+    #[track_caller]
+    pub fn read_frame(&mut self) -> Frame {
+        let deadline = Deadline::patient();
+        loop {
+            if let Some((frame, len)) = Frame::parse(&self.ahead) {
+                self.ahead.drain(..len);
+                return frame;
+            }
+            self.read_more(&deadline, "a frame");
+        }
+    }
+
+    /// The next message, put together: its opcode and payload. A control frame in between is not expected.
+    #[track_caller]
+    pub fn read_message(&mut self) -> (u8, Vec<u8>) {
+        let Frame {
+            fin,
+            opcode,
+            mut payload,
+            ..
+        } = self.read_data_frame();
+        let mut ended = fin;
+        while !ended {
+            let next = self.read_data_frame();
+            assert_eq!(next.opcode, 0, "a message inside a message");
+            payload.extend(next.payload);
+            ended = next.fin;
+        }
+        (opcode, payload)
+    }
+
+    /// The payload of the next messages until there are `len` bytes of it.
+    #[track_caller]
+    pub fn read_payload(&mut self, len: usize) -> Vec<u8> {
+        let mut payload = Vec::with_capacity(len);
+        while payload.len() < len {
+            payload.extend(self.read_message().1);
+        }
+        payload
+    }
+
+    /// A Close with this code, then FIN. What an endpoint sees when the gateway ends a WebSocket properly.
+    #[track_caller]
+    pub fn expect_close(&mut self, code: u16) {
+        let frame = self.read_frame();
+        assert_eq!(frame.close_code(), Some(code), "{frame:?}");
+        self.expect_fin();
+    }
+
+    /// FIN, and nothing before it.
+    #[track_caller]
+    pub fn expect_fin(&mut self) {
+        let rest = self.read_to_fin();
+        assert!(
+            rest.is_empty(),
+            "{} bytes before the end: {}",
+            rest.len(),
+            show(&rest)
+        );
+    }
+
+    /// Everything up to FIN. A reset is a failure.
+    #[track_caller]
+    pub fn read_to_fin(&mut self) -> Vec<u8> {
+        let (bytes, finish) = self.read_to_end();
+        assert_eq!(
+            finish,
+            Finish::Fin,
+            "after {} bytes: {}",
+            bytes.len(),
+            show(&bytes)
+        );
+        bytes
+    }
+
+    /// Everything until the peer ends its direction, and how it does.
+    #[track_caller]
+    pub fn read_to_end(&mut self) -> (Vec<u8>, Finish) {
+        let deadline = Deadline::patient();
+        loop {
+            match self.poll(&deadline, "the end") {
+                Some(finish) => return (std::mem::take(&mut self.ahead), finish),
+                None => assert!(self.ahead.len() < RECEIVED_MAX, "it never ends"),
+            }
+        }
+    }
+
+    #[track_caller]
+    fn read_data_frame(&mut self) -> Frame {
+        let frame = self.read_frame();
+        assert!(!frame.is_control(), "a message was expected and not {frame:?}");
+        frame
+    }
+
+    #[track_caller]
+    fn read_more(&mut self, deadline: &Deadline, wanted: &str) {
+        if let Some(finish) = self.poll(deadline, wanted) {
+            panic!(
+                "{finish:?} where {wanted} was expected; before it: {}",
+                show(&self.ahead)
+            );
+        }
+    }
+
+    /// Waits for more bytes, or for the end.
+    #[track_caller]
+    fn poll(&mut self, deadline: &Deadline, wanted: &str) -> Option<Finish> {
+        let mut buffer = [0; 16 << 10];
+        loop {
+            let Some(left) = deadline.left() else {
+                panic!("no {wanted} within {PATIENCE:?}; so far: {}", show(&self.ahead));
+            };
+            self.socket
+                .set_read_timeout(Some(left))
+                .expect("what is left is not zero");
+            match self.socket.read(&mut buffer) {
+                Ok(0) => return Some(Finish::Fin),
+                Ok(len) => {
+                    self.ahead.extend_from_slice(&buffer[..len]);
+                    return None;
+                }
+                Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
+                    return Some(Finish::Reset);
+                }
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+                    ) => {}
+                Err(error) => panic!("no {wanted}: {error}"),
+            }
+        }
+    }
+
+    fn take(&mut self, len: usize) -> Vec<u8> {
+        self.ahead.drain(..len).collect()
+    }
+}
+
+/// Bytes that no test expects before an end: a peer that floods instead of ending is found out.
+const RECEIVED_MAX: usize = 256 << 20;
+
+/// Enough of `bytes` for a message to a human being.
+fn show(bytes: &[u8]) -> String {
+    const SHOWN: usize = 200;
+    let more = if bytes.len() > SHOWN { "…" } else { "" };
+    format!(
+        "{} bytes \"{}{more}\"",
+        bytes.len(),
+        bytes[..bytes.len().min(SHOWN)].escape_ascii()
+    )
+}

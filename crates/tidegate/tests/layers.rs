@@ -1,0 +1,135 @@
+//! No arrow points forward: a module may use only what stands before it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Leaves, then the stages in the order in which a connection meets them, then the line, the house and the door.
+const ORDER: [&str; 25] = [
+    "clock",
+    "path",
+    "config",
+    "io",
+    "drain",
+    "scratch",
+    "outcome",
+    "access_log", // leaves
+    "listener",
+    "tls",
+    "http",
+    "request",
+    "forward",
+    "route",
+    "policy",
+    "backend",
+    "relay", // the line's stages
+    "refused",
+    "service",
+    "files",
+    "page", // what else a request can come to
+    "conn",
+    "worker",
+    "app",
+    "cli",
+];
+
+#[test]
+fn no_module_uses_one_that_stands_behind_it() {
+    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut wrong = Vec::new();
+    let mut seen = 0;
+    for file in rust_files(&source) {
+        let name = module(&file, &source);
+        if matches!(name.as_str(), "lib" | "main") {
+            continue;
+        }
+        let text = fs::read_to_string(&file).unwrap();
+        let production = text.split("#[cfg(test)]").next().unwrap();
+        for used in used_modules(production) {
+            seen += 1;
+            let behind = position(&used) > position(&name);
+            if behind && used != name {
+                wrong.push(format!("{} uses crate::{used}", file.display()));
+            }
+        }
+    }
+    assert!(seen > 50, "the test has lost sight of the imports");
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_protocol_crate_knows_no_runtime() {
+    let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidegate-proto/Cargo.toml");
+    let manifest = fs::read_to_string(manifest).unwrap();
+    let dependencies = manifest
+        .split("[dependencies]")
+        .nth(1)
+        .unwrap()
+        .split("\n[")
+        .next()
+        .unwrap();
+    let names: Vec<_> = dependencies
+        .lines()
+        .filter_map(|line| line.split(['=', '.', ' ']).next())
+        .collect();
+    for name in names.iter().filter(|name| !name.is_empty()) {
+        assert!(
+            ["base64", "sha1", "thiserror"].contains(name),
+            "{name} is not known to do without std"
+        );
+    }
+}
+
+fn position(module: &str) -> usize {
+    ORDER
+        .iter()
+        .position(|name| *name == module)
+        .unwrap_or_else(|| panic!("{module} has no place in the order"))
+}
+
+/// The module directly below the crate that a file belongs to.
+fn module(file: &Path, source: &Path) -> String {
+    let relative = file.strip_prefix(source).unwrap();
+    let first = relative
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_str()
+        .unwrap();
+    first.trim_end_matches(".rs").to_owned()
+}
+
+/// Every `crate::NAME` in a text, with the names of `use crate::{…}`.
+fn used_modules(text: &str) -> Vec<String> {
+    let mut used = Vec::new();
+    for rest in text.split("crate::").skip(1) {
+        match rest.strip_prefix('{') {
+            None => used.push(identifier(rest)),
+            Some(list) => {
+                let list = list.split('}').next().unwrap();
+                used.extend(list.split(',').map(|name| identifier(name.trim())));
+            }
+        }
+    }
+    used.retain(|name| !name.is_empty());
+    used
+}
+
+fn identifier(text: &str) -> String {
+    text.chars()
+        .take_while(|c| c.is_alphanumeric() || *c == '_')
+        .collect()
+}
+
+fn rust_files(folder: &Path) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            files.extend(rust_files(&path));
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            files.push(path);
+        }
+    }
+    files
+}
