@@ -33,6 +33,7 @@ impl MaskingKey {
 
     /// Turns the key past `bytes` payload bytes that it was not applied to.
     #[inline]
+    #[expect(clippy::cast_possible_truncation, reason = "a remainder of 4 fits anywhere")]
     pub const fn advance(&mut self, bytes: usize) {
         self.0 = self.0.rotate_right(8 * (bytes % 4) as u32);
     }

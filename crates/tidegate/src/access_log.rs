@@ -167,11 +167,11 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped
         batch.clear();
         for done in waiting {
             // Whoever asked may have stopped waiting.
-            let _: Result<(), TrySendError<()>> = done.try_send(());
+            done.try_send(()).ok();
         }
         match &result {
             Err(error) if !failing => {
-                tracing::warn!(%error, "the access log cannot be written; lines are lost")
+                tracing::warn!(%error, "the access log cannot be written; lines are lost");
             }
             Ok(()) if failing => tracing::info!("the access log is written again"),
             Ok(()) | Err(_) => {}

@@ -197,9 +197,10 @@ impl Exchange {
             Ok(response) => response,
             Err(refused) => {
                 let reason = Some(refused.to_string());
-                let mut response = match refused {
-                    Refused::Backend(ConnectError::Answered(answer)) => passed_on(*answer),
-                    other => refuse(&other),
+                let mut response = if let Refused::Backend(ConnectError::Answered(answer)) = refused {
+                    passed_on(*answer)
+                } else {
+                    refuse(&refused)
                 };
                 front::close_after(&mut response); // frames may already follow an upgrade request
                 let (host, path, method) = told;

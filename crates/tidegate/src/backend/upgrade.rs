@@ -1,7 +1,5 @@
 //! The opening handshake with a `ws://` backend: we are its client, in the name of ours.
 
-use std::future::Future;
-
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
@@ -129,18 +127,16 @@ fn target_uri(target: &HttpTarget, permit: &Permit, request: &Request) -> Uri {
 
 /// Sends the request and waits for the final response head. The connection lives on in a task of its own until the
 /// upgrade, or until the body of another answer is read; dropping the response ends it.
-fn exchange(
+async fn exchange(
     socket: Socket,
     head: http::Request<Empty<Bytes>>,
-) -> impl Future<Output = hyper::Result<http::Response<Incoming>>> + Send {
-    async move {
-        let (mut sender, connection) = http1::Builder::new()
-            .max_buf_size(HEAD_BYTES_MAX)
-            .max_headers(FIELDS_MAX)
-            .title_case_headers(true)
-            .handshake(TokioIo::new(socket))
-            .await?;
-        tokio::spawn(connection.with_upgrades());
-        sender.send_request(head).await
-    }
+) -> hyper::Result<http::Response<Incoming>> {
+    let (mut sender, connection) = http1::Builder::new()
+        .max_buf_size(HEAD_BYTES_MAX)
+        .max_headers(FIELDS_MAX)
+        .title_case_headers(true)
+        .handshake(TokioIo::new(socket))
+        .await?;
+    tokio::spawn(connection.with_upgrades());
+    sender.send_request(head).await
 }
