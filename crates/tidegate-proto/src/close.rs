@@ -66,10 +66,7 @@ pub struct Close<'a> {
 impl<'a> Close<'a> {
     /// A Close with a code and no reason.
     pub const fn code(code: CloseCode) -> Self {
-        Self {
-            code: Some(code),
-            reason: "",
-        }
+        Self { code: Some(code), reason: "" }
     }
 
     /// Reads the (unmasked) body of a Close frame.
@@ -78,19 +75,13 @@ impl<'a> Close<'a> {
     /// A body of one byte, a code that may not be on the wire, a reason that is not UTF-8: the peer's fault.
     pub fn parse(body: &'a [u8]) -> Result<Self, Violation> {
         match body {
-            [] => Ok(Self {
-                code: None,
-                reason: "",
-            }),
+            [] => Ok(Self { code: None, reason: "" }),
             [_] => Err(Violation::CloseBodyTooShort),
             [high, low, reason @ ..] => {
                 let number = u16::from_be_bytes([*high, *low]);
                 let code = CloseCode::new(number).ok_or(Violation::CloseCodeInvalid(number))?;
                 let reason = core::str::from_utf8(reason).map_err(|_| Violation::CloseReasonInvalidUtf8)?;
-                Ok(Self {
-                    code: Some(code),
-                    reason,
-                })
+                Ok(Self { code: Some(code), reason })
             }
         }
     }
@@ -102,10 +93,7 @@ impl<'a> Close<'a> {
         let Some(code) = self.code else {
             return ControlFrame::new(Opcode::Close, &[], mask);
         };
-        let reason = self
-            .reason
-            .get(..self.reason.floor_char_boundary(REASON_BYTES_MAX))
-            .unwrap_or_default();
+        let reason = self.reason.get(..self.reason.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or_default();
         let mut body = [0u8; crate::CONTROL_PAYLOAD_MAX];
         let bytes = code.get().to_be_bytes().into_iter().chain(reason.bytes());
         let mut len = 0;
@@ -172,53 +160,29 @@ mod tests {
 
     #[test]
     fn codes_on_the_wire() {
-        for code in [
-            1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999,
-        ] {
+        for code in
+            [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014, 3000, 3999, 4000, 4999]
+        {
             assert_eq!(CloseCode::new(code).map(CloseCode::get), Some(code));
         }
-        for code in [
-            0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
-        ] {
+        for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535] {
             assert_eq!(CloseCode::new(code), None, "{code}");
-            assert_eq!(
-                Close::parse(&code.to_be_bytes()),
-                Err(Violation::CloseCodeInvalid(code))
-            );
+            assert_eq!(Close::parse(&code.to_be_bytes()), Err(Violation::CloseCodeInvalid(code)));
         }
     }
 
     #[test]
     fn bodies() {
-        assert_eq!(
-            Close::parse(b""),
-            Ok(Close {
-                code: None,
-                reason: ""
-            })
-        );
+        assert_eq!(Close::parse(b""), Ok(Close { code: None, reason: "" }));
         assert_eq!(Close::parse(b"\x03"), Err(Violation::CloseBodyTooShort));
-        assert_eq!(
-            Close::parse(b"\x03\xe8bye"),
-            Ok(Close {
-                code: Some(CloseCode::NORMAL),
-                reason: "bye"
-            })
-        );
-        assert_eq!(
-            Close::parse(b"\x03\xe8\xff"),
-            Err(Violation::CloseReasonInvalidUtf8)
-        );
+        assert_eq!(Close::parse(b"\x03\xe8bye"), Ok(Close { code: Some(CloseCode::NORMAL), reason: "bye" }));
+        assert_eq!(Close::parse(b"\x03\xe8\xff"), Err(Violation::CloseReasonInvalidUtf8));
     }
 
     #[test]
     fn a_long_reason_is_cut_between_code_points() {
         let reason = "é".repeat(100);
-        let frame = Close {
-            code: Some(CloseCode::NORMAL),
-            reason: &reason,
-        }
-        .frame(None);
+        let frame = Close { code: Some(CloseCode::NORMAL), reason: &reason }.frame(None);
         let body = &frame.as_slice()[2..];
         assert_eq!(body.len(), 2 + 122);
         assert_eq!(Close::parse(body).unwrap().reason, "é".repeat(61));

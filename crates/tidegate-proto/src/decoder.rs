@@ -191,24 +191,11 @@ impl Decoder {
             StepKind::Ping => Event::Ping(payload),
             StepKind::Pong => Event::Pong(payload),
             StepKind::Close => Event::Close(Close::parse(payload).map_err(|violation| self.fail(violation))?),
-            StepKind::Data {
-                message,
-                rsv1,
-                starts_message,
-                ends_frame,
-                ends_message,
-            } => {
+            StepKind::Data { message, rsv1, starts_message, ends_frame, ends_message } => {
                 if message == MessageType::Text && !rsv1 {
                     self.check_text(payload, ends_message)?;
                 }
-                Event::Data {
-                    message,
-                    payload,
-                    rsv1,
-                    starts_message,
-                    ends_frame,
-                    ends_message,
-                }
+                Event::Data { message, payload, rsv1, starts_message, ends_frame, ends_message }
             }
         };
         Ok(Some((step.len(), event)))
@@ -224,11 +211,7 @@ impl Decoder {
         if let Some(violation) = self.failed {
             return Err(violation);
         }
-        let result = if self.frame_left == 0 {
-            self.begin_frame(bytes)
-        } else {
-            Ok(self.go_on(bytes))
-        };
+        let result = if self.frame_left == 0 { self.begin_frame(bytes) } else { Ok(self.go_on(bytes)) };
         result.map_err(|violation| self.fail(violation))
     }
 
@@ -252,12 +235,9 @@ impl Decoder {
             Opcode::Continuation => return self.begin_data(&header, header_len, available, None),
         };
         match usize::try_from(header.payload_len) {
-            Ok(payload_len) if payload_len <= available => Ok(Some(Step {
-                header_len,
-                payload_len,
-                mask: header.mask,
-                kind,
-            })),
+            Ok(payload_len) if payload_len <= available => {
+                Ok(Some(Step { header_len, payload_len, mask: header.mask, kind }))
+            }
             _ => Ok(None),
         }
     }
@@ -339,19 +319,8 @@ impl Decoder {
         if ends_message {
             self.message = None;
         }
-        let kind = StepKind::Data {
-            message,
-            rsv1: self.rsv1,
-            starts_message,
-            ends_frame,
-            ends_message,
-        };
-        Step {
-            header_len,
-            payload_len,
-            mask,
-            kind,
-        }
+        let kind = StepKind::Data { message, rsv1: self.rsv1, starts_message, ends_frame, ends_message };
+        Step { header_len, payload_len, mask, kind }
     }
 
     fn check_text(&mut self, payload: &[u8], ends_message: bool) -> Result<(), Violation> {

@@ -109,34 +109,19 @@ impl FrameHeader {
                 Some((key, rest)) => (Some(MaskingKey::new(*key)), rest),
             }
         };
-        let header = Self {
-            fin,
-            reserved: first >> 4 & 7,
-            opcode,
-            mask,
-            payload_len,
-        };
+        let header = Self { fin, reserved: first >> 4 & 7, opcode, mask, payload_len };
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
     /// A header without reserved bits and without a mask, as a server sends it.
     pub const fn unmasked(fin: bool, opcode: Opcode, payload_len: u64) -> Self {
-        Self {
-            fin,
-            reserved: 0,
-            opcode,
-            mask: None,
-            payload_len,
-        }
+        Self { fin, reserved: 0, opcode, mask: None, payload_len }
     }
 
     /// Its bytes, with the length in its shortest form.
     #[inline]
     pub fn encode(&self) -> HeaderBytes {
-        let mut out = HeaderBytes {
-            bytes: [0; HEADER_BYTES_MAX],
-            len: 0,
-        };
+        let mut out = HeaderBytes { bytes: [0; HEADER_BYTES_MAX], len: 0 };
         out.push(&[u8::from(self.fin) << 7 | (self.reserved & 7) << 4 | self.opcode as u8]);
         let masked = u8::from(self.mask.is_some()) << 7;
         match (u8::try_from(self.payload_len), u16::try_from(self.payload_len)) {
@@ -196,18 +181,9 @@ impl ControlFrame {
     /// `payload` beyond 125 bytes is cut off. Of a Close, use [`Close::frame`](crate::Close::frame).
     pub fn new(opcode: Opcode, payload: &[u8], mask: Option<MaskingKey>) -> Self {
         let payload = payload.get(..CONTROL_PAYLOAD_MAX).unwrap_or(payload);
-        let header = FrameHeader {
-            fin: true,
-            reserved: 0,
-            opcode,
-            mask,
-            payload_len: payload.len() as u64,
-        };
+        let header = FrameHeader { fin: true, reserved: 0, opcode, mask, payload_len: payload.len() as u64 };
         let encoded = header.encode();
-        let mut frame = Self {
-            bytes: [0; Self::BYTES_MAX],
-            len: 0,
-        };
+        let mut frame = Self { bytes: [0; Self::BYTES_MAX], len: 0 };
         let (head, body) = frame.bytes.split_at_mut(encoded.as_slice().len());
         head.copy_from_slice(encoded.as_slice());
         for (slot, byte) in body.iter_mut().zip(payload) {
@@ -239,21 +215,11 @@ mod tests {
             (b"\x09\x80", Violation::ControlFragmented),
             (b"\x89\xfe", Violation::ControlTooLong),
             (b"\x82\xfe\x00\x7d", Violation::LengthNotMinimal),
-            (
-                b"\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff",
-                Violation::LengthNotMinimal,
-            ),
-            (
-                b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xfc",
-                Violation::LengthTopBit,
-            ),
+            (b"\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff", Violation::LengthNotMinimal),
+            (b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xfc", Violation::LengthTopBit),
         ] {
             assert_eq!(FrameHeader::parse(bytes), Err(violation), "{bytes:x?}");
-            assert_eq!(
-                FrameHeader::parse(&bytes[..bytes.len() - 1]),
-                Ok(None),
-                "{bytes:x?} less one"
-            );
+            assert_eq!(FrameHeader::parse(&bytes[..bytes.len() - 1]), Ok(None), "{bytes:x?} less one");
         }
     }
 

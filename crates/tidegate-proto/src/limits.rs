@@ -18,19 +18,12 @@ pub struct Limits {
 
 impl Limits {
     /// No limits but those of the protocol itself.
-    pub const NONE: Self = Self {
-        frame_bytes_max: u64::MAX,
-        message_bytes_max: u64::MAX,
-        fragments_max: u32::MAX,
-    };
+    pub const NONE: Self =
+        Self { frame_bytes_max: u64::MAX, message_bytes_max: u64::MAX, fragments_max: u32::MAX };
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            frame_bytes_max: 1 << 20,
-            message_bytes_max: 1 << 20,
-            fragments_max: 1024,
-        }
+        Self { frame_bytes_max: 1 << 20, message_bytes_max: 1 << 20, fragments_max: 1024 }
     }
 }

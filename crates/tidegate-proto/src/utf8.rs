@@ -17,10 +17,7 @@ pub struct Utf8 {
 impl Utf8 {
     /// A check at the start of a text.
     pub const fn new() -> Self {
-        Self {
-            held: [0; 3],
-            held_len: 0,
-        }
+        Self { held: [0; 3], held_len: 0 }
     }
 
     /// Whether the text so far ends between two code points.
@@ -39,11 +36,7 @@ impl Utf8 {
     /// [`Violation::InvalidUtf8`], by whoever wrote the text; the check is of no further use then.
     #[inline]
     pub fn check(&mut self, chunk: &[u8]) -> Result<(), Violation> {
-        let rest = if self.held_len == 0 {
-            chunk
-        } else {
-            self.complete_held(chunk)?
-        };
+        let rest = if self.held_len == 0 { chunk } else { self.complete_held(chunk)? };
         match str::from_utf8(rest) {
             Ok(_) => Ok(()),
             Err(error) if error.error_len().is_none() => self.hold(rest.get(error.valid_up_to()..)),
@@ -56,11 +49,7 @@ impl Utf8 {
     /// # Errors
     /// [`Violation::InvalidUtf8`] if it ends inside a code point.
     pub const fn finish(&mut self) -> Result<(), Violation> {
-        if self.held_len == 0 {
-            Ok(())
-        } else {
-            Err(Violation::InvalidUtf8)
-        }
+        if self.held_len == 0 { Ok(()) } else { Err(Violation::InvalidUtf8) }
     }
 
     /// Adds bytes to the held code point until it is complete, and returns what follows it.
@@ -88,10 +77,7 @@ impl Utf8 {
     /// Keeps the beginning of a code point; four bytes always are a whole one or a violation.
     fn hold(&mut self, beginning: Option<&[u8]>) -> Result<(), Violation> {
         let beginning = beginning.unwrap_or_default();
-        let slots = self
-            .held
-            .get_mut(..beginning.len())
-            .ok_or(Violation::InvalidUtf8)?;
+        let slots = self.held.get_mut(..beginning.len()).ok_or(Violation::InvalidUtf8)?;
         slots.copy_from_slice(beginning);
         self.held_len = beginning.len().try_into().unwrap_or(u8::MAX);
         Ok(())
@@ -148,11 +134,7 @@ mod tests {
             let mut text = std::string::String::from("x");
             text.push(point);
             for step in 1..=5 {
-                assert_eq!(
-                    verdict(text.as_bytes(), step),
-                    Ok(()),
-                    "{point:?} in pieces of {step}"
-                );
+                assert_eq!(verdict(text.as_bytes(), step), Ok(()), "{point:?} in pieces of {step}");
             }
         }
     }

@@ -24,27 +24,27 @@ const FLUSH_WAIT: Duration = Duration::from_secs(2);
 
 /// One line. What is absent is left out. Queries, cookies and other secrets are never in it.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Line<'a> {
+pub(crate) struct Line {
     /// When it was written, UTC.
     pub(crate) time: String,
     /// Number of the connection since the start.
     pub(crate) conn: u64,
-    /// The client's address and port.
+    /// The client's address, and its port where that is known.
     pub(crate) client: String,
     /// `http` or `websocket`.
-    pub(crate) kind: &'a str,
+    pub(crate) kind: &'static str,
     /// The name of the route.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) route: Option<&'a str>,
+    pub(crate) route: Option<String>,
     /// The request method.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) method: Option<&'a str>,
+    pub(crate) method: Option<String>,
     /// The host asked for.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub(crate) host: &'a str,
-    /// The canonical path, at most 512 bytes of it.
-    #[serde(skip_serializing_if = "str::is_empty")]
-    pub(crate) path: &'a str,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) host: String,
+    /// The canonical path, or the beginning of it.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub(crate) path: String,
     /// The HTTP status; 101 for a WebSocket.
     pub(crate) status: u16,
     /// Why, where it is not told by the status.
@@ -54,15 +54,15 @@ pub(crate) struct Line<'a> {
     pub(crate) duration_ms: u64,
     /// What a WebSocket came to.
     #[serde(flatten)]
-    pub(crate) websocket: Option<WebSocketLine<'a>>,
+    pub(crate) websocket: Option<WebSocketLine>,
 }
 
 /// The part of a line that only a WebSocket has.
 #[derive(Debug, Serialize)]
-pub(crate) struct WebSocketLine<'a> {
+pub(crate) struct WebSocketLine {
     /// The subprotocol in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) subprotocol: Option<&'a str>,
+    pub(crate) subprotocol: Option<String>,
     /// Payload bytes from the client.
     pub(crate) bytes_in: u64,
     /// Payload bytes to the client.
@@ -99,10 +99,7 @@ impl AccessLog {
     pub(crate) fn open(to: &config::AccessLog) -> io::Result<Self> {
         let sink: Box<dyn Write + Send> = match to {
             config::AccessLog::Off => {
-                return Ok(Self {
-                    queue: None,
-                    dropped: Arc::default(),
-                });
+                return Ok(Self { queue: None, dropped: Arc::default() });
             }
             config::AccessLog::Stdout => Box::new(io::stdout()),
             config::AccessLog::File(path) => {
@@ -116,14 +113,11 @@ impl AccessLog {
         thread::Builder::new()
             .name("access-log".to_owned())
             .spawn(move || write_all(&entries, sink, &counter))?;
-        Ok(Self {
-            queue: Some(queue),
-            dropped,
-        })
+        Ok(Self { queue: Some(queue), dropped })
     }
 
     /// Hands in a line. Never waits: a full queue drops it.
-    pub(crate) fn write(&self, line: &mut Line<'_>) {
+    pub(crate) fn write(&self, line: &mut Line) {
         let Some(queue) = &self.queue else { return };
         line.time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
         let mut bytes = serde_json::to_vec(line).expect("a line has only strings and numbers");
@@ -136,10 +130,7 @@ impl AccessLog {
     /// Waits, a bounded time, until everything handed in so far is written.
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(1);
-        let sent = self
-            .queue
-            .as_ref()
-            .is_some_and(|queue| queue.try_send(Entry::Flush(done)).is_ok());
+        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Entry::Flush(done)).is_ok());
         if sent && written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!("the access log takes no lines; its last ones are lost");
         }
@@ -157,11 +148,7 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped
                 Entry::Line(line) => batch.extend_from_slice(&line),
                 Entry::Flush(done) => waiting.push(done),
             }
-            next = if batch.len() < 1 << 16 {
-                entries.try_recv().ok()
-            } else {
-                None
-            };
+            next = if batch.len() < 1 << 16 { entries.try_recv().ok() } else { None };
         }
         let result = sink.write_all(&batch).and_then(|()| sink.flush());
         batch.clear();

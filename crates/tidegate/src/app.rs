@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -15,7 +14,8 @@ use tokio_util::sync::CancellationToken;
 use crate::access_log::AccessLog;
 use crate::config::{Config, ListenAddress, Listener, ListenerTls};
 use crate::drain::Drain;
-use crate::listener::{self, Places, Served};
+use crate::listener::{Listening, Places, Served};
+use crate::policy::quota::Quota;
 use crate::route::Table;
 use crate::service::Service;
 use crate::tls;
@@ -30,45 +30,37 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 /// What keeps it from starting: an address, a certificate, a file.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let mut stop_signals = StopSignals::listen().context("cannot listen to signals")?;
-    let mut ready = Vec::new();
-    for listener in config.listeners {
-        ready.push(open(listener)?);
-    }
+    let listening = config.listeners.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let access_log = AccessLog::open(&config.access_log)
         .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
     let drain = Drain::new(config.drain_rate);
-    let service = Arc::new(Service::new(
-        Table::new(config.routes),
-        access_log.clone(),
-        drain.clone(),
-    ));
+    let quota = Quota::new(config.connections_per_client_max);
+    let service = Arc::new(Service::new(Table::new(config.routes), access_log.clone(), drain.clone(), quota));
     let workers = Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
     let places = Places {
         connections: Arc::new(Semaphore::new(connections_max(config.connections_max))),
         handshakes: Arc::new(Semaphore::new(config.handshakes_max.min(Semaphore::MAX_PERMITS))),
     };
     let stop = CancellationToken::new();
-    for (socket, served) in ready {
-        announce(&socket, &served)?;
-        let accepting = accept(socket, served, places.clone(), Arc::clone(&workers));
+    for listening in listening {
+        announce(&listening)?;
+        let accepting = accept(listening, places.clone(), Arc::clone(&workers));
         tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
     }
 
     stop_signals.next().await;
     stop.cancel();
     drain.start();
-    tracing::info!(
-        connections = workers.live(),
-        "stopping; a second signal stops at once"
-    );
+    tracing::info!(connections = workers.live(), "stopping; a second signal stops at once");
     finish(&workers, config.drain, &mut stop_signals).await;
+    workers.stop();
     access_log.flush();
     Ok(())
 }
 
 /// Takes connections for as long as it is polled.
-async fn accept(socket: TcpListener, served: Arc<Served>, places: Places, workers: Arc<Workers>) {
-    while let Some(accepted) = listener::accept(&socket, &served, &places).await {
+async fn accept(listening: Listening, places: Places, workers: Arc<Workers>) {
+    while let Some(accepted) = listening.accept(&places).await {
         workers.serve(accepted).await;
     }
 }
@@ -84,29 +76,25 @@ async fn finish(workers: &Workers, patience: Duration, signals: &mut StopSignals
     }
 }
 
-fn open(listener: Listener) -> anyhow::Result<(TcpListener, Arc<Served>)> {
+fn open(listener: Listener) -> anyhow::Result<Listening> {
     let ListenAddress::Tcp(address) = listener.address else {
-        return Err(anyhow!(
-            "{}: listening on a Unix socket is not built yet",
-            listener.address
-        ));
+        return Err(anyhow!("{}: listening on a Unix socket is not built yet", listener.address));
     };
     let acceptor = tls::acceptor(&listener)?;
-    let socket = listener::bind(address).with_context(|| match address.port() {
-        0..1024 => format!("cannot listen on {address} (is it taken, or does it need privileges?)"),
+    Listening::bind(address, Served { listener, acceptor }).with_context(|| match address.port() {
+        1..1024 => format!("cannot listen on {address} (is it taken, or does it need privileges?)"),
         _ => format!("cannot listen on {address} (is it taken by another process?)"),
-    })?;
-    Ok((socket, Arc::new(Served { listener, acceptor })))
+    })
 }
 
 /// Says where it listens: with port 0 this is the only place that tells.
-fn announce(socket: &TcpListener, served: &Served) -> io::Result<()> {
-    let schemes = match served.listener.tls {
+fn announce(listening: &Listening) -> io::Result<()> {
+    let schemes = match listening.served.listener.tls {
         ListenerTls::Off => "http",
         ListenerTls::Required(_) => "https",
         ListenerTls::Auto(_) => "http+https",
     };
-    tracing::info!("listening on {schemes}://{}", socket.local_addr()?);
+    tracing::info!("listening on {schemes}://{}", listening.address()?);
     Ok(())
 }
 
@@ -114,9 +102,8 @@ fn announce(socket: &TcpListener, served: &Served) -> io::Result<()> {
 /// connection takes two.
 fn connections_max(configured: Option<usize>) -> usize {
     let limit = raise_descriptor_limit();
-    let possible = usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / 2)
-        .unwrap_or(usize::MAX)
-        .max(1);
+    let possible =
+        usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / 2).unwrap_or(usize::MAX).max(1);
     let places = configured.map_or(possible, |configured| configured.min(possible));
     if let Some(configured) = configured.filter(|configured| *configured > possible) {
         tracing::warn!(
@@ -129,10 +116,7 @@ fn connections_max(configured: Option<usize>) -> usize {
 /// Asks for as many descriptors as the system gives without privileges.
 fn raise_descriptor_limit() -> u64 {
     let limit = getrlimit(Resource::Nofile);
-    let wanted = Rlimit {
-        current: limit.maximum,
-        maximum: limit.maximum,
-    };
+    let wanted = Rlimit { current: limit.maximum, maximum: limit.maximum };
     let raised = setrlimit(Resource::Nofile, wanted).is_ok();
     let effective = if raised { limit.maximum } else { limit.current };
     effective.unwrap_or(1 << 20)
@@ -146,10 +130,7 @@ struct StopSignals {
 
 impl StopSignals {
     fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
     }
 
     async fn next(&mut self) {

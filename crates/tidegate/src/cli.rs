@@ -95,9 +95,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
     let Some(config) = report(load(args)?)? else {
         return Ok(ExitCode::FAILURE);
     };
-    let control = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(app::serve(config))?;
     Ok(ExitCode::SUCCESS)
 }
@@ -105,10 +103,7 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
 fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     let checked = match &args.config {
         Some(file) => config::parse(&read(file)?, file, &Overrides::default()),
-        None => Checked {
-            config: Some(config::embedded()),
-            diagnostics: Vec::new(),
-        },
+        None => Checked { config: Some(config::embedded()), diagnostics: Vec::new() },
     };
     let Some(config) = report(checked)? else {
         return Ok(ExitCode::FAILURE);

@@ -30,9 +30,7 @@ impl Drain {
             tickets: AtomicU64::new(0),
             rate: rate.max(1),
         };
-        Self {
-            shared: Arc::new(shared),
-        }
+        Self { shared: Arc::new(shared) }
     }
 
     /// Starts the drain.
@@ -71,10 +69,7 @@ mod tests {
         let delays: Vec<_> = (0..5_050).map(|_| drain.delay()).collect();
         assert!(delays[..50].iter().all(Duration::is_zero));
         assert_eq!(delays[5_049], Duration::from_millis(9_998));
-        let in_first_second = delays
-            .iter()
-            .filter(|delay| **delay < Duration::from_secs(1))
-            .count();
+        let in_first_second = delays.iter().filter(|delay| **delay < Duration::from_secs(1)).count();
         assert!(in_first_second <= 550, "{in_first_second}");
     }
 }

@@ -18,11 +18,7 @@ pub(crate) async fn serve(root: &Path, path: &str, request: &Request) -> Respons
             &[("Allow", "GET, HEAD")],
         );
     }
-    let path = if path.starts_with('/') {
-        path.to_owned()
-    } else {
-        format!("/{path}")
-    };
+    let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let mut inner = http::Request::new(empty());
     *inner.method_mut() = request.method.clone();
     *inner.headers_mut() = request.fields.clone();

@@ -55,9 +55,7 @@ pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
     let stays = |name: &HeaderName| {
         HOP_BY_HOP.contains(name)
             || HANDSHAKE.contains(&name.as_str())
-            || nominated
-                .iter()
-                .any(|nominated| nominated.eq_ignore_ascii_case(name.as_str()))
+            || nominated.iter().any(|nominated| nominated.eq_ignore_ascii_case(name.as_str()))
     };
     fields
         .iter()
@@ -76,21 +74,27 @@ pub(crate) fn response_end_to_end(fields: &HeaderMap) -> HeaderMap {
 }
 
 /// What a backend is told about the client: `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
+///
+/// What a trusted proxy has said is kept, with its own address behind it; what anybody else has said is not.
 pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
+    let kept = |name: &str| request.via.trusted.then(|| request.fields.get_all(name));
+    let chain = kept("x-forwarded-for").into_iter().flatten().filter_map(|line| line.to_str().ok());
+    let peer = request.peer.ip().to_canonical().to_string();
+    let addresses: Vec<&str> = chain.chain([peer.as_str()]).collect();
+    let port = kept("x-forwarded-port").and_then(|lines| lines.iter().next_back().cloned());
     for name in FORWARDING {
         fields.remove(name);
     }
-    let told = [
-        ("x-forwarded-for", request.client.ip().to_string()),
+    for (name, value) in [
+        ("x-forwarded-for", addresses.join(", ")),
         ("x-forwarded-proto", request.scheme().to_owned()),
         ("x-forwarded-host", request.authority.clone()),
-        ("x-forwarded-port", request.local_port.to_string()),
-    ];
-    for (name, value) in told {
-        let value = HeaderValue::try_from(value)
-            .expect("addresses, numbers and a checked host are legal field values");
+    ] {
+        let value =
+            HeaderValue::try_from(value).expect("what stood in fields, and a checked host, is a legal value");
         fields.insert(name, value);
     }
+    fields.insert("x-forwarded-port", port.unwrap_or_else(|| request.local_port.into()));
 }
 
 #[cfg(test)]
@@ -116,18 +120,8 @@ mod tests {
             fields.append(name, HeaderValue::from_static(value));
         }
         let passed = end_to_end(&fields);
-        let names: Vec<_> = passed
-            .iter()
-            .map(|(name, value)| format!("{name}: {}", value.to_str().unwrap()))
-            .collect();
-        assert_eq!(
-            names,
-            [
-                "host: gw.test",
-                "cookie: a=1",
-                "cookie: b=2",
-                "authorization: Basic x"
-            ]
-        );
+        let names: Vec<_> =
+            passed.iter().map(|(name, value)| format!("{name}: {}", value.to_str().unwrap())).collect();
+        assert_eq!(names, ["host: gw.test", "cookie: a=1", "cookie: b=2", "authorization: Basic x"]);
     }
 }

@@ -1,6 +1,10 @@
 //! HTTP/1.1 on a connection: hyper with bounds and a deadline, until the client goes or a WebSocket begins.
 
-use std::pin::Pin;
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,10 +14,11 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::Service;
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
+use tokio_util::io::InspectWriter;
 
 use crate::io::Socket;
 
@@ -22,6 +27,9 @@ const HEAD_BYTES_MAX: usize = 32 << 10;
 
 /// Header fields of a request.
 const FIELDS_MAX: usize = 100;
+
+/// How long a client may take nothing of an answer.
+const STALL: Duration = Duration::from_secs(60);
 
 /// How long a connection is read after our last answer, so that no reset eats it.
 const LINGER: Duration = Duration::from_secs(2);
@@ -42,45 +50,91 @@ pub(crate) enum Ended {
     Upgraded(Socket, Bytes),
     /// Nothing.
     Closed,
-    /// The client sent what is no request; the status it was answered with, 0 for none.
+    /// The client sent what is no request, and was answered with this status.
     Broken(u16),
 }
 
-/// Serves requests until the connection ends or is upgraded. `upgraded` tells whether a 101 was answered.
-pub(crate) async fn serve<S>(
-    socket: Socket,
-    head_timeout: Duration,
-    service: S,
-    upgraded: impl Fn() -> bool,
-) -> Ended
-where
-    S: Service<http::Request<Incoming>, Response = Response<Body>, Error = hyper::Error, Future = Answering>
-        + Unpin,
-{
+/// Who answers the requests of a connection.
+pub(crate) trait Requests {
+    /// Answers one.
+    fn answer(&self, request: http::Request<Incoming>) -> Answering;
+    /// Whether one is being answered just now.
+    fn is_answering(&self) -> bool;
+    /// Whether the last answer was a 101.
+    fn is_upgraded(&self) -> bool;
+    /// Completes when no more requests are wanted.
+    fn stop(&self) -> impl Future<Output = ()> + Send;
+}
+
+/// Serves requests until the connection ends or is upgraded.
+pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, requests: R) -> Ended {
+    let written = Arc::new(AtomicU64::new(0));
+    let counter = Arc::clone(&written);
+    let socket = InspectWriter::new(socket, move |bytes| {
+        counter.fetch_add(bytes.len() as u64, Ordering::Relaxed);
+    });
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(FIELDS_MAX)
         .title_case_headers(true)
-        .serve_connection(TokioIo::new(socket), service);
-    let result = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-    let parts = connection.into_parts();
-    let mut socket = parts.io.into_inner();
-    let status = match result {
-        Ok(()) if upgraded() => return Ended::Upgraded(socket, parts.read_buf),
-        Ok(()) => None,
-        Err(error) if error.is_timeout() => {
-            let begun = !parts.read_buf.is_empty();
-            if begun {
-                drop(timeout(LINGER, socket.write_all(REQUEST_TIMEOUT)).await);
-            }
-            Some(if begun { 408 } else { 0 })
+        .serve_connection(TokioIo::new(socket), service_fn(|request| requests.answer(request)));
+    let mut watch = pin!(watch(&requests, &written, head_timeout.max(STALL)));
+    let mut stop = pin!(requests.stop());
+    let mut stopping = false;
+    let result = poll_fn(|cx| {
+        if !stopping && stop.as_mut().poll(cx).is_ready() {
+            stopping = true;
+            Pin::new(&mut connection).graceful_shutdown();
         }
-        Err(error) => broken_status(&error),
-    };
+        let polled = connection.poll_without_shutdown(cx).map(Some);
+        let nothing_begun = stopping && !requests.is_answering() && written.load(Ordering::Relaxed) == 0;
+        if polled.is_pending() && (nothing_begun || watch.as_mut().poll(cx).is_ready()) {
+            return Poll::Ready(None);
+        }
+        polled
+    })
+    .await;
+    let parts = connection.into_parts();
+    let socket = parts.io.into_inner().into_inner();
+    match result {
+        Some(Ok(())) if requests.is_upgraded() => Ended::Upgraded(socket, parts.read_buf),
+        Some(Err(error)) if error.is_timeout() => head_overdue(socket, !parts.read_buf.is_empty()).await,
+        Some(Err(error)) => {
+            linger(socket).await;
+            broken_status(&error).map_or(Ended::Closed, Ended::Broken)
+        }
+        Some(Ok(())) => {
+            linger(socket).await;
+            Ended::Closed
+        }
+        None => Ended::Closed,
+    }
+}
+
+/// Completes when an answer is under way, but the client has taken none of it for so long. How long the answer itself
+/// may take is not judged here: it has deadlines of its own.
+async fn watch(requests: &impl Requests, written: &AtomicU64, patience: Duration) {
+    let mut seen = written.load(Ordering::Relaxed);
+    loop {
+        tokio::time::sleep(patience).await; // waits because it is the deadline itself
+        let now = written.load(Ordering::Relaxed);
+        if now == seen && !requests.is_answering() {
+            return;
+        }
+        seen = now;
+    }
+}
+
+/// The head has not come in time. Who has begun one is told so; who has not is just let go.
+async fn head_overdue(mut socket: Socket, begun: bool) -> Ended {
+    if !begun {
+        return Ended::Closed;
+    }
+    timeout(LINGER, socket.write_all(REQUEST_TIMEOUT)).await.ok();
     linger(socket).await;
-    status.map_or(Ended::Closed, Ended::Broken)
+    Ended::Broken(408)
 }
 
 /// The status with which hyper has answered what it could not parse; `None` where the client simply went.
@@ -106,7 +160,7 @@ async fn linger(mut socket: Socket) {
         while socket.read(&mut dropped).await? > 0 {}
         std::io::Result::Ok(())
     };
-    drop(timeout(LINGER, drain).await); // whatever it comes to, the connection is over
+    timeout(LINGER, drain).await.ok(); // whatever it comes to, the connection is over
 }
 
 /// The answer to an upgrade: the point of no return.
@@ -133,24 +187,17 @@ pub(crate) fn text(
     let body = format!("{} {phrase}: {sentence}\n", status.as_u16());
     let mut response = Response::new(full(body));
     *response.status_mut() = status;
-    response.headers_mut().insert(
-        CONTENT_TYPE,
-        HeaderValue::from_static("text/plain; charset=utf-8"),
-    );
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     for (name, value) in fields {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the fields of answers are legal");
-        response
-            .headers_mut()
-            .append(name, HeaderValue::from_static(value));
+        response.headers_mut().append(name, HeaderValue::from_static(value));
     }
     response
 }
 
 /// Makes an answer the last one of its connection: what follows the request is not to be taken for another.
 pub(crate) fn close_after(response: &mut Response<Body>) {
-    response
-        .headers_mut()
-        .append(CONNECTION, HeaderValue::from_static("close"));
+    response.headers_mut().append(CONNECTION, HeaderValue::from_static("close"));
 }
 
 pub(crate) fn empty() -> Body {
@@ -158,7 +205,5 @@ pub(crate) fn empty() -> Body {
 }
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
-    Full::new(bytes.into())
-        .map_err(|never| match never {})
-        .boxed_unsync()
+    Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
 }

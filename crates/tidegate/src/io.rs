@@ -97,7 +97,14 @@ pub(crate) fn tune(socket: &TcpStream) {
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(15));
     let options = socket2::SockRef::from(socket);
-    for result in [options.set_tcp_nodelay(true), options.set_tcp_keepalive(&PROBES)] {
+    // Without a low-water mark megabytes wait in the kernel: a slow peer would look stalled between two gulps, and our
+    // pings would queue behind them for longer than their time-out.
+    const UNSENT_IN_KERNEL: u32 = 256 << 10;
+    for result in [
+        options.set_tcp_nodelay(true),
+        options.set_tcp_keepalive(&PROBES),
+        options.set_tcp_notsent_lowat(UNSENT_IN_KERNEL),
+    ] {
         if let Err(error) = result {
             tracing::debug!(%error, "socket option refused");
         }

@@ -17,11 +17,7 @@ const POLICY: &str = "default-src 'none'; script-src 'unsafe-inline'; style-src 
 
 pub(crate) fn serve(request: &Request, service: &Service) -> Response<Body> {
     if !matches!(request.method, Method::GET | Method::HEAD) {
-        return text(
-            StatusCode::METHOD_NOT_ALLOWED,
-            "this page is read with GET",
-            &[("Allow", "GET, HEAD")],
-        );
+        return text(StatusCode::METHOD_NOT_ALLOWED, "this page is read with GET", &[("Allow", "GET, HEAD")]);
     }
     match request.path.as_str() {
         "/" => page("text/html; charset=utf-8", INDEX.to_owned()),

@@ -5,6 +5,7 @@ use tidegate_proto::handshake::Refusal;
 
 use crate::backend::ConnectError;
 use crate::policy::Denied;
+use crate::policy::quota::QuotaExceeded;
 use crate::request::BadRequest;
 use crate::route::NoRoute;
 
@@ -26,6 +27,12 @@ pub(crate) enum Refused {
     /// There is no backend.
     #[error(transparent)]
     Backend(#[from] ConnectError),
+    /// The host asked for is none of the listener's: 421.
+    #[error("this host is not served here")]
+    Misdirected,
+    /// The client has as many connections as it may: 503.
+    #[error(transparent)]
+    Quota(#[from] QuotaExceeded),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Draining,
@@ -47,7 +54,8 @@ impl Refused {
             Self::Policy(Denied::OriginRepeated | Denied::Subprotocol) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::Origin | Denied::OriginMissing) => StatusCode::FORBIDDEN,
             Self::Backend(error) => error.status(),
-            Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Quota(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -55,13 +63,17 @@ impl Refused {
     pub(crate) fn fields(&self) -> &'static [(&'static str, &'static str)] {
         match self {
             Self::Handshake(refusal) => refusal.fields(),
-            Self::Route(NoRoute::NeedsUpgrade) => &[
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Version", "13"),
-            ],
+            Self::Route(NoRoute::NeedsUpgrade) => {
+                &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
+            }
             Self::BadRequest(BadRequest::Method) => &[("Allow", "GET, HEAD")],
-            Self::BadRequest(_) | Self::Route(_) | Self::Policy(_) | Self::Backend(_) | Self::Draining => &[],
+            Self::BadRequest(_)
+            | Self::Route(_)
+            | Self::Policy(_)
+            | Self::Backend(_)
+            | Self::Misdirected
+            | Self::Quota(_)
+            | Self::Draining => &[],
         }
     }
 
@@ -82,9 +94,13 @@ impl Refused {
                 }
             }
             .to_owned(),
-            Self::BadRequest(_) | Self::Handshake(_) | Self::Route(_) | Self::Policy(_) | Self::Draining => {
-                self.to_string()
-            }
+            Self::BadRequest(_)
+            | Self::Handshake(_)
+            | Self::Route(_)
+            | Self::Policy(_)
+            | Self::Misdirected
+            | Self::Quota(_)
+            | Self::Draining => self.to_string(),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 
 use http::header::{HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
+use ipnet::IpNet;
 use tidegate_proto::handshake::{
     self, Authority, Headers, HostError, HttpVersion, Offer, Refusal, ServerRules,
 };
@@ -11,6 +12,7 @@ use tidegate_proto::handshake::{
 use crate::config::OriginTuple;
 use crate::io::Arrival;
 use crate::path::{BadPath, canonical_path};
+use crate::via::{self, Via};
 
 /// Bytes of the longest request target.
 const TARGET_BYTES_MAX: usize = 8 << 10;
@@ -32,11 +34,12 @@ pub struct Request {
     pub path: String,
     /// The query, without its question mark.
     pub query: Option<String>,
-    /// The client's address.
-    pub client: SocketAddr,
-    /// The port that the client connected to.
+    /// The client, and how the request came from it.
+    pub via: Via,
+    /// The address of the connection's far end: the client, or a proxy.
+    pub peer: SocketAddr,
+    /// The port that the connection was made to.
     pub local_port: u16,
-    secure: bool,
 }
 
 /// What a request wants of a route.
@@ -70,7 +73,11 @@ impl Request {
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn read(head: http::request::Parts, arrival: &Arrival) -> Result<Self, BadRequest> {
+    pub fn read(
+        head: http::request::Parts,
+        arrival: &Arrival,
+        trusted_proxies: &[IpNet],
+    ) -> Result<Self, BadRequest> {
         if target_len(&head.uri) > TARGET_BYTES_MAX {
             return Err(BadRequest::TargetTooLong);
         }
@@ -83,41 +90,27 @@ impl Request {
             Err(HostError::Missing) if head.version < Version::HTTP_11 => None,
             other => Some(other?),
         };
+        let via = via::read(&head.headers, arrival, trusted_proxies);
         // The authority of an absolute target wins over the Host field (RFC 9112 §3.2.2).
-        let target = head
-            .uri
-            .authority()
-            .map(|authority| Authority::parse(authority.as_str().as_bytes()))
-            .transpose()?;
-        let (host, port, authority) = match target.or(named) {
-            Some(authority) => {
-                let port = authority
-                    .port()
-                    .map(|port| format!(":{port}"))
-                    .unwrap_or_default();
-                (
-                    authority.host().to_ascii_lowercase(),
-                    authority.port(),
-                    format!("{}{port}", authority.host()),
-                )
-            }
-            None => (String::new(), None, String::new()),
-        };
+        let target =
+            head.uri.authority().map(|target| Authority::parse(target.as_str().as_bytes())).transpose()?;
+        let told = via.authority.as_ref().map(|told| Authority::parse(told.as_bytes())).transpose()?;
+        let asked = told.or(target).or(named);
         let path = match head.uri.path() {
             "" | "*" => "/".to_owned(),
             raw => canonical_path(raw)?,
         };
         Ok(Self {
+            authority: asked.map(written).unwrap_or_default(),
+            host: asked.map(|asked| asked.host().to_ascii_lowercase()).unwrap_or_default(),
+            port: asked.and_then(|asked| asked.port()),
             method: head.method,
             version: head.version,
-            authority,
-            host,
-            port,
             path,
             query: head.uri.query().map(str::to_owned),
-            client: arrival.client,
+            via,
+            peer: arrival.client,
             local_port: arrival.local.port(),
-            secure: arrival.secure,
             fields: head.headers,
         })
     }
@@ -131,11 +124,7 @@ impl Request {
             .filter_map(|value| value.to_str().ok())
             .flat_map(|list| list.split(','))
             .any(|protocol| protocol.trim().eq_ignore_ascii_case("websocket"));
-        if names_websocket && self.version >= Version::HTTP_11 {
-            Kind::WebSocket
-        } else {
-            Kind::Http
-        }
+        if names_websocket && self.version >= Version::HTTP_11 { Kind::WebSocket } else { Kind::Http }
     }
 
     /// Checks the opening handshake.
@@ -143,32 +132,36 @@ impl Request {
     /// # Errors
     /// What makes it none.
     pub fn handshake(&self, lenient_key: bool) -> Result<Offer, Refusal> {
-        let version = if self.version >= Version::HTTP_11 {
-            HttpVersion::Http11
-        } else {
-            HttpVersion::Http10
-        };
-        handshake::check(
-            self.method.as_str(),
-            version,
-            &Fields(&self.fields),
-            ServerRules { lenient_key },
-        )
+        let version =
+            if self.version >= Version::HTTP_11 { HttpVersion::Http11 } else { HttpVersion::Http10 };
+        handshake::check(self.method.as_str(), version, &Fields(&self.fields), ServerRules { lenient_key })
     }
 
     /// `http` or `https`, as the client sees it.
     pub const fn scheme(&self) -> &'static str {
-        if self.secure { "https" } else { "http" }
+        if self.via.secure { "https" } else { "http" }
+    }
+
+    /// The values of all its Origin fields.
+    pub fn origins(&self) -> impl Iterator<Item = &[u8]> {
+        self.fields.get_all(http::header::ORIGIN).into_iter().map(HeaderValue::as_bytes)
     }
 
     /// The origin that the request was made to.
     pub fn origin(&self) -> OriginTuple {
-        let default = if self.secure { 443 } else { 80 };
+        let default = if self.via.secure { 443 } else { 80 };
         OriginTuple {
             scheme: self.scheme().to_owned(),
             host: self.host.clone(),
             port: self.port.unwrap_or(default),
         }
+    }
+}
+
+fn written(authority: Authority<'_>) -> String {
+    match authority.port() {
+        Some(port) => format!("{}:{port}", authority.host()),
+        None => authority.host().to_owned(),
     }
 }
 

@@ -36,9 +36,7 @@ pub enum NoRoute {
 impl Table {
     /// A table of these routes.
     pub fn new(routes: Vec<Route>) -> Self {
-        Self {
-            routes: routes.into_iter().map(Arc::new).collect(),
-        }
+        Self { routes: routes.into_iter().map(Arc::new).collect() }
     }
 
     /// The first route that serves this kind of request for this host and canonical path.
@@ -48,21 +46,14 @@ impl Table {
     pub fn select(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
         let mut other_kind = false;
         for route in &self.routes {
-            if !route
-                .host
-                .as_ref()
-                .is_none_or(|pattern| host_matches(pattern, host))
-            {
+            if !route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host)) {
                 continue;
             }
             let Some(prefix_len) = path_matches(&route.path, path) else {
                 continue;
             };
             if serves(route, kind) {
-                return Ok(Selected {
-                    route: Arc::clone(route),
-                    prefix_len,
-                });
+                return Ok(Selected { route: Arc::clone(route), prefix_len });
             }
             other_kind = true;
         }
@@ -82,10 +73,7 @@ impl Selected {
 
     /// The backend: of several, the first.
     pub fn backend(&self) -> &Backend {
-        self.route
-            .backends
-            .first()
-            .expect("a checked route has a backend")
+        self.route.backends.first().expect("a checked route has a backend")
     }
 
     /// What lies below the prefix of the route in `path`, the path that it was selected by; it begins with `/` or is
@@ -116,13 +104,13 @@ fn serves(route: &Route, kind: Kind) -> bool {
 fn host_matches(pattern: &HostPattern, host: &str) -> bool {
     match pattern {
         HostPattern::Exact(name) => host.eq_ignore_ascii_case(name),
-        HostPattern::Subdomains(parent) => host
-            .len()
-            .checked_sub(parent.len())
-            .and_then(|at| host.split_at_checked(at))
-            .is_some_and(|(labels, rest)| {
-                labels.len() > 1 && labels.ends_with('.') && rest.eq_ignore_ascii_case(parent)
-            }),
+        HostPattern::Subdomains(parent) => {
+            host.len().checked_sub(parent.len()).and_then(|at| host.split_at_checked(at)).is_some_and(
+                |(labels, rest)| {
+                    labels.len() > 1 && labels.ends_with('.') && rest.eq_ignore_ascii_case(parent)
+                },
+            )
+        }
     }
 }
 
@@ -146,18 +134,11 @@ mod tests {
 
     fn table(routes: &str) -> Table {
         let checked = parse(routes, Path::new("test.toml"), &Overrides::default());
-        Table::new(
-            checked
-                .config
-                .unwrap_or_else(|| panic!("{:?}", checked.diagnostics))
-                .routes,
-        )
+        Table::new(checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics)).routes)
     }
 
     fn name(table: &Table, kind: Kind, host: &str, path: &str) -> Result<String, NoRoute> {
-        table
-            .select(kind, host, path)
-            .map(|selected| selected.route().name.clone())
+        table.select(kind, host, path).map(|selected| selected.route().name.clone())
     }
 
     #[test]
@@ -182,15 +163,8 @@ mod tests {
         assert_eq!(ws("/v12/socket").unwrap(), "regex");
         assert_eq!(ws("/x/v12/socket"), Err(NoRoute::NotWebSocket), "anchored");
         assert_eq!(ws("/only-sub").unwrap(), "sub");
-        assert_eq!(
-            name(&table, Kind::WebSocket, "example.com", "/only-sub"),
-            Err(NoRoute::NotWebSocket)
-        );
-        assert_eq!(
-            name(&table, Kind::Http, "a", "/vnc").unwrap(),
-            "files",
-            "one path may serve both"
-        );
+        assert_eq!(name(&table, Kind::WebSocket, "example.com", "/only-sub"), Err(NoRoute::NotWebSocket));
+        assert_eq!(name(&table, Kind::Http, "a", "/vnc").unwrap(), "files", "one path may serve both");
     }
 
     #[test]
@@ -200,10 +174,7 @@ mod tests {
         assert_eq!(name(&table, Kind::Http, "a", "/"), Err(NoRoute::NotFound));
         assert_eq!(name(&table, Kind::WebSocket, "a", "/WS"), Err(NoRoute::NotFound));
         assert_eq!(name(&table, Kind::WebSocket, "a", "//ws"), Err(NoRoute::NotFound));
-        assert_eq!(
-            name(&table, Kind::WebSocket, "a", "/ws;x"),
-            Err(NoRoute::NotFound)
-        );
+        assert_eq!(name(&table, Kind::WebSocket, "a", "/ws;x"), Err(NoRoute::NotFound));
     }
 
     #[test]

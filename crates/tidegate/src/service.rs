@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use crate::access_log::AccessLog;
 use crate::clock;
 use crate::drain::Drain;
+use crate::policy::quota::Quota;
 use crate::route::Table;
 
 /// Routes, log and stop signal.
@@ -19,6 +20,8 @@ pub(crate) struct Service {
     pub(crate) access_log: AccessLog,
     /// The stop signal.
     pub(crate) drain: Drain,
+    /// How many connections one client may have.
+    pub(crate) quota: Quota,
     connections: AtomicU64,
     websockets: AtomicU64,
     websockets_open: AtomicU64,
@@ -31,11 +34,12 @@ pub(crate) struct Open<'a>(&'a Service);
 
 impl Service {
     /// A service that starts now.
-    pub(crate) fn new(table: Table, access_log: AccessLog, drain: Drain) -> Self {
+    pub(crate) fn new(table: Table, access_log: AccessLog, drain: Drain, quota: Quota) -> Self {
         Self {
             table,
             access_log,
             drain,
+            quota,
             connections: AtomicU64::new(0),
             websockets: AtomicU64::new(0),
             websockets_open: AtomicU64::new(0),

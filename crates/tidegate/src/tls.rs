@@ -68,9 +68,7 @@ pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, Certi
         ListenerTls::Off => return Ok(None),
         ListenerTls::Required(files) | ListenerTls::Auto(files) => files,
     };
-    let first = files
-        .first()
-        .expect("a checked listener with TLS has a certificate");
+    let first = files.first().expect("a checked listener with TLS has a certificate");
     Ok(Some(TlsAcceptor::from(Arc::new(server_config(first)?))))
 }
 
@@ -78,10 +76,7 @@ pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, Certi
 pub(crate) async fn accept(mut accepted: Accepted) -> io::Result<Secured> {
     let socket = accepted.take_socket()?;
     let Some(acceptor) = accepted.acceptor() else {
-        return Ok(Secured {
-            accepted,
-            socket: Socket::Plain(socket),
-        });
+        return Ok(Secured { accepted, socket: Socket::Plain(socket) });
     };
     let may_be_plain = matches!(accepted.listener().tls, ListenerTls::Auto(_));
     let handshake = async {
@@ -91,9 +86,7 @@ pub(crate) async fn accept(mut accepted: Accepted) -> io::Result<Secured> {
         let stream = acceptor.accept(socket).await?;
         io::Result::Ok(Socket::Tls(Box::new(stream.into())))
     };
-    let socket = timeout(accepted.listener().tls_timeout, handshake)
-        .await
-        .map_err(io::Error::from)??;
+    let socket = timeout(accepted.listener().tls_timeout, handshake).await.map_err(io::Error::from)??;
     Ok(Secured { accepted, socket })
 }
 
@@ -106,16 +99,10 @@ async fn begins_with_tls(socket: &TcpStream) -> io::Result<bool> {
 
 fn server_config(files: &CertificateFiles) -> Result<ServerConfig, CertificateError> {
     let chain = read_chain(&files.cert)?;
-    let key =
-        PrivateKeyDer::from_pem_reader(open(&files.key)?).map_err(|error| CertificateError::Malformed {
-            path: files.key.clone(),
-            error,
-        })?;
-    let unusable = |error| CertificateError::Unusable {
-        cert: files.cert.clone(),
-        key: files.key.clone(),
-        error,
-    };
+    let key = PrivateKeyDer::from_pem_reader(open(&files.key)?)
+        .map_err(|error| CertificateError::Malformed { path: files.key.clone(), error })?;
+    let unusable =
+        |error| CertificateError::Unusable { cert: files.cert.clone(), key: files.key.clone(), error };
     let provider = Arc::new(crypto::aws_lc_rs::default_provider());
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
@@ -130,10 +117,7 @@ fn server_config(files: &CertificateFiles) -> Result<ServerConfig, CertificateEr
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let chain = CertificateDer::pem_reader_iter(open(path)?)
         .collect::<Result<Vec<_>, _>>()
-        .map_err(|error| CertificateError::Malformed {
-            path: path.to_owned(),
-            error,
-        })?;
+        .map_err(|error| CertificateError::Malformed { path: path.to_owned(), error })?;
     if chain.is_empty() {
         return Err(CertificateError::NoCertificate(path.to_owned()));
     }
@@ -143,8 +127,5 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateEr
 fn open(path: &Path) -> Result<BufReader<File>, CertificateError> {
     File::open(path)
         .map(BufReader::new)
-        .map_err(|error| CertificateError::Unreadable {
-            path: path.to_owned(),
-            error,
-        })
+        .map_err(|error| CertificateError::Unreadable { path: path.to_owned(), error })
 }

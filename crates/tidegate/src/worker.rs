@@ -1,11 +1,12 @@
 //! Worker threads: each has a runtime of its own and shares nothing on the path of a byte.
 
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::thread;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{self, JoinHandle};
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
@@ -21,6 +22,7 @@ const HANDOVER_MAX: usize = 256;
 pub(crate) struct Workers {
     workers: Vec<Worker>,
     tracker: TaskTracker,
+    stop: CancellationToken,
 }
 
 #[derive(Debug)]
@@ -28,6 +30,7 @@ struct Worker {
     connections: mpsc::Sender<(Accepted, Load)>,
     /// Connections that it serves.
     live: Arc<AtomicUsize>,
+    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 /// A connection as a part of its worker's load, until it is dropped.
@@ -43,28 +46,18 @@ impl Workers {
     /// # Errors
     /// The system gives no thread or no event queue.
     pub(crate) fn start(count: usize, service: &Arc<Service>) -> io::Result<Self> {
-        let workers = (0..count)
-            .map(|index| start_one(index, service))
-            .collect::<io::Result<Vec<_>>>()?;
-        Ok(Self {
-            workers,
-            tracker: TaskTracker::new(),
-        })
+        let stop = CancellationToken::new();
+        let workers =
+            (0..count).map(|index| start_one(index, service, &stop)).collect::<io::Result<Vec<_>>>()?;
+        Ok(Self { workers, tracker: TaskTracker::new(), stop })
     }
 
     /// Gives a connection to the worker that has the fewest.
     pub(crate) async fn serve(&self, accepted: Accepted) {
         let live = |worker: &&Worker| worker.live.load(Ordering::Relaxed);
-        let worker = self
-            .workers
-            .iter()
-            .min_by_key(live)
-            .expect("there is at least one worker");
+        let worker = self.workers.iter().min_by_key(live).expect("there is at least one worker");
         worker.live.fetch_add(1, Ordering::Relaxed);
-        let load = Load {
-            live: Arc::clone(&worker.live),
-            _tracked: self.tracker.token(),
-        };
+        let load = Load { live: Arc::clone(&worker.live), _tracked: self.tracker.token() };
         let given = worker.connections.send((accepted, load)).await;
         given.expect("a worker takes connections for as long as this side can give them");
     }
@@ -75,12 +68,20 @@ impl Workers {
         self.tracker.wait().await;
     }
 
+    /// Ends the threads, and with them what connections are left: each is dropped as it is, and says so in its line.
+    pub(crate) fn stop(&self) {
+        self.stop.cancel();
+        for worker in &self.workers {
+            let thread = worker.thread.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if thread.is_some_and(|thread| thread.join().is_err()) {
+                tracing::error!("a worker thread has panicked");
+            }
+        }
+    }
+
     /// Connections that are served just now.
     pub(crate) fn live(&self) -> usize {
-        self.workers
-            .iter()
-            .map(|worker| worker.live.load(Ordering::Relaxed))
-            .sum()
+        self.workers.iter().map(|worker| worker.live.load(Ordering::Relaxed)).sum()
     }
 }
 
@@ -90,23 +91,19 @@ impl Drop for Load {
     }
 }
 
-fn start_one(index: usize, service: &Arc<Service>) -> io::Result<Worker> {
+fn start_one(index: usize, service: &Arc<Service>, stop: &CancellationToken) -> io::Result<Worker> {
     let (connections, mut incoming) = mpsc::channel(HANDOVER_MAX);
     let service = Arc::clone(service);
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
-    thread::Builder::new()
-        .name(format!("worker-{index}"))
-        .spawn(move || {
-            runtime.block_on(async move {
-                while let Some((accepted, load)) = incoming.recv().await {
-                    tokio::spawn(conn::serve(accepted, Arc::clone(&service), load));
-                }
-            });
-        })?;
-    Ok(Worker {
-        connections,
-        live: Arc::new(AtomicUsize::new(0)),
-    })
+    let stop = stop.clone();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let serve = async move {
+        while let Some((accepted, load)) = incoming.recv().await {
+            tokio::spawn(conn::serve(accepted, Arc::clone(&service), load));
+        }
+    };
+    let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        runtime.block_on(stop.run_until_cancelled(serve));
+        runtime.shutdown_background(); // a name look-up under way may take its time
+    })?;
+    Ok(Worker { connections, live: Arc::new(AtomicUsize::new(0)), thread: Mutex::new(Some(thread)) })
 }

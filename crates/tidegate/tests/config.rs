@@ -9,11 +9,7 @@ use tidegate::config::{Checked, Location, Overrides, Severity, embedded, from_ro
 
 #[test]
 fn ten_mistakes_are_ten_lines_with_place_and_remedy() {
-    let checked = parse(
-        &read(&data("mistakes.toml")),
-        Path::new("tidegate.toml"),
-        &Overrides::default(),
-    );
+    let checked = parse(&read(&data("mistakes.toml")), Path::new("tidegate.toml"), &Overrides::default());
     assert!(checked.config.is_none());
     assert_eq!(checked.diagnostics.len(), 10);
     insta::assert_snapshot!(lines(&checked), @r#"
@@ -138,12 +134,9 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     assert!(checked.config.is_some());
     let folder = format!("{}/", data("").display()).replace("//", "/");
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
-    every-key.toml:5:30: warning: max_connections_per_client: accepted, but not built yet: a limit of connections for each client address; until then it has no effect
     every-key.toml:7:9: warning: admin: accepted, but not built yet: the admin listener; until then it has no effect
     every-key.toml:14:7: warning: listener "[::1]:443": tls: accepted, but not built yet: several certificates, chosen by the server name; until then only the first is used
-    every-key.toml:18:19: warning: listener "[::1]:443": trusted_proxies: accepted, but not built yet: client addresses told by a trusted proxy; until then it has no effect
     every-key.toml:19:18: warning: listener "[::1]:443": proxy_protocol: accepted, but not built yet: the PROXY protocol on the way in; until then it has no effect
-    every-key.toml:21:16: warning: listener "[::1]:443": server_names: accepted, but not built yet: refusing hosts that are not served; until then it has no effect
     every-key.toml:32:11: warning: listener "unix:/run/tidegate.sock": address: accepted, but not built yet: listening on a Unix socket; do without it in this version
     every-key.toml:38:11: warning: route "raw": backend: accepted, but not built yet: TLS to a TCP backend; until then requests for it are answered with an error
     every-key.toml:38:11: warning: route "raw": backend: accepted, but not built yet: backends on a Unix socket; until then requests for it are answered with an error
@@ -172,9 +165,7 @@ fn the_command_line_stands_on_top_of_the_file() {
         workers: Some(7),
         ..Overrides::default()
     };
-    let config = parse(text, Path::new("tidegate.toml"), &overrides)
-        .config
-        .unwrap();
+    let config = parse(text, Path::new("tidegate.toml"), &overrides).config.unwrap();
     let routes: Vec<_> = config.routes.iter().map(|route| route.name.as_str()).collect();
     assert_eq!((config.workers, routes), (7, vec!["/b", "/a"]));
     assert_eq!(config.listeners.len(), 1);
@@ -184,10 +175,7 @@ fn the_command_line_stands_on_top_of_the_file() {
 #[test]
 fn features_asked_for_by_a_flag_are_warned_about_as_in_a_file() {
     let routes = vec!["/a=tls://redis.example.com:6380".to_owned()];
-    let checked = from_routes(&Overrides {
-        routes,
-        ..Overrides::default()
-    });
+    let checked = from_routes(&Overrides { routes, ..Overrides::default() });
     assert!(checked.config.is_some());
     assert_eq!(
         lines(&checked),
@@ -203,12 +191,7 @@ fn a_certificate_on_the_command_line_is_for_its_own_listeners() {
         let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
         fs::write(&cert, "").unwrap();
         fs::write(&key, "").unwrap();
-        Overrides {
-            listen,
-            tls_cert: Some(cert),
-            tls_key: Some(key),
-            ..Overrides::default()
-        }
+        Overrides { listen, tls_cert: Some(cert), tls_key: Some(key), ..Overrides::default() }
     };
     for listen in [vec![], vec!["127.0.0.1:1".to_owned()]] {
         let config = from_routes(&overrides(listen)).config.unwrap();
@@ -241,12 +224,7 @@ fn every_example_is_correct() {
 
 #[test]
 fn the_route_table_is_aligned() {
-    let config = parse(
-        &read(&data("table.toml")),
-        Path::new("tidegate.toml"),
-        &Overrides::default(),
-    )
-    .config;
+    let config = parse(&read(&data("table.toml")), Path::new("tidegate.toml"), &Overrides::default()).config;
     insta::assert_snapshot!(table(&config.unwrap()), @r#"
     Listeners
       127.0.0.1:8080  ws, http
@@ -274,11 +252,7 @@ fn the_route_table_is_aligned() {
 /// there is no error.
 #[test]
 fn any_text_is_answered() {
-    let seeds = [
-        read(&data("every-key.toml")),
-        read(&data("mistakes.toml")),
-        read(&data("conflicts.toml")),
-    ];
+    let seeds = [read(&data("every-key.toml")), read(&data("mistakes.toml")), read(&data("conflicts.toml"))];
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for round in 0..ROUNDS {
         let mut text: Vec<char> = seeds[round % seeds.len()].chars().collect();
@@ -300,23 +274,14 @@ fn any_text_is_answered() {
 
 fn answered(text: &str) {
     let checked = parse(text, Path::new("tidegate.toml"), &Overrides::default());
-    let errors = checked
-        .diagnostics
-        .iter()
-        .filter(|found| found.severity == Severity::Error)
-        .count();
+    let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     assert_eq!(checked.config.is_some(), errors == 0, "{text}");
     for found in &checked.diagnostics {
         assert!(!found.to_string().chars().any(char::is_control), "{found:?}");
         assert!(!found.message.is_empty() && !found.remedy.is_empty(), "{found:?}");
-        let Location::File { line, column, .. } = found.location else {
-            panic!("there is no flag: {found}")
-        };
+        let Location::File { line, column, .. } = found.location else { panic!("there is no flag: {found}") };
         let length = text.split('\n').nth(line - 1).map(|line| line.chars().count());
-        assert!(
-            length.is_some_and(|length| (1..=length + 1).contains(&column)),
-            "{found} in {text}"
-        );
+        assert!(length.is_some_and(|length| (1..=length + 1).contains(&column)), "{found} in {text}");
     }
     if let Some(config) = checked.config {
         assert!(!config.listeners.is_empty() && config.routes.iter().all(|route| !route.backends.is_empty()));
@@ -359,11 +324,7 @@ fn found_in(text: &str) -> String {
 }
 
 fn lines(checked: &Checked) -> String {
-    checked
-        .diagnostics
-        .iter()
-        .map(|found| format!("{found}\n"))
-        .collect()
+    checked.diagnostics.iter().map(|found| format!("{found}\n")).collect()
 }
 
 fn read(file: &Path) -> String {
@@ -371,9 +332,7 @@ fn read(file: &Path) -> String {
 }
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/config")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name)
 }
 
 /// A second or so.

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Leaves, then the stages in the order in which a connection meets them, then the line, the house and the door.
-const ORDER: [&str; 25] = [
+const ORDER: [&str; 27] = [
     "clock",
     "path",
     "config",
@@ -18,6 +18,7 @@ const ORDER: [&str; 25] = [
     "listener",
     "tls",
     "http",
+    "via",
     "request",
     "forward",
     "route",
@@ -25,6 +26,7 @@ const ORDER: [&str; 25] = [
     "backend",
     "relay", // the line's stages
     "refused",
+    "journal",
     "service",
     "files",
     "page", // what else a request can come to
@@ -62,22 +64,10 @@ fn no_module_uses_one_that_stands_behind_it() {
 fn the_protocol_crate_knows_no_runtime() {
     let manifest = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tidegate-proto/Cargo.toml");
     let manifest = fs::read_to_string(manifest).unwrap();
-    let dependencies = manifest
-        .split("[dependencies]")
-        .nth(1)
-        .unwrap()
-        .split("\n[")
-        .next()
-        .unwrap();
-    let names: Vec<_> = dependencies
-        .lines()
-        .filter_map(|line| line.split(['=', '.', ' ']).next())
-        .collect();
+    let dependencies = manifest.split("[dependencies]").nth(1).unwrap().split("\n[").next().unwrap();
+    let names: Vec<_> = dependencies.lines().filter_map(|line| line.split(['=', '.', ' ']).next()).collect();
     for name in names.iter().filter(|name| !name.is_empty()) {
-        assert!(
-            ["base64", "sha1", "thiserror"].contains(name),
-            "{name} is not known to do without std"
-        );
+        assert!(["base64", "sha1", "thiserror"].contains(name), "{name} is not known to do without std");
     }
 }
 
@@ -91,13 +81,7 @@ fn position(module: &str) -> usize {
 /// The module directly below the crate that a file belongs to.
 fn module(file: &Path, source: &Path) -> String {
     let relative = file.strip_prefix(source).unwrap();
-    let first = relative
-        .components()
-        .next()
-        .unwrap()
-        .as_os_str()
-        .to_str()
-        .unwrap();
+    let first = relative.components().next().unwrap().as_os_str().to_str().unwrap();
     first.trim_end_matches(".rs").to_owned()
 }
 
@@ -118,9 +102,7 @@ fn used_modules(text: &str) -> Vec<String> {
 }
 
 fn identifier(text: &str) -> String {
-    text.chars()
-        .take_while(|c| c.is_alphanumeric() || *c == '_')
-        .collect()
+    text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()
 }
 
 fn rust_files(folder: &Path) -> Vec<PathBuf> {

@@ -75,10 +75,7 @@ impl Request {
         }
         verify_upgrade(headers)?;
         self.verify_accept(headers)?;
-        Ok(Agreed {
-            subprotocol: self.subprotocol(headers)?,
-            extensions: self.agreed_extensions(headers)?,
-        })
+        Ok(Agreed { subprotocol: self.subprotocol(headers)?, extensions: self.agreed_extensions(headers)? })
     }
 
     fn verify_accept<H: Headers + ?Sized>(&self, headers: &H) -> Result<(), ResponseViolation> {
@@ -127,10 +124,7 @@ impl Request {
     /// An offer that is malformed itself can have no answer.
     fn verify_deflate(&self, answer: &Extension) -> Result<(), ResponseViolation> {
         let answer = DeflateParameters::from_answer(answer)?;
-        let mut offers = self
-            .extensions
-            .iter()
-            .filter_map(|offer| DeflateParameters::from_offer(offer).ok());
+        let mut offers = self.extensions.iter().filter_map(|offer| DeflateParameters::from_offer(offer).ok());
         if offers.any(|offer| answer.answers(&offer)) {
             Ok(())
         } else {
@@ -171,11 +165,7 @@ mod tests {
     use alloc::string::String;
 
     fn request(subprotocols: &str, extensions: &str) -> Request {
-        let line = |value| {
-            Some(value)
-                .filter(|value: &&str| !value.is_empty())
-                .map(str::as_bytes)
-        };
+        let line = |value| Some(value).filter(|value: &&str| !value.is_empty()).map(str::as_bytes);
         Request::new(*b"the sample nonce")
             .with_subprotocols(Subprotocols::parse(line(subprotocols)).unwrap())
             .with_extensions(Extensions::parse(line(extensions)).unwrap())
@@ -199,27 +189,11 @@ mod tests {
         let deflate = PERMESSAGE_DEFLATE;
         let table = [
             ("", "foo", ExtensionNotOffered("foo".into())),
-            (
-                deflate,
-                "permessage-deflate, foo",
-                ExtensionNotOffered("foo".into()),
-            ),
-            (
-                deflate,
-                "Permessage-Deflate",
-                ExtensionNotOffered("Permessage-Deflate".into()),
-            ),
+            (deflate, "permessage-deflate, foo", ExtensionNotOffered("foo".into())),
+            (deflate, "Permessage-Deflate", ExtensionNotOffered("Permessage-Deflate".into())),
             ("foo, bar", "foo, bar; a, foo", ExtensionRepeated("foo".into())),
-            (
-                deflate,
-                "permessage-deflate, permessage-deflate",
-                ExtensionRepeated(deflate.into()),
-            ),
-            (
-                deflate,
-                "permessage-deflate; client_max_window_bits=10",
-                DeflateMismatch,
-            ),
+            (deflate, "permessage-deflate, permessage-deflate", ExtensionRepeated(deflate.into())),
+            (deflate, "permessage-deflate; client_max_window_bits=10", DeflateMismatch),
             ("permessage-deflate; x", "permessage-deflate", DeflateMismatch),
             ("foo", "", Grammar(Empty)),
         ];
@@ -245,10 +219,7 @@ mod tests {
     #[test]
     fn what_is_not_answered_is_not_agreed() {
         let agreed = verify(&request("chat", "permessage-deflate"), &[]).unwrap();
-        assert_eq!(
-            (agreed.subprotocol, agreed.extensions),
-            (None, Extensions::default())
-        );
+        assert_eq!((agreed.subprotocol, agreed.extensions), (None, Extensions::default()));
     }
 
     #[test]

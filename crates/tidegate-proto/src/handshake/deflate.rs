@@ -96,23 +96,12 @@ fn set_flag(flag: &mut bool, parameter: &Parameter) -> Result<(), DeflateError> 
     if parameter.value().is_some() {
         return Err(DeflateError::ValueUnexpected);
     }
-    if core::mem::replace(flag, true) {
-        Err(DeflateError::RepeatedParameter)
-    } else {
-        Ok(())
-    }
+    if core::mem::replace(flag, true) { Err(DeflateError::RepeatedParameter) } else { Ok(()) }
 }
 
 fn set_window(bits: &mut Option<u8>, parameter: &Parameter, bare: Option<u8>) -> Result<(), DeflateError> {
-    let value = parameter
-        .value()
-        .map_or(bare, window_bits)
-        .ok_or(DeflateError::WindowBits)?;
-    if bits.replace(value).is_some() {
-        Err(DeflateError::RepeatedParameter)
-    } else {
-        Ok(())
-    }
+    let value = parameter.value().map_or(bare, window_bits).ok_or(DeflateError::WindowBits)?;
+    if bits.replace(value).is_some() { Err(DeflateError::RepeatedParameter) } else { Ok(()) }
 }
 
 /// The number parser of the language would also take a sign and leading zeros.
@@ -120,10 +109,7 @@ fn window_bits(value: &str) -> Option<u8> {
     if !value.starts_with(|first: char| matches!(first, '1'..='9')) {
         return None;
     }
-    value
-        .parse()
-        .ok()
-        .filter(|bits| (WINDOW_BITS_MIN..=WINDOW_BITS_MAX).contains(bits))
+    value.parse().ok().filter(|bits| (WINDOW_BITS_MIN..=WINDOW_BITS_MAX).contains(bits))
 }
 
 const WINDOW_BITS_MIN: u8 = 8;
@@ -180,18 +166,9 @@ mod tests {
             ("; client_max_window_bits=a", WindowBits),
             ("; client_max_window_bits=1000", WindowBits),
             ("; server_max_window_bits", WindowBits),
-            (
-                "; server_max_window_bits=9; server_max_window_bits=9",
-                RepeatedParameter,
-            ),
-            (
-                "; client_max_window_bits=9; client_max_window_bits=10",
-                RepeatedParameter,
-            ),
-            (
-                "; client_no_context_takeover; client_no_context_takeover",
-                RepeatedParameter,
-            ),
+            ("; server_max_window_bits=9; server_max_window_bits=9", RepeatedParameter),
+            ("; client_max_window_bits=9; client_max_window_bits=10", RepeatedParameter),
+            ("; client_no_context_takeover; client_no_context_takeover", RepeatedParameter),
             ("; server_no_context_takeover=1", ValueUnexpected),
             ("; mem_level=9", UnknownParameter),
             ("; Server_No_Context_Takeover", UnknownParameter),
@@ -209,11 +186,7 @@ mod tests {
     fn an_answer_grants_what_limits_the_server_and_limits_a_client_that_agreed() {
         let table = [
             ("", "", true),
-            (
-                "",
-                "; server_no_context_takeover; client_no_context_takeover",
-                true,
-            ),
+            ("", "; server_no_context_takeover; client_no_context_takeover", true),
             ("", "; server_max_window_bits=9", true),
             ("", "; client_max_window_bits=15", false),
             ("; client_max_window_bits", "", true),
@@ -221,17 +194,9 @@ mod tests {
             ("; client_max_window_bits=9", "; client_max_window_bits=15", true),
             ("; server_max_window_bits=10", "; server_max_window_bits=10", true),
             ("; server_max_window_bits=10", "; server_max_window_bits=8", true),
-            (
-                "; server_max_window_bits=10",
-                "; server_max_window_bits=11",
-                false,
-            ),
+            ("; server_max_window_bits=10", "; server_max_window_bits=11", false),
             ("; server_max_window_bits=10", "", false),
-            (
-                "; server_no_context_takeover",
-                "; server_no_context_takeover",
-                true,
-            ),
+            ("; server_no_context_takeover", "; server_no_context_takeover", true),
             ("; server_no_context_takeover", "", false),
             ("; client_no_context_takeover", "", true),
         ];

@@ -34,9 +34,7 @@ pub(super) enum Listing {
 impl Listing {
     /// `Connection`: a list of tokens (RFC 9110 §7.6.1).
     pub(super) fn of_connection<H: Headers + ?Sized>(headers: &H, wanted: &str) -> Self {
-        Self::of(headers.values("connection"), wanted, |element| {
-            token(element).is_some()
-        })
+        Self::of(headers.values("connection"), wanted, |element| token(element).is_some())
     }
 
     /// `Upgrade`: a list of protocol names, each with an optional version (RFC 9110 §7.8).
@@ -84,11 +82,7 @@ pub(super) fn trim(mut value: &[u8]) -> &[u8] {
 /// The bytes as text if they are a token (RFC 9110 §5.6.2), so at least one byte long and plain ASCII.
 pub(super) fn token(bytes: &[u8]) -> Option<&str> {
     let is_token = !bytes.is_empty() && bytes.iter().copied().all(is_token_byte);
-    if is_token {
-        core::str::from_utf8(bytes).ok()
-    } else {
-        None
-    }
+    if is_token { core::str::from_utf8(bytes).ok() } else { None }
 }
 
 pub(super) fn is_token_byte(byte: u8) -> bool {
@@ -124,21 +118,14 @@ mod tests {
         ];
         for (lines, expected) in table {
             let lines = lines.iter().map(|line| line.as_bytes());
-            assert_eq!(
-                Listing::of(lines.clone(), "websocket", is_protocol),
-                *expected,
-                "{lines:?}"
-            );
+            assert_eq!(Listing::of(lines.clone(), "websocket", is_protocol), *expected, "{lines:?}");
         }
     }
 
     #[test]
     fn connection_options_have_no_version() {
         let fields = [("connection", "keep-alive, Upgrade/1")];
-        assert_eq!(
-            Listing::of_connection(fields.as_slice(), "upgrade"),
-            Listing::Malformed
-        );
+        assert_eq!(Listing::of_connection(fields.as_slice(), "upgrade"), Listing::Malformed);
     }
 
     #[test]
@@ -158,23 +145,9 @@ mod tests {
 
     #[test]
     fn tokens_are_the_77_bytes_of_the_grammar() {
-        assert_eq!(
-            (0..=u8::MAX).filter(|&byte| is_token_byte(byte)).count(),
-            26 + 26 + 10 + 15
-        );
+        assert_eq!((0..=u8::MAX).filter(|&byte| is_token_byte(byte)).count(), 26 + 26 + 10 + 15);
         assert_eq!(token(b"permessage-deflate"), Some("permessage-deflate"));
-        for not in [
-            "",
-            "a b",
-            "a,b",
-            "a;b",
-            "a=b",
-            "\"a\"",
-            "a/b",
-            "chat\u{3a9}",
-            "a\r\n",
-            "\0",
-        ] {
+        for not in ["", "a b", "a,b", "a;b", "a=b", "\"a\"", "a/b", "chat\u{3a9}", "a\r\n", "\0"] {
             assert_eq!(token(not.as_bytes()), None, "{not:?}");
         }
     }

@@ -27,11 +27,7 @@ impl<'a> Authority<'a> {
     pub fn parse(bytes: &'a [u8]) -> Result<Self, HostError> {
         let text = str::from_utf8(bytes).map_err(|_| HostError::Malformed)?;
         let (host, port) = split(text).ok_or(HostError::Malformed)?;
-        let port = if port.is_empty() {
-            None
-        } else {
-            Some(parse_port(port).ok_or(HostError::Malformed)?)
-        };
+        let port = if port.is_empty() { None } else { Some(parse_port(port).ok_or(HostError::Malformed)?) };
         Ok(Self { host, port })
     }
 
@@ -80,11 +76,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
         let (host, rest) = text.split_at_checked(text.find(']')? + 1)?;
         let address = host.strip_prefix('[')?.strip_suffix(']')?;
         let _: Ipv6Addr = address.parse().ok()?;
-        let port = if rest.is_empty() {
-            rest
-        } else {
-            rest.strip_prefix(':')?
-        };
+        let port = if rest.is_empty() { rest } else { rest.strip_prefix(':')? };
         return Some((host, port));
     }
     let (host, port) = text.split_once(':').unwrap_or((text, ""));
@@ -98,11 +90,7 @@ fn is_name_byte(byte: u8) -> bool {
 
 /// Digits only: the number parser of the language would take a sign.
 fn parse_port(text: &str) -> Option<u16> {
-    if text.bytes().all(|byte| byte.is_ascii_digit()) {
-        text.parse().ok()
-    } else {
-        None
-    }
+    if text.bytes().all(|byte| byte.is_ascii_digit()) { text.parse().ok() } else { None }
 }
 
 #[cfg(test)]
@@ -121,11 +109,7 @@ mod tests {
             ("[::ffff:10.0.0.1]:1", "[::ffff:10.0.0.1]", Some(1)),
         ];
         for (text, host, port) in table {
-            assert_eq!(
-                Authority::parse(text.as_bytes()),
-                Ok(Authority { host, port }),
-                "{text}"
-            );
+            assert_eq!(Authority::parse(text.as_bytes()), Ok(Authority { host, port }), "{text}");
         }
     }
 

@@ -81,9 +81,7 @@ pub(super) fn is_tolerable_key(key: &[u8]) -> bool {
 
 fn encode<const BYTES: usize, const CHARS: usize>(bytes: [u8; BYTES]) -> [u8; CHARS] {
     let mut text = [0; CHARS];
-    let written = LOOSE
-        .encode_slice(bytes, &mut text)
-        .expect("the text has room for the encoding");
+    let written = LOOSE.encode_slice(bytes, &mut text).expect("the text has room for the encoding");
     debug_assert_eq!(written, CHARS, "the encoding fills the text");
     text
 }

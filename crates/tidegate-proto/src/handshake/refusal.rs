@@ -94,21 +94,16 @@ impl Refusal {
     pub fn fields(&self) -> &'static [(&'static str, &'static str)] {
         match self.status() {
             405 => &[("Allow", "GET")],
-            426 if self.is_about_version() => &[
-                ("Upgrade", "websocket"),
-                ("Connection", "Upgrade"),
-                ("Sec-WebSocket-Version", "13"),
-            ],
+            426 if self.is_about_version() => {
+                &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
+            }
             426 => &[("Upgrade", "websocket"), ("Connection", "Upgrade")],
             _ => &[],
         }
     }
 
     fn is_about_version(&self) -> bool {
-        matches!(
-            self,
-            Self::VersionMissing | Self::VersionRepeated | Self::VersionUnsupported
-        )
+        matches!(self, Self::VersionMissing | Self::VersionRepeated | Self::VersionUnsupported)
     }
 }
 
@@ -119,11 +114,7 @@ mod tests {
     use alloc::string::ToString as _;
 
     fn sends(refusal: Refusal, name: &str) -> Option<&'static str> {
-        refusal
-            .fields()
-            .iter()
-            .find(|(field, _)| *field == name)
-            .map(|(_, value)| *value)
+        refusal.fields().iter().find(|(field, _)| *field == name).map(|(_, value)| *value)
     }
 
     #[test]
@@ -132,22 +123,10 @@ mod tests {
             (Refusal::MethodNotGet, 405, Some("GET"), None, None),
             (Refusal::UpgradeMissing, 426, None, Some("websocket"), None),
             (Refusal::UpgradeOther, 426, None, Some("websocket"), None),
-            (
-                Refusal::ConnectionWithoutUpgrade,
-                426,
-                None,
-                Some("websocket"),
-                None,
-            ),
+            (Refusal::ConnectionWithoutUpgrade, 426, None, Some("websocket"), None),
             (Refusal::VersionMissing, 426, None, Some("websocket"), Some("13")),
             (Refusal::VersionRepeated, 426, None, Some("websocket"), Some("13")),
-            (
-                Refusal::VersionUnsupported,
-                426,
-                None,
-                Some("websocket"),
-                Some("13"),
-            ),
+            (Refusal::VersionUnsupported, 426, None, Some("websocket"), Some("13")),
             (Refusal::HttpTooOld, 400, None, None, None),
             (Refusal::Host(HostError::Missing), 400, None, None, None),
             (Refusal::BodyDeclared, 400, None, None, None),
@@ -156,24 +135,14 @@ mod tests {
             (Refusal::KeyMissing, 400, None, None, None),
             (Refusal::KeyRepeated, 400, None, None, None),
             (Refusal::KeyMalformed, 400, None, None, None),
-            (
-                Refusal::Subprotocols(SubprotocolsError::Repeated),
-                400,
-                None,
-                None,
-                None,
-            ),
+            (Refusal::Subprotocols(SubprotocolsError::Repeated), 400, None, None, None),
             (Refusal::Extensions(ExtensionsError::Empty), 400, None, None, None),
         ];
         for (refusal, status, allow, upgrade, version) in table {
             assert_eq!(refusal.status(), status, "{refusal}");
             assert_eq!(sends(refusal, "Allow"), allow, "{refusal}");
             assert_eq!(sends(refusal, "Upgrade"), upgrade, "{refusal}");
-            assert_eq!(
-                sends(refusal, "Connection"),
-                upgrade.map(|_| "Upgrade"),
-                "{refusal}"
-            );
+            assert_eq!(sends(refusal, "Connection"), upgrade.map(|_| "Upgrade"), "{refusal}");
             assert_eq!(sends(refusal, "Sec-WebSocket-Version"), version, "{refusal}");
         }
     }
@@ -181,10 +150,7 @@ mod tests {
     #[test]
     fn the_sentence_names_the_field_and_the_bound() {
         let sentence = Refusal::Extensions(ExtensionsError::TooMany).to_string();
-        assert!(
-            sentence.starts_with("in Sec-WebSocket-Extensions, more than"),
-            "{sentence}"
-        );
+        assert!(sentence.starts_with("in Sec-WebSocket-Extensions, more than"), "{sentence}");
         assert!(sentence.contains(&EXTENSIONS_MAX.to_string()), "{sentence}");
     }
 }

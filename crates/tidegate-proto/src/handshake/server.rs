@@ -106,10 +106,7 @@ impl Offer {
             fields.push(("Sec-WebSocket-Protocol", subprotocol.to_string()));
         }
         if !extensions.is_empty() {
-            if !extensions
-                .iter()
-                .all(|extension| self.extensions.contains_name(extension.name()))
-            {
+            if !extensions.iter().all(|extension| self.extensions.contains_name(extension.name())) {
                 return Err(NotOffered::Extension);
             }
             fields.push(("Sec-WebSocket-Extensions", extensions.to_string()));
@@ -138,11 +135,7 @@ fn check_body<H: Headers + ?Sized>(headers: &H) -> Result<(), Refusal> {
         Single::Several => false,
     };
     let is_encoded = headers.values("transfer-encoding").next().is_some();
-    if is_empty && !is_encoded {
-        Ok(())
-    } else {
-        Err(Refusal::BodyDeclared)
-    }
+    if is_empty && !is_encoded { Ok(()) } else { Err(Refusal::BodyDeclared) }
 }
 
 fn check_upgrade<H: Headers + ?Sized>(headers: &H) -> Result<(), Refusal> {
@@ -195,12 +188,7 @@ mod tests {
 
     fn check_with(extra: &[(&str, &str)]) -> Result<Offer, Refusal> {
         let headers = [GOOD.as_slice(), extra].concat();
-        check(
-            "GET",
-            HttpVersion::Http11,
-            headers.as_slice(),
-            ServerRules::default(),
-        )
+        check("GET", HttpVersion::Http11, headers.as_slice(), ServerRules::default())
     }
 
     #[test]
@@ -238,10 +226,7 @@ mod tests {
         let fields = offer.answer(Some(&mqtt), &deflate).unwrap();
         assert_eq!(
             fields.get(3..).unwrap(),
-            [
-                ("Sec-WebSocket-Protocol", mqtt.to_string()),
-                ("Sec-WebSocket-Extensions", deflate.to_string())
-            ]
+            [("Sec-WebSocket-Protocol", mqtt.to_string()), ("Sec-WebSocket-Extensions", deflate.to_string())]
         );
 
         let invented: Subprotocol = "Mqtt".parse().unwrap();
@@ -257,9 +242,6 @@ mod tests {
         let refused = |method, version| check(method, version, nothing.as_slice(), rules).unwrap_err();
         assert_eq!(refused("POST", HttpVersion::Http10), Refusal::MethodNotGet);
         assert_eq!(refused("GET", HttpVersion::Http10), Refusal::HttpTooOld);
-        assert_eq!(
-            refused("GET", HttpVersion::Http11),
-            Refusal::Host(crate::handshake::HostError::Missing)
-        );
+        assert_eq!(refused("GET", HttpVersion::Http11), Refusal::Host(crate::handshake::HostError::Missing));
     }
 }

@@ -149,10 +149,7 @@ mod tests {
     #[test]
     fn lists_keep_their_order_over_all_lines() {
         let lines = [b"chat ,\tsuperchat".as_slice(), b"v1.json"];
-        assert_eq!(
-            Subprotocols::parse(lines).unwrap().to_string(),
-            "chat, superchat, v1.json"
-        );
+        assert_eq!(Subprotocols::parse(lines).unwrap().to_string(), "chat, superchat, v1.json");
         assert!(Subprotocols::parse([]).unwrap().is_empty());
     }
 
@@ -185,10 +182,7 @@ mod tests {
             list.push(format!("p{number}").parse().unwrap()).unwrap();
         }
         assert_eq!(parse(&list.to_string()), Ok(list.clone()));
-        assert_eq!(
-            list.push("more".parse().unwrap()),
-            Err(SubprotocolsError::TooMany)
-        );
+        assert_eq!(list.push("more".parse().unwrap()), Err(SubprotocolsError::TooMany));
         assert_eq!(parse(&format!("{list}, more")), Err(SubprotocolsError::TooMany));
     }
 

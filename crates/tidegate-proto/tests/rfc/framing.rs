@@ -21,10 +21,8 @@ fn feed(mut decoder: Decoder, bytes: &[u8], pieces: &[usize]) -> Vec<Told> {
     let mut message = Vec::new();
     let mut buffer = Vec::new();
     let mut rest = bytes;
-    let mut sizes = pieces
-        .iter()
-        .copied()
-        .chain(std::iter::repeat(pieces.last().copied().unwrap_or(1).max(1)));
+    let mut sizes =
+        pieces.iter().copied().chain(std::iter::repeat(pieces.last().copied().unwrap_or(1).max(1)));
     while !rest.is_empty() {
         let (piece, later) = rest.split_at(sizes.next().unwrap().min(rest.len()));
         rest = later;
@@ -35,13 +33,7 @@ fn feed(mut decoder: Decoder, bytes: &[u8], pieces: &[usize]) -> Vec<Told> {
                 Ok(None) => break,
                 Ok(Some((consumed, event))) => {
                     match event {
-                        Event::Data {
-                            message: kind,
-                            payload,
-                            starts_message,
-                            ends_message,
-                            ..
-                        } => {
+                        Event::Data { message: kind, payload, starts_message, ends_message, .. } => {
                             assert_eq!(starts_message && !message.is_empty(), false);
                             message.extend_from_slice(payload);
                             if ends_message {
@@ -104,11 +96,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn refused(bytes: &[u8], violation: Violation) {
-    assert_eq!(
-        server(Limits::default(), bytes).last(),
-        Some(&Told::Violation(violation)),
-        "{bytes:x?}"
-    );
+    assert_eq!(server(Limits::default(), bytes).last(), Some(&Told::Violation(violation)), "{bytes:x?}");
 }
 
 #[test]
@@ -118,11 +106,7 @@ fn c031_unmasked_client_frame_fails() {
 
 #[test]
 fn c034_masked_server_frame_fails() {
-    let told = feed(
-        Decoder::new(Role::Client, Limits::default()),
-        &frame(0x81, b"x"),
-        &[99],
-    );
+    let told = feed(Decoder::new(Role::Client, Limits::default()), &frame(0x81, b"x"), &[99]);
     assert_eq!(told, [Told::Violation(Violation::MaskUnexpected)]);
 }
 
@@ -137,10 +121,7 @@ fn c035_reserved_bits_fail() {
 #[test]
 fn c036_c037_unknown_opcodes_fail_before_the_payload() {
     for opcode in [3, 4, 5, 6, 7, 11, 12, 13, 14, 15] {
-        refused(
-            &[0x80 | opcode, 0xff, 0, 0, 0, 1, 0, 0, 0, 0],
-            Violation::UnknownOpcode(opcode),
-        );
+        refused(&[0x80 | opcode, 0xff, 0, 0, 0, 1, 0, 0, 0, 0], Violation::UnknownOpcode(opcode));
     }
 }
 
@@ -148,47 +129,26 @@ fn c036_c037_unknown_opcodes_fail_before_the_payload() {
 fn c038_c039_c040_lengths() {
     for len in [0, 1, 125, 126, 127, 65535, 65536, 70000] {
         let payload = vec![b'a'; len];
-        let told = feed(
-            Decoder::new(Role::Server, Limits::default()),
-            &frame(0x82, &payload),
-            &[1000],
-        );
+        let told = feed(Decoder::new(Role::Server, Limits::default()), &frame(0x82, &payload), &[1000]);
         assert_eq!(told, [Told::Message(MessageType::Binary, payload)]);
     }
-    refused(
-        b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff",
-        Violation::LengthTopBit,
-    );
-    refused(
-        b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xfc",
-        Violation::LengthTopBit,
-    );
+    refused(b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xff", Violation::LengthTopBit);
+    refused(b"\x82\xff\xff\xff\xff\xff\xff\xff\xff\xfc", Violation::LengthTopBit);
     refused(b"\x82\xfe\x00\x7c", Violation::LengthNotMinimal);
-    refused(
-        b"\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff",
-        Violation::LengthNotMinimal,
-    );
+    refused(b"\x82\xff\x00\x00\x00\x00\x00\x00\xff\xff", Violation::LengthNotMinimal);
 }
 
 #[test]
 fn c042_any_key_unmasks() {
     let bytes = b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
-    assert_eq!(
-        server(Limits::default(), bytes),
-        [Told::Message(MessageType::Text, b"Hello".to_vec())]
-    );
+    assert_eq!(server(Limits::default(), bytes), [Told::Message(MessageType::Text, b"Hello".to_vec())]);
 }
 
 #[test]
 fn c043_c044_c048_fragments_with_a_ping_between() {
-    let bytes = [
-        frame(0x01, b"Hel"),
-        frame(0x89, b"p"),
-        frame(0x00, b""),
-        frame(0x8a, b"q"),
-        frame(0x80, b"lo"),
-    ]
-    .concat();
+    let bytes =
+        [frame(0x01, b"Hel"), frame(0x89, b"p"), frame(0x00, b""), frame(0x8a, b"q"), frame(0x80, b"lo")]
+            .concat();
     let text = Told::Message(MessageType::Text, b"Hello".to_vec());
     assert_eq!(
         server(Limits::default(), &bytes),
@@ -198,20 +158,14 @@ fn c043_c044_c048_fragments_with_a_ping_between() {
 
 #[test]
 fn c045_interleaved_message_fails() {
-    refused(
-        &[frame(0x01, b"a"), frame(0x81, b"b")].concat(),
-        Violation::MessageInterrupted,
-    );
+    refused(&[frame(0x01, b"a"), frame(0x81, b"b")].concat(), Violation::MessageInterrupted);
 }
 
 #[test]
 fn c046_stray_continuation_fails() {
     refused(&frame(0x80, b"a"), Violation::ContinuationWithoutStart);
     refused(&frame(0x00, b"a"), Violation::ContinuationWithoutStart);
-    refused(
-        &[frame(0x81, b"a"), frame(0x80, b"b")].concat(),
-        Violation::ContinuationWithoutStart,
-    );
+    refused(&[frame(0x81, b"a"), frame(0x80, b"b")].concat(), Violation::ContinuationWithoutStart);
 }
 
 #[test]
@@ -222,33 +176,19 @@ fn c047_c052_control_frames_are_short_and_whole() {
         refused(&[0x80 | opcode, 0xff], Violation::ControlTooLong);
     }
     let longest = [b'a'; 125];
-    assert_eq!(
-        server(Limits::default(), &frame(0x89, &longest)),
-        [Told::Ping(longest.to_vec())]
-    );
+    assert_eq!(server(Limits::default(), &frame(0x89, &longest)), [Told::Ping(longest.to_vec())]);
 }
 
 #[test]
 fn c053_c073_c074_c075_close_bodies() {
     for code in (1000..=1003).chain(1007..=1014).chain([3000, 3999, 4000, 4999]) {
         let body = [&u16::to_be_bytes(code)[..], "wégh".as_bytes()].concat();
-        assert_eq!(
-            server(Limits::default(), &frame(0x88, &body)),
-            [Told::Close(Some(code), "wégh".into())]
-        );
+        assert_eq!(server(Limits::default(), &frame(0x88, &body)), [Told::Close(Some(code), "wégh".into())]);
     }
-    for code in [
-        0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535,
-    ] {
-        refused(
-            &frame(0x88, &u16::to_be_bytes(code)),
-            Violation::CloseCodeInvalid(code),
-        );
+    for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535] {
+        refused(&frame(0x88, &u16::to_be_bytes(code)), Violation::CloseCodeInvalid(code));
     }
-    assert_eq!(
-        server(Limits::default(), &frame(0x88, b"")),
-        [Told::Close(None, String::new())]
-    );
+    assert_eq!(server(Limits::default(), &frame(0x88, b"")), [Told::Close(None, String::new())]);
     refused(&frame(0x88, b"\x03"), Violation::CloseBodyTooShort);
     refused(&frame(0x88, b"\x03\xe8\xc0"), Violation::CloseReasonInvalidUtf8);
 }
@@ -259,32 +199,22 @@ fn c061_a_code_point_may_be_cut_by_fragments() {
     for cut in 0..=text.len() {
         let (a, b) = text.as_bytes().split_at(cut);
         let bytes = [frame(0x01, a), frame(0x80, b)].concat();
-        assert_eq!(
-            server(Limits::default(), &bytes),
-            [Told::Message(MessageType::Text, text.into())]
-        );
+        assert_eq!(server(Limits::default(), &bytes), [Told::Message(MessageType::Text, text.into())]);
     }
 }
 
 #[test]
 fn c062_c063_invalid_text_fails_before_the_frame_ends() {
-    for bad in [
-        &b"\xce\xba\xed\xa0\x80"[..],
-        b"\xf4\x90\x80\x80",
-        b"\xc0\xaf",
-        b"\xfe",
-        b"\xf8\x88\x80\x80\x80",
-    ] {
+    for bad in
+        [&b"\xce\xba\xed\xa0\x80"[..], b"\xf4\x90\x80\x80", b"\xc0\xaf", b"\xfe", b"\xf8\x88\x80\x80\x80"]
+    {
         refused(&frame(0x81, bad), Violation::InvalidUtf8);
         let mut unfinished = frame(0x01, &[bad, &[b'x'; 1000]].concat());
         unfinished.truncate(6 + 2 + bad.len() + 10);
         refused(&unfinished, Violation::InvalidUtf8);
     }
     refused(&frame(0x81, b"\xe2\x82"), Violation::InvalidUtf8);
-    refused(
-        &[frame(0x01, b"\xe2\x82"), frame(0x80, b"")].concat(),
-        Violation::InvalidUtf8,
-    );
+    refused(&[frame(0x01, b"\xe2\x82"), frame(0x80, b"")].concat(), Violation::InvalidUtf8);
     assert_eq!(
         server(Limits::default(), &frame(0x82, b"\xff\xfe")),
         [Told::Message(MessageType::Binary, b"\xff\xfe".to_vec())],
@@ -294,11 +224,7 @@ fn c062_c063_invalid_text_fails_before_the_frame_ends() {
 
 #[test]
 fn c080_limits_hold_at_the_bound_and_fail_above_it() {
-    let limits = Limits {
-        frame_bytes_max: 10,
-        message_bytes_max: 15,
-        fragments_max: 3,
-    };
+    let limits = Limits { frame_bytes_max: 10, message_bytes_max: 15, fragments_max: 3 };
     let passes =
         |parts: &[Vec<u8>]| assert!(matches!(server(limits, &parts.concat())[..], [Told::Message(..)]));
     let fails = |parts: &[Vec<u8>], violation| {
@@ -307,31 +233,18 @@ fn c080_limits_hold_at_the_bound_and_fail_above_it() {
     passes(&[frame(0x82, &[0; 10])]);
     fails(&[frame(0x82, &[0; 11])], Violation::FrameTooBig);
     passes(&[frame(0x02, &[0; 10]), frame(0x80, &[0; 5])]);
-    fails(
-        &[frame(0x02, &[0; 10]), frame(0x80, &[0; 6])],
-        Violation::MessageTooBig,
-    );
+    fails(&[frame(0x02, &[0; 10]), frame(0x80, &[0; 6])], Violation::MessageTooBig);
     passes(&[frame(0x02, b"a"), frame(0x00, b""), frame(0x80, b"b")]);
     fails(
-        &[
-            frame(0x02, b"a"),
-            frame(0x00, b""),
-            frame(0x00, b""),
-            frame(0x00, b""),
-        ],
+        &[frame(0x02, b"a"), frame(0x00, b""), frame(0x00, b""), frame(0x00, b"")],
         Violation::TooManyFragments,
     );
 
-    let huge = [
-        0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0,
-    ];
+    let huge = [0x82, 0xff, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0, 0, 0];
     refused(&huge, Violation::FrameTooBig);
     let two_of_them = [&[0x02][..], &huge[1..]].concat();
     let mut unlimited = Decoder::new(Role::Server, Limits::NONE);
-    assert!(
-        unlimited.step(&two_of_them).unwrap().is_some(),
-        "no limit but the protocol's"
-    );
+    assert!(unlimited.step(&two_of_them).unwrap().is_some(), "no limit but the protocol's");
 }
 
 #[test]
@@ -349,26 +262,15 @@ fn c089_rsv1_only_on_the_first_frame_of_a_data_message() {
         frame(0xc8, b""),
         frame(0x61 | 0x80, b""),
     ] {
-        assert_eq!(
-            feed(deflate(), &bad, &[99]),
-            [Told::Violation(Violation::ReservedBits)]
-        );
+        assert_eq!(feed(deflate(), &bad, &[99]), [Told::Violation(Violation::ReservedBits)]);
     }
 }
 
 #[test]
 fn a_step_leaves_the_bytes_alone_and_agrees_with_decode() {
-    let bytes = [
-        frame(0x01, b"Hel"),
-        frame(0x89, b"p"),
-        frame(0x80, b"lo"),
-        frame(0x88, b""),
-    ]
-    .concat();
-    let (mut stepping, mut decoding) = (
-        Decoder::new(Role::Server, Limits::default()),
-        Decoder::new(Role::Server, Limits::default()),
-    );
+    let bytes = [frame(0x01, b"Hel"), frame(0x89, b"p"), frame(0x80, b"lo"), frame(0x88, b"")].concat();
+    let (mut stepping, mut decoding) =
+        (Decoder::new(Role::Server, Limits::default()), Decoder::new(Role::Server, Limits::default()));
     let mut copy = bytes.clone();
     let mut at = 0;
     while let Some(step) = stepping.step(&bytes[at..]).unwrap() {

@@ -27,17 +27,9 @@ fn c009_subprotocols_are_unique_tokens() {
     ];
     for (value, error) in table {
         let found = serve(&with(fields(), "Sec-WebSocket-Protocol", value));
-        assert_eq!(
-            found,
-            Err(Refusal::Subprotocols(error)),
-            "{}",
-            value.escape_ascii()
-        );
+        assert_eq!(found, Err(Refusal::Subprotocols(error)), "{}", value.escape_ascii());
     }
-    let many = (0..4000)
-        .map(|number| format!("p{number}"))
-        .collect::<Vec<_>>()
-        .join(", ");
+    let many = (0..4000).map(|number| format!("p{number}")).collect::<Vec<_>>().join(", ");
     let found = serve(&with(fields(), "Sec-WebSocket-Protocol", many.as_bytes()));
     assert_eq!(found, Err(Refusal::Subprotocols(SubprotocolsError::TooMany)));
 
@@ -45,10 +37,7 @@ fn c009_subprotocols_are_unique_tokens() {
     assert!("chat\u{3a9}".parse::<Subprotocol>().is_err());
     assert!("".parse::<Subprotocol>().is_err());
     let mut list = subprotocols("chat");
-    assert_eq!(
-        list.push("chat".parse().unwrap()),
-        Err(SubprotocolsError::Repeated)
-    );
+    assert_eq!(list.push("chat".parse().unwrap()), Err(SubprotocolsError::Repeated));
 }
 
 #[test]
@@ -56,13 +45,7 @@ fn c028_both_ends_agree() {
     let request = request("mqtt, chat", "foo, permessage-deflate; client_max_window_bits");
     let mut sent = request.fields();
     sent.push(("Host", "gw.test".to_owned()));
-    let offer = check(
-        "GET",
-        HttpVersion::Http11,
-        sent.as_slice(),
-        ServerRules::default(),
-    )
-    .unwrap();
+    let offer = check("GET", HttpVersion::Http11, sent.as_slice(), ServerRules::default()).unwrap();
     let chosen = offer.subprotocols().select(&subprotocols("chat"));
     let extensions: Extensions = "permessage-deflate; client_max_window_bits=11".parse().unwrap();
     let answer = offer.answer(chosen, &extensions).unwrap();
@@ -78,11 +61,7 @@ fn c076_bytes_that_are_not_utf_8_break_the_handshake() {
         assert!(serve(&replaced(fields(), name, &[b"\xff"])).is_err(), "{name}");
     }
     let request = request("chat", "foo");
-    for name in NAMES
-        .into_iter()
-        .filter(|name| !is_request_only(name))
-        .chain(["Sec-WebSocket-Accept"])
-    {
+    for name in NAMES.into_iter().filter(|name| !is_request_only(name)).chain(["Sec-WebSocket-Accept"]) {
         let found = verify(&request, &replaced(response(), name, &[b"\xff"]));
         assert!(found.is_err(), "{name}");
     }
@@ -107,10 +86,7 @@ fn c077_a_malformed_extension_list_fails_at_once() {
         let shown = value.get(..40).unwrap_or(value).escape_ascii();
         let found = serve(&with(fields(), "Sec-WebSocket-Extensions", value));
         assert_eq!(found, Err(Refusal::Extensions(error)), "{shown}");
-        let found = verify(
-            &request("", "a"),
-            &with(response(), "Sec-WebSocket-Extensions", value),
-        );
+        let found = verify(&request("", "a"), &with(response(), "Sec-WebSocket-Extensions", value));
         assert_eq!(found, Err(ResponseViolation::Extensions(error)), "{shown}");
     }
 }
@@ -174,9 +150,7 @@ fn with(mut fields: Fields, name: &'static str, value: &[u8]) -> Fields {
 
 fn replaced(mut fields: Fields, name: &'static str, values: &[&[u8]]) -> Fields {
     fields.retain(|(field, _)| *field != name);
-    values
-        .iter()
-        .fold(fields, |fields, value| with(fields, name, value))
+    values.iter().fold(fields, |fields, value| with(fields, name, value))
 }
 
 fn is_request_only(name: &str) -> bool {
@@ -184,12 +158,7 @@ fn is_request_only(name: &str) -> bool {
 }
 
 fn serve(headers: &Fields) -> Result<Offer, Refusal> {
-    check(
-        "GET",
-        HttpVersion::Http11,
-        headers.as_slice(),
-        ServerRules::default(),
-    )
+    check("GET", HttpVersion::Http11, headers.as_slice(), ServerRules::default())
 }
 
 fn verify(request: &Request, response: &Fields) -> Result<Agreed, ResponseViolation> {
@@ -202,9 +171,7 @@ fn request(offered: &str, extensions: &str) -> Request {
     } else {
         extensions.parse().expect("a list of extensions")
     };
-    Request::new(NONCE)
-        .with_subprotocols(subprotocols(offered))
-        .with_extensions(extensions)
+    Request::new(NONCE).with_subprotocols(subprotocols(offered)).with_extensions(extensions)
 }
 
 fn subprotocols(list: &str) -> Subprotocols {
@@ -224,6 +191,4 @@ const NAMES: [&str; 7] = [
     "Sec-WebSocket-Protocol",
     "Sec-WebSocket-Extensions",
 ];
-const PIECES: [&[u8]; 10] = [
-    b"a", b"bc", b";", b"; ", b", ", b"=", b"=\"d\"", b"\\", b"\"", b"\xff",
-];
+const PIECES: [&[u8]; 10] = [b"a", b"bc", b";", b"; ", b", ", b"=", b"=\"d\"", b"\\", b"\"", b"\xff"];

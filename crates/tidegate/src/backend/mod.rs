@@ -117,6 +117,25 @@ impl Link {
 ///
 /// # Errors
 /// Why not; nothing of the request has reached a `tcp://` backend then.
+///
+/// # Order
+/// Whoever has a [`Permit`] can connect:
+///
+/// ```
+/// # use tidegate::{backend, policy::Permit, request::Request, route::Selected};
+/// async fn connect(permit: Permit, request: &Request) -> bool {
+///     backend::connect(permit, request).await.is_ok()
+/// }
+/// ```
+///
+/// a route that was selected is not enough, it does not build:
+///
+/// ```compile_fail
+/// # use tidegate::{backend, policy::Permit, request::Request, route::Selected};
+/// async fn connect(permit: Selected, request: &Request) -> bool {
+///     backend::connect(permit, request).await.is_ok()
+/// }
+/// ```
 pub async fn connect(permit: Permit, request: &Request) -> Result<Link, ConnectError> {
     let route = permit.route();
     let (far, agreed) = match permit.selected().backend() {
@@ -146,8 +165,5 @@ fn settled(permit: &Permit) -> Agreed {
         SubprotocolChoice::Settled(subprotocol) => subprotocol.clone(),
         SubprotocolChoice::Backend => None,
     };
-    Agreed {
-        subprotocol,
-        ..Agreed::default()
-    }
+    Agreed { subprotocol, ..Agreed::default() }
 }

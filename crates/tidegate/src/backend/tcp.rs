@@ -42,8 +42,5 @@ fn is_exhaustion(error: &io::Error) -> bool {
     const ENOBUFS: i32 = 105;
     const EADDRNOTAVAIL: i32 = 99;
     error.kind() == io::ErrorKind::OutOfMemory
-        || matches!(
-            error.raw_os_error(),
-            Some(EMFILE | ENFILE | ENOBUFS | EADDRNOTAVAIL)
-        )
+        || matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | EADDRNOTAVAIL))
 }

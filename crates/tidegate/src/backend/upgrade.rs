@@ -44,9 +44,7 @@ pub(super) async fn upgrade(
         .verify(response.status().as_u16(), &Fields(response.headers()))
         .map_err(ConnectError::Handshake)?;
     let fields = end_to_end(response.headers());
-    let upgraded = hyper::upgrade::on(&mut response)
-        .await
-        .map_err(ConnectError::Http)?;
+    let upgraded = hyper::upgrade::on(&mut response).await.map_err(ConnectError::Http)?;
     let parts = upgraded
         .downcast::<TokioIo<Socket>>()
         .expect("the connection was made over this very type of socket");
@@ -55,14 +53,7 @@ pub(super) async fn upgrade(
         early: parts.read_buf,
         reserved: agreed.extensions.reserved(),
     };
-    Ok((
-        far,
-        Agreed {
-            subprotocol: agreed.subprotocol,
-            extensions: agreed.extensions,
-            fields,
-        },
-    ))
+    Ok((far, Agreed { subprotocol: agreed.subprotocol, extensions: agreed.extensions, fields }))
 }
 
 fn own_handshake(permit: &Permit) -> handshake::Request {
@@ -97,10 +88,7 @@ fn request_head(
     fields.insert(HOST, host);
     for (name, value) in ours.fields() {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the names of the handshake are legal");
-        fields.insert(
-            name,
-            HeaderValue::try_from(value).expect("the values of the handshake are legal"),
-        );
+        fields.insert(name, HeaderValue::try_from(value).expect("the values of the handshake are legal"));
     }
     let mut head = http::Request::new(Empty::new());
     *head.method_mut() = Method::GET;
@@ -117,11 +105,7 @@ fn target_uri(target: &HttpTarget, permit: &Permit, request: &Request) -> Uri {
         Some(base) => format!("{base}{}", permit.selected().below_prefix(&request.path)),
     };
     let path = if path.is_empty() { "/" } else { path.as_str() };
-    let query = request
-        .query
-        .as_ref()
-        .map(|query| format!("?{query}"))
-        .unwrap_or_default();
+    let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
     Uri::try_from(format!("{path}{query}")).expect("a parsed path behind a checked base is a legal target")
 }
 

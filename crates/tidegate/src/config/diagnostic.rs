@@ -45,17 +45,10 @@ pub enum Location {
 
 impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let line = format!(
-            "{}: {}: {}; {}",
-            self.location, self.severity, self.message, self.remedy
-        );
+        let line = format!("{}: {}: {}; {}", self.location, self.severity, self.message, self.remedy);
         // Here and not in every message: a remedy may repeat a piece of the file, and a terminal obeys what it reads.
         line.chars().try_for_each(|c| {
-            if c.is_control() {
-                write!(f, "{}", c.escape_debug())
-            } else {
-                f.write_char(c)
-            }
+            if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }
         })
     }
 }
@@ -89,10 +82,7 @@ pub(super) struct Fault {
 
 impl Fault {
     pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
-        Self {
-            problem: problem.into(),
-            remedy: remedy.into(),
-        }
+        Self { problem: problem.into(), remedy: remedy.into() }
     }
 }
 
@@ -116,16 +106,8 @@ mod tests {
     fn a_diagnostic_is_one_line() {
         let diagnostic = Diagnostic {
             severity: Severity::Error,
-            location: Location::File {
-                line: 12,
-                column: 9,
-                file: PathBuf::from("tidegate.toml"),
-            },
-            message: format!(
-                "route {}: backend {} has no scheme",
-                quoted("a\nb"),
-                quoted("vnc:5900")
-            ),
+            location: Location::File { line: 12, column: 9, file: PathBuf::from("tidegate.toml") },
+            message: format!("route {}: backend {} has no scheme", quoted("a\nb"), quoted("vnc:5900")),
             remedy: "write tcp://vnc:5900".to_owned(),
         };
         assert_eq!(
@@ -142,10 +124,7 @@ mod tests {
             message: "m\n".to_owned(),
             remedy: "write a\u{1b}[2Jb".to_owned(),
         };
-        assert_eq!(
-            diagnostic.to_string(),
-            "--route \"a\": warning: m\\n; write a\\u{1b}[2Jb"
-        );
+        assert_eq!(diagnostic.to_string(), "--route \"a\": warning: m\\n; write a\\u{1b}[2Jb");
     }
 
     #[test]

@@ -5,17 +5,12 @@ use super::{Backend, Config, PathPattern, Route};
 
 /// The embedded default: the built-in pages at `/` and `/status`, and `/echo`, on 127.0.0.1:8080.
 pub fn embedded() -> Config {
-    from_routes(&Overrides::default())
-        .config
-        .expect("the embedded configuration has no error")
+    from_routes(&Overrides::default()).config.expect("the embedded configuration has no error")
 }
 
 /// Adds the pages to what `TEXT` says: their backend cannot be written in a file.
 pub(super) fn add_pages(config: &mut Config) {
-    let echo = config
-        .routes
-        .first()
-        .expect("the embedded configuration has the echo route");
+    let echo = config.routes.first().expect("the embedded configuration has the echo route");
     let pages = [("page", "/"), ("status", "/status")].map(|(name, path)| Route {
         name: name.to_owned(),
         path: PathPattern::Exact(path.to_owned()),
@@ -61,12 +56,7 @@ mod tests {
                 ("status", "/status".to_owned(), [Backend::Builtin].as_slice()),
             ]
         );
-        assert!(
-            config
-                .routes
-                .iter()
-                .all(|r| matches!(r.origins, OriginPolicy::SameOrigin))
-        );
+        assert!(config.routes.iter().all(|r| matches!(r.origins, OriginPolicy::SameOrigin)));
         assert!(config.workers > 0);
     }
 }

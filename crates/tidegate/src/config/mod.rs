@@ -325,12 +325,7 @@ impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let target = |f: &mut fmt::Formatter<'_>, plain: &str, tls: &str, target: &HttpTarget| {
             let scheme = if target.tls { tls } else { plain };
-            write!(
-                f,
-                "{scheme}://{}{}",
-                target.authority,
-                target.base.as_deref().unwrap_or("")
-            )
+            write!(f, "{scheme}://{}{}", target.authority, target.base.as_deref().unwrap_or(""))
         };
         match self {
             Self::Tcp(authority) => write!(f, "tcp://{authority}"),

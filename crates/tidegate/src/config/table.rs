@@ -11,16 +11,9 @@ pub fn table(config: &Config) -> String {
     let mut text = "Listeners\n".to_owned();
     text += &aligned(config.listeners.iter().map(listener_row).collect());
     text += "\nRoutes (the first match of the right kind wins)\n";
-    let head = [
-        "#", "name", "host", "path", "kind", "backend", "origins", "limits",
-    ]
-    .map(str::to_owned)
-    .to_vec();
-    let routes = config
-        .routes
-        .iter()
-        .enumerate()
-        .map(|(index, route)| route_row(index + 1, route));
+    let head =
+        ["#", "name", "host", "path", "kind", "backend", "origins", "limits"].map(str::to_owned).to_vec();
+    let routes = config.routes.iter().enumerate().map(|(index, route)| route_row(index + 1, route));
     text += &aligned(std::iter::once(head).chain(routes).collect());
     text
 }
@@ -31,15 +24,8 @@ fn listener_row(listener: &Listener) -> Vec<String> {
         ListenerTls::Required(files) => ("wss, https", files.as_slice()),
         ListenerTls::Auto(files) => ("ws, http, wss, https", files.as_slice()),
     };
-    let files: Vec<_> = files
-        .iter()
-        .map(|files| files.cert.display().to_string())
-        .collect();
-    vec![
-        listener.address.to_string(),
-        protocols.to_owned(),
-        files.join(", "),
-    ]
+    let files: Vec<_> = files.iter().map(|files| files.cert.display().to_string()).collect();
+    vec![listener.address.to_string(), protocols.to_owned(), files.join(", ")]
 }
 
 fn route_row(number: usize, route: &Route) -> Vec<String> {
@@ -55,10 +41,7 @@ fn route_row(number: usize, route: &Route) -> Vec<String> {
     vec![
         number.to_string(),
         route.name.clone(),
-        route
-            .host
-            .as_ref()
-            .map_or_else(|| "any".to_owned(), ToString::to_string),
+        route.host.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string),
         route.path.to_string(),
         kind.to_owned(),
         backends.join(", "),
@@ -94,11 +77,7 @@ fn origin(pattern: &OriginPattern) -> String {
 fn origin_tuple(tuple: &OriginTuple, star: &str) -> String {
     let OriginTuple { scheme, host, port } = tuple;
     let is_default = matches!((scheme.as_str(), port), ("http", 80) | ("https", 443));
-    let port = if is_default {
-        String::new()
-    } else {
-        format!(":{port}")
-    };
+    let port = if is_default { String::new() } else { format!(":{port}") };
     format!("{scheme}://{star}{host}{port}")
 }
 

@@ -18,16 +18,11 @@ pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
         "h" => number.checked_mul(60 * 60 * 1000),
         "" if number == 0 => Some(0),
         "" => {
-            return Err(Fault::new(
-                "has no unit",
-                format!("write \"{number}s\" for seconds, or ms, m, h"),
-            ));
+            return Err(Fault::new("has no unit", format!("write \"{number}s\" for seconds, or ms, m, h")));
         }
         _ => return fault("has an unknown unit"),
     };
-    millis
-        .map(Duration::from_millis)
-        .map_or_else(|| fault("is too long"), Ok)
+    millis.map(Duration::from_millis).map_or_else(|| fault("is too long"), Ok)
 }
 
 /// Reads `"512"`, `"64KiB"`, `"1MiB"`, `"1GiB"`, and the decimal `kB`, `MB`, `GB`.
@@ -40,9 +35,7 @@ pub(super) fn size(text: &str) -> Result<u64, Fault> {
     let Some((_, factor)) = SIZE_UNITS.iter().find(|(name, _)| *name == unit) else {
         return fault("has an unknown unit");
     };
-    number
-        .checked_mul(*factor)
-        .map_or_else(|| fault("is too large"), Ok)
+    number.checked_mul(*factor).map_or_else(|| fault("is too large"), Ok)
 }
 
 /// A duration as `duration` reads it, in the largest unit that leaves no remainder.
@@ -58,12 +51,7 @@ pub(super) fn show_duration(duration: Duration) -> String {
 
 /// A size as `size` reads it, in the largest binary unit that leaves no remainder.
 pub(super) fn show_size(bytes: u64) -> String {
-    for (unit, factor) in [
-        ("TiB", 1 << 40),
-        ("GiB", 1 << 30),
-        ("MiB", 1 << 20),
-        ("KiB", 1 << 10),
-    ] {
+    for (unit, factor) in [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {
         if bytes != 0 && bytes.is_multiple_of(factor) {
             return format!("{}{unit}", bytes / factor);
         }
@@ -80,11 +68,7 @@ fn split_unit(text: &str) -> (&str, &str) {
 
 /// Digits only: `u64::from_str` alone would let a sign pass.
 fn number(digits: &str) -> Option<u64> {
-    if digits.is_empty() {
-        None
-    } else {
-        digits.parse().ok()
-    }
+    if digits.is_empty() { None } else { digits.parse().ok() }
 }
 
 const SIZE_UNITS: [(&str, u64); 10] = [
@@ -169,24 +153,11 @@ mod tests {
 
     #[test]
     fn what_is_shown_reads_back() {
-        for millis in [
-            0, 1, 250, 999, 1000, 1500, 60_000, 61_000, 3_600_000, 86_400_000, 86_400_001,
-        ] {
+        for millis in [0, 1, 250, 999, 1000, 1500, 60_000, 61_000, 3_600_000, 86_400_000, 86_400_001] {
             let shown = show_duration(Duration::from_millis(millis));
             assert_eq!(duration(&shown), Ok(Duration::from_millis(millis)), "{shown}");
         }
-        for bytes in [
-            0,
-            1,
-            1023,
-            1024,
-            1025,
-            1 << 20,
-            (1 << 20) + 1,
-            3 << 30,
-            1 << 40,
-            u64::MAX,
-        ] {
+        for bytes in [0, 1, 1023, 1024, 1025, 1 << 20, (1 << 20) + 1, 3 << 30, 1 << 40, u64::MAX] {
             let shown = show_size(bytes);
             assert_eq!(size(&shown), Ok(bytes), "{shown}");
         }

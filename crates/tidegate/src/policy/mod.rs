@@ -1,6 +1,7 @@
 //! Who may open a WebSocket on a route. Deny is the default; no await, no I/O, no clock.
 
 mod origin;
+pub mod quota;
 
 use std::sync::Arc;
 
@@ -11,6 +12,26 @@ use crate::route::Selected;
 
 /// The evidence that a client may be connected to the backend of a route. Only [`decide`] makes one, and only with one
 /// can a backend be connected.
+///
+/// What it holds can be looked at,
+///
+/// ```
+/// # use tidegate::{policy::{Permit, SubprotocolChoice}, route::Selected};
+/// # use tidegate_proto::handshake::Offer;
+/// fn look(permit: &Permit) -> (&Selected, &Offer, &SubprotocolChoice) {
+///     (permit.selected(), permit.offer(), permit.subprotocol())
+/// }
+/// ```
+///
+/// but not put together, it does not build:
+///
+/// ```compile_fail
+/// # use tidegate::{policy::{Permit, SubprotocolChoice}, route::Selected};
+/// # use tidegate_proto::handshake::Offer;
+/// fn forge(selected: Selected, offer: Offer, subprotocol: SubprotocolChoice) -> Permit {
+///     Permit { selected, offer, subprotocol }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct Permit {
     selected: Selected,
@@ -92,11 +113,7 @@ pub fn decide<'a>(
         }
     }
     let subprotocol = choose(route, selected.backend(), offer.subprotocols())?;
-    Ok(Permit {
-        selected,
-        offer,
-        subprotocol,
-    })
+    Ok(Permit { selected, offer, subprotocol })
 }
 
 fn choose(route: &Route, backend: &Backend, offered: &Offered) -> Result<SubprotocolChoice, Denied> {
@@ -107,10 +124,7 @@ fn choose(route: &Route, backend: &Backend, offered: &Offered) -> Result<Subprot
         Subprotocols::Unset => return Ok(SubprotocolChoice::Settled(offered.iter().next().cloned())),
         Subprotocols::List { names, required } => (names, *required),
     };
-    let chosen = offered
-        .iter()
-        .find(|offer| names.iter().any(|name| name == offer.as_str()))
-        .cloned();
+    let chosen = offered.iter().find(|offer| names.iter().any(|name| name == offer.as_str())).cloned();
     if chosen.is_none() && required {
         return Err(Denied::Subprotocol);
     }
@@ -129,12 +143,8 @@ mod tests {
     fn decide_on(keys: &str, backend: &str, fields: &[(&str, &str)]) -> Result<Permit, Denied> {
         let text = format!("[[route]]\npath = \"/\"\nbackend = \"{backend}\"\n{keys}");
         let checked = parse(&text, Path::new("t"), &Overrides::default());
-        let config = checked
-            .config
-            .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
-        let selected = Table::new(config.routes)
-            .select(Kind::WebSocket, "gw.test", "/")
-            .unwrap();
+        let config = checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let selected = Table::new(config.routes).select(Kind::WebSocket, "gw.test", "/").unwrap();
         let headers: Vec<_> = [
             ("Host", "gw.test"),
             ("Upgrade", "websocket"),
@@ -146,23 +156,13 @@ mod tests {
         .chain(fields.iter().copied())
         .collect();
         let offer = check("GET", HttpVersion::Http11, &headers[..], ServerRules::default()).unwrap();
-        let origins = fields
-            .iter()
-            .filter(|(name, _)| *name == "Origin")
-            .map(|(_, value)| value.as_bytes());
-        let own = OriginTuple {
-            scheme: "http".into(),
-            host: "gw.test".into(),
-            port: 80,
-        };
+        let origins = fields.iter().filter(|(name, _)| *name == "Origin").map(|(_, value)| value.as_bytes());
+        let own = OriginTuple { scheme: "http".into(), host: "gw.test".into(), port: 80 };
         decide(selected, offer, origins, &own)
     }
 
     fn chosen(keys: &str, backend: &str, offer: &str) -> Option<String> {
-        match decide_on(keys, backend, &[("Sec-WebSocket-Protocol", offer)])
-            .unwrap()
-            .subprotocol
-        {
+        match decide_on(keys, backend, &[("Sec-WebSocket-Protocol", offer)]).unwrap().subprotocol {
             SubprotocolChoice::Settled(chosen) => chosen.map(|name| name.as_str().to_owned()),
             SubprotocolChoice::Backend => Some("(backend)".into()),
         }
@@ -176,19 +176,10 @@ mod tests {
             decide_on("allow_missing_origin = false", "echo:", &[]).unwrap_err(),
             Denied::OriginMissing
         );
-        assert_eq!(
-            decide_on("", "echo:", &[("Origin", "http://evil.test")]).unwrap_err(),
-            Denied::Origin
-        );
-        for pair in [
-            ["http://gw.test", "http://evil.test"],
-            ["http://evil.test", "http://gw.test"],
-        ] {
+        assert_eq!(decide_on("", "echo:", &[("Origin", "http://evil.test")]).unwrap_err(), Denied::Origin);
+        for pair in [["http://gw.test", "http://evil.test"], ["http://evil.test", "http://gw.test"]] {
             let fields = pair.map(|origin| ("Origin", origin));
-            assert_eq!(
-                decide_on("", "echo:", &fields).unwrap_err(),
-                Denied::OriginRepeated
-            );
+            assert_eq!(decide_on("", "echo:", &fields).unwrap_err(), Denied::OriginRepeated);
         }
     }
 
@@ -196,10 +187,7 @@ mod tests {
     fn t047_t048_subprotocols() {
         let tcp = "tcp://127.0.0.1:1";
         assert_eq!(chosen("", tcp, "binary, base64").as_deref(), Some("binary"));
-        assert_eq!(
-            chosen("", "ws://127.0.0.1:1", "binary, base64").as_deref(),
-            Some("(backend)")
-        );
+        assert_eq!(chosen("", "ws://127.0.0.1:1", "binary, base64").as_deref(), Some("(backend)"));
         assert_eq!(
             chosen(r#"subprotocols = ["superchat"]"#, tcp, "chat, superchat").as_deref(),
             Some("superchat")

@@ -58,16 +58,9 @@ fn parse(origin: &str) -> Option<Origin> {
         None => !host.is_empty() && host.bytes().all(legal),
     };
     let is_scheme = !scheme.is_empty()
-        && scheme
-            .bytes()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    (is_host && is_scheme).then(|| {
-        Origin::Tuple(OriginTuple {
-            scheme,
-            host: host.to_ascii_lowercase(),
-            port,
-        })
-    })
+        && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
+    (is_host && is_scheme)
+        .then(|| Origin::Tuple(OriginTuple { scheme, host: host.to_ascii_lowercase(), port }))
 }
 
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
@@ -99,18 +92,12 @@ mod tests {
     fn policy(origins: &str) -> OriginPolicy {
         let text = format!("[[route]]\npath = \"/\"\nbackend = \"echo:\"\norigins = {origins}");
         let checked = parse_config(&text, Path::new("t"), &Overrides::default());
-        let mut config = checked
-            .config
-            .unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
+        let mut config = checked.config.unwrap_or_else(|| panic!("{:?}", checked.diagnostics));
         config.routes.remove(0).origins
     }
 
     fn own(scheme: &str, host: &str, port: u16) -> OriginTuple {
-        OriginTuple {
-            scheme: scheme.into(),
-            host: host.into(),
-            port,
-        }
+        OriginTuple { scheme: scheme.into(), host: host.into(), port }
     }
 
     #[test]
@@ -174,11 +161,9 @@ mod tests {
         assert!(is_allowed(&policy(r#"["*"]"#), "null", &own));
         let regex = policy(r#"["~https://app[0-9]+\\.example\\.com"]"#);
         assert!(is_allowed(&regex, "https://app12.example.com", &own));
-        for origin in [
-            "https://app1.example.com.evil.test",
-            "https://app1.example.com/",
-            "xhttps://app1.example.com",
-        ] {
+        for origin in
+            ["https://app1.example.com.evil.test", "https://app1.example.com/", "xhttps://app1.example.com"]
+        {
             assert!(!is_allowed(&regex, origin, &own), "{origin}");
         }
     }

@@ -89,12 +89,7 @@ impl Relay {
         }
         self.keepalive.heard(now);
         match event {
-            Event::Data {
-                message,
-                payload,
-                ends_message,
-                ..
-            } => {
+            Event::Data { message, payload, ends_message, .. } => {
                 let messages = u64::from(ends_message);
                 let bytes = payload.len() as u64;
                 self.counts.messages_in += messages;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use tidegate_proto::{Close, Closing, ControlFrame, Decoder, MaskingKey, Opcode};
 use tokio::time::Instant;
 
-use super::leg::{Leg, Read};
+use super::leg::{Leg, Patience, Read};
 use crate::scratch::HEADROOM;
 
 /// How long a peer may take to answer our Close, and a frame under way to end before it.
@@ -89,28 +89,22 @@ impl Endpoint {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.leg
-            .deadline()
-            .into_iter()
-            .chain(self.close_until.filter(|_| self.leg.is_open()))
-            .min()
+        self.leg.deadline().into_iter().chain(self.close_until.filter(|_| self.leg.is_open())).min()
     }
 
     /// Reads at most `room` bytes behind what the last read left over.
     pub(super) fn fill(&mut self, cx: &mut Context<'_>, scratch: &mut [u8], room: usize) -> Poll<Fill> {
         let end = scratch.len().min(HEADROOM + room);
-        Poll::Ready(
-            match ready!(self.leg.poll_read(cx, &mut scratch[HEADROOM..end])) {
-                Read::Bytes(bytes) => {
-                    let start = HEADROOM - self.carry.len();
-                    scratch[start..HEADROOM].copy_from_slice(&self.carry);
-                    self.carry = Vec::new();
-                    Fill::Bytes(start..HEADROOM + bytes)
-                }
-                Read::End => Fill::End,
-                Read::Failed => Fill::Failed,
-            },
-        )
+        Poll::Ready(match ready!(self.leg.poll_read(cx, &mut scratch[HEADROOM..end])) {
+            Read::Bytes(bytes) => {
+                let start = HEADROOM - self.carry.len();
+                scratch[start..HEADROOM].copy_from_slice(&self.carry);
+                self.carry = Vec::new();
+                Fill::Bytes(start..HEADROOM + bytes)
+            }
+            Read::End => Fill::End,
+            Read::Failed => Fill::Failed,
+        })
     }
 
     /// Keeps what the decoder could not consume yet, for the next [`fill`](Self::fill).
@@ -147,11 +141,7 @@ impl Endpoint {
             self.leg.send(cx, now, frames);
             return false;
         };
-        let (before, after) = if self.due.any() {
-            frames.split_at(boundary)
-        } else {
-            (frames, &[][..])
-        };
+        let (before, after) = if self.due.any() { frames.split_at(boundary) } else { (frames, &[][..]) };
         self.leg.send(cx, now, before);
         self.mid_frame = false;
         let pinged = self.send_due(cx, now);
@@ -167,9 +157,9 @@ impl Endpoint {
         if self.mid_frame || !self.due.any() || !self.closing.may_send() {
             return false;
         }
-        // A pong and a ping wait until the socket takes bytes again, so a client that reads nothing holds one of each.
+        // A pong and a ping wait while the socket takes nothing, so a client that reads nothing holds one of each.
         let mut pinged = false;
-        if !self.leg.has_unsent() {
+        if self.leg.room() > 0 {
             for (frame, is_ping) in [(self.due.pong.take(), false), (self.due.ping.take(), true)] {
                 if let Some(frame) = frame {
                     self.leg.send(cx, now, frame.as_slice());
@@ -219,7 +209,7 @@ impl Endpoint {
     pub(super) fn settle(&mut self, now: Instant) {
         let overdue = self.close_until.is_some_and(|until| now >= until);
         if self.leg.is_open() && (self.closing.is_complete() || overdue || self.will_not_answer()) {
-            self.leg.finish(now + LINGER);
+            self.leg.finish(Patience::Until(now + LINGER));
         }
     }
 

@@ -75,15 +75,12 @@ impl Keepalive {
     /// The client can be judged no more: it has ended its direction, or a Close is on its way.
     pub(super) const fn stop(&mut self) {
         self.next_ping = None;
-        self.unanswered_since = None;
+        self.timeout = None;
         self.idle = None;
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let unanswered = self
-            .unanswered_since
-            .zip(self.timeout)
-            .map(|(since, timeout)| since + timeout);
+        let unanswered = self.unanswered_since.zip(self.timeout).map(|(since, timeout)| since + timeout);
         let idle = self.idle.map(|idle| self.heard + idle);
         self.next_ping.into_iter().chain(unanswered).chain(idle).min()
     }
@@ -94,11 +91,7 @@ impl Keepalive {
             self.unanswered_since = self.unanswered_since.map(|_| now);
             self.heard = now;
         }
-        if self
-            .unanswered_since
-            .zip(self.timeout)
-            .is_some_and(|(since, timeout)| now >= since + timeout)
-        {
+        if self.unanswered_since.zip(self.timeout).is_some_and(|(since, timeout)| now >= since + timeout) {
             return Some(Demand::Unanswered);
         }
         if self.idle.is_some_and(|idle| now >= self.heard + idle) {
@@ -106,7 +99,8 @@ impl Keepalive {
         }
         if self.next_ping.is_some_and(|next| now >= next) {
             self.next_ping = self.interval.map(|interval| now + interval);
-            return self.unanswered_since.is_none().then_some(Demand::Ping);
+            let goes_on = self.unanswered_since.is_none() || self.timeout.is_none();
+            return goes_on.then_some(Demand::Ping);
         }
         None
     }
@@ -116,9 +110,7 @@ fn unique_payload() -> [u8; 8] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static START: std::sync::LazyLock<u64> =
         std::sync::LazyLock::new(|| getrandom::u64().unwrap_or(0x7469_6465));
-    START
-        .wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed))
-        .to_be_bytes()
+    START.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)).to_be_bytes()
 }
 
 #[cfg(test)]
@@ -149,6 +141,18 @@ mod tests {
         let payload = *keepalive.payload();
         assert!(keepalive.answered(&payload));
         assert_eq!(keepalive.on_time(start + 40 * S, false), Some(Demand::Ping));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_a_time_out_pings_go_on_unanswered() {
+        let start = crate::clock::now();
+        let mut keepalive = Keepalive::new(start, Some(20 * S), None, None);
+        for round in 1..5 {
+            assert_eq!(keepalive.on_time(start + round * 20 * S, false), Some(Demand::Ping));
+            keepalive.pinged(start + round * 20 * S);
+        }
+        keepalive.stop();
+        assert_eq!((keepalive.on_time(start + 200 * S, false), keepalive.deadline()), (None, None));
     }
 
     #[tokio::test(start_paused = true)]

@@ -1,5 +1,6 @@
 //! One socket of a relay: reading, sending without ever waiting, and ending without losing a byte.
 
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -8,34 +9,39 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use super::backlog::Backlog;
 use crate::io::Socket;
-use crate::scratch::READ_BYTES_MAX;
-
-/// Unsent bytes above which nothing more is read for a leg (soft bound; one read can exceed it once).
-const UNSENT_BYTES_SOFT: usize = 64 << 10;
-
-/// Time without progress after which unsent bytes mean that the peer has stalled.
-const STALL: Duration = Duration::from_secs(30);
 
 /// A socket with the bytes it could not take yet.
 #[derive(Debug)]
 pub(super) struct Leg {
-    /// `None` once the leg is gone.
-    socket: Option<Socket>,
+    phase: Phase,
     /// What was read together with the handshake.
     early: Bytes,
-    unsent: Vec<u8>,
-    /// How much of `unsent` the socket has taken since.
-    taken: usize,
-    /// When `unsent` last became shorter.
-    progress: Option<Instant>,
+    backlog: Backlog,
+    /// TLS has made records that the socket has not taken.
     unflushed: bool,
     read_ended: bool,
-    fin: Fin,
-    /// Set while finishing: when to give up.
-    until: Option<Instant>,
     /// The peer takes no more: a write has failed.
     writes_failed: bool,
+    fin: Fin,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Open(Socket),
+    /// Everything is sent, then FIN; what still arrives is dropped.
+    Finishing(Socket, Patience),
+    Gone,
+}
+
+/// How long a leg may take to finish.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Patience {
+    /// Until then, whatever happens.
+    Until(Instant),
+    /// So long after the last byte that was taken.
+    Since(Instant, Duration),
 }
 
 /// The end of our own direction.
@@ -59,42 +65,32 @@ pub(super) enum Read {
 }
 
 impl Leg {
-    pub(super) const fn new(socket: Socket, early: Bytes) -> Self {
+    pub(super) fn new(socket: Socket, early: Bytes) -> Self {
         Self {
-            socket: Some(socket),
+            phase: Phase::Open(socket),
             early,
-            unsent: Vec::new(),
-            taken: 0,
-            progress: None,
+            backlog: Backlog::default(),
             unflushed: false,
             read_ended: false,
-            fin: Fin::NotYet,
-            until: None,
             writes_failed: false,
+            fin: Fin::NotYet,
         }
     }
 
-    /// How many bytes may be read for this leg now; 0 is back-pressure. Nothing is held back from a leg that is to
-    /// take no more: its bytes are dropped.
+    /// How many bytes may be read for this leg now; 0 is back-pressure. What takes no more holds nothing back: its
+    /// bytes are dropped.
     pub(super) fn room(&self) -> usize {
-        match self.unsent.len() - self.taken {
-            0 => READ_BYTES_MAX,
-            unsent => UNSENT_BYTES_SOFT.saturating_sub(unsent),
-        }
-    }
-
-    pub(super) fn has_unsent(&self) -> bool {
-        self.taken < self.unsent.len()
+        self.backlog.room()
     }
 
     /// Whether more can be sent.
     pub(super) const fn is_writable(&self) -> bool {
-        matches!(self.fin, Fin::NotYet) && self.socket.is_some()
+        matches!(self.fin, Fin::NotYet) && !matches!(self.phase, Phase::Gone)
     }
 
     /// Whether a read makes sense: it can bring something that is still wanted.
     pub(super) const fn is_readable(&self) -> bool {
-        !self.read_ended && self.until.is_none() && self.socket.is_some()
+        !self.read_ended && self.is_open()
     }
 
     /// Whether the peer has ended its direction.
@@ -102,27 +98,32 @@ impl Leg {
         self.read_ended
     }
 
+    /// Whether neither direction works any more, although nobody has ended the leg yet.
+    pub(super) const fn is_dead(&self) -> bool {
+        self.is_open() && self.read_ended && self.writes_failed
+    }
+
     /// Whether it still is as it was at the start: neither finishing nor gone.
     pub(super) const fn is_open(&self) -> bool {
-        self.until.is_none() && self.socket.is_some()
+        matches!(self.phase, Phase::Open(_))
     }
 
     pub(super) const fn is_gone(&self) -> bool {
-        self.socket.is_none()
+        matches!(self.phase, Phase::Gone)
     }
 
-    /// The next instant at which [`on_time`](Self::on_time) has something to do.
+    /// When something is due although the socket is not ready.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let stall = self
-            .progress
-            .filter(|_| self.has_unsent())
-            .map(|progress| progress + STALL);
-        self.until.into_iter().chain(stall).min()
+        let finishing = match self.phase {
+            Phase::Finishing(_, patience) => Some(patience.end()),
+            Phase::Open(_) | Phase::Gone => None,
+        };
+        self.backlog.deadline().into_iter().chain(finishing).min()
     }
 
     /// Whether the peer has taken nothing for too long.
     pub(super) fn is_stalled(&self, now: Instant) -> bool {
-        self.has_unsent() && self.progress.is_some_and(|progress| now >= progress + STALL)
+        self.backlog.deadline().is_some_and(|deadline| now >= deadline)
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Read> {
@@ -130,26 +131,27 @@ impl Leg {
             let bytes = self.early.len().min(into.len());
             self.early.copy_to_slice(&mut into[..bytes]);
             if self.early.is_empty() {
-                self.early = Bytes::new();
+                self.early = Bytes::new(); // gives the handshake's buffer back
             }
             return Poll::Ready(Read::Bytes(bytes));
         }
-        let Some(socket) = &mut self.socket else {
-            return Poll::Pending;
-        };
+        let Some(socket) = self.phase.socket() else { return Poll::Pending };
         let mut buffer = ReadBuf::new(into);
-        match Pin::new(socket).poll_read(cx, &mut buffer) {
-            Poll::Pending => Poll::Pending,
-            Poll::Ready(Ok(())) if !buffer.filled().is_empty() => {
-                Poll::Ready(Read::Bytes(buffer.filled().len()))
+        let result = match Pin::new(socket).poll_read(cx, &mut buffer) {
+            Poll::Pending => return Poll::Pending,
+            Poll::Ready(result) => result,
+        };
+        let bytes = buffer.filled().len();
+        Poll::Ready(match result {
+            Ok(()) if bytes > 0 => Read::Bytes(bytes),
+            Ok(()) if !self.writes_failed => self.ended(),
+            // TLS that ends without close_notify: the Close frame, not TLS, says whether a WebSocket ended well.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.writes_failed => self.ended(),
+            Ok(()) | Err(_) => {
+                self.abort();
+                Read::Failed
             }
-            Poll::Ready(Ok(())) if !self.writes_failed => {
-                self.read_ended = true;
-                Poll::Ready(Read::End)
-            }
-            Poll::Ready(Ok(())) => self.reads_failed(),
-            Poll::Ready(Err(_)) => self.reads_failed(),
-        }
+        })
     }
 
     /// Sends what the socket takes at once and keeps the rest. A leg that takes no more drops the bytes.
@@ -157,16 +159,9 @@ impl Leg {
         if !self.is_writable() || bytes.is_empty() {
             return;
         }
-        let rest = if self.has_unsent() {
-            bytes
-        } else {
-            self.write(cx, bytes)
-        };
-        if !rest.is_empty() && self.is_writable() {
-            if !self.has_unsent() {
-                self.progress = Some(now);
-            }
-            self.unsent.extend_from_slice(rest);
+        let taken = if self.backlog.is_empty() { self.write(cx, bytes) } else { 0 };
+        if taken < bytes.len() && self.is_writable() {
+            self.backlog.push(&bytes[taken..], now);
         }
         self.flush_socket(cx);
     }
@@ -174,22 +169,20 @@ impl Leg {
     /// Sends what was kept, and the FIN when it is due. Whether anything moved.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut moved = false;
-        if self.has_unsent() {
-            let unsent = std::mem::take(&mut self.unsent);
-            let before = unsent.len() - self.taken;
-            let left = self.write(cx, &unsent[self.taken..]).len();
-            moved = left < before;
-            if left > 0 && self.fin != Fin::Sent {
-                self.taken = unsent.len() - left;
-                self.unsent = unsent;
-                self.progress = if moved { Some(now) } else { self.progress };
-            } else {
-                self.taken = 0;
-                self.progress = None;
+        if !self.backlog.is_empty() {
+            let mut backlog = std::mem::take(&mut self.backlog);
+            let taken = self.write(cx, backlog.pending());
+            backlog.consume(taken, now);
+            moved = taken > 0;
+            if self.fin != Fin::Sent {
+                self.backlog = backlog;
             }
         }
+        if moved && let Phase::Finishing(_, Patience::Since(progress, _)) = &mut self.phase {
+            *progress = now;
+        }
         self.flush_socket(cx);
-        if self.fin == Fin::Due && !self.has_unsent() {
+        if self.fin == Fin::Due && self.backlog.is_empty() {
             moved |= self.shut_down(cx);
         }
         moved
@@ -203,58 +196,52 @@ impl Leg {
     }
 
     /// Ends the leg: everything sent is delivered, then FIN; what still arrives is read and dropped, so that no reset
-    /// of ours can overtake what was sent; gone when the peer has ended too, or at `until`.
-    pub(super) fn finish(&mut self, until: Instant) {
-        if self.until.is_none() {
-            self.half_close();
-            self.until = Some(until);
-            self.early = Bytes::new();
-        }
+    /// of ours can overtake what was sent. Gone when the peer has ended too, or patience has.
+    pub(super) fn finish(&mut self, patience: Patience) {
+        self.phase = match std::mem::replace(&mut self.phase, Phase::Gone) {
+            Phase::Open(socket) => Phase::Finishing(socket, patience),
+            finishing_or_gone @ (Phase::Finishing(..) | Phase::Gone) => finishing_or_gone,
+        };
+        self.half_close();
+        self.early = Bytes::new();
     }
 
     /// Drops the socket as it is.
     pub(super) fn abort(&mut self) {
-        self.socket = None;
-        self.unsent = Vec::new();
-        self.taken = 0;
+        self.phase = Phase::Gone;
+        self.read_ended = true;
+        self.early = Bytes::new();
+        self.backlog.clear();
     }
 
     /// Goes on finishing. Whether anything moved.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
-        let Some(until) = self.until.filter(|_| self.socket.is_some()) else {
-            return false;
-        };
-        if now >= until || (self.read_ended && self.fin == Fin::Sent) {
+        let Phase::Finishing(_, patience) = self.phase else { return false };
+        if now >= patience.end() || (self.read_ended && self.fin == Fin::Sent) {
             self.abort();
             return true;
         }
         !self.read_ended && self.poll_read(cx, scratch).is_ready()
     }
 
-    /// Writes until the socket takes no more; what is left.
-    fn write<'a>(&mut self, cx: &mut Context<'_>, mut bytes: &'a [u8]) -> &'a [u8] {
-        while let Some(socket) = self.socket.as_mut().filter(|_| self.fin != Fin::Sent) {
-            match Pin::new(socket).poll_write(cx, bytes) {
-                Poll::Ready(Ok(taken)) => {
-                    bytes = &bytes[taken..];
-                    self.unflushed = true;
-                    if bytes.is_empty() {
-                        break;
-                    }
-                }
+    /// Writes until the socket takes no more; how much it took.
+    fn write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> usize {
+        let mut taken = 0;
+        while taken < bytes.len() && self.fin != Fin::Sent {
+            let Some(socket) = self.phase.socket() else { break };
+            match Pin::new(socket).poll_write(cx, &bytes[taken..]) {
+                Poll::Ready(Ok(more)) => taken += more,
                 Poll::Ready(Err(_)) => self.give_up_writing(),
                 Poll::Pending => break,
             }
         }
-        bytes
+        self.unflushed |= taken > 0;
+        taken
     }
 
     /// TLS keeps records of its own that a write has made but the socket has not taken.
     fn flush_socket(&mut self, cx: &mut Context<'_>) {
-        let Some(socket) = self
-            .socket
-            .as_mut()
-            .filter(|socket| self.unflushed && socket.buffers_writes())
+        let Some(socket) = self.phase.socket().filter(|socket| self.unflushed && socket.buffers_writes())
         else {
             return;
         };
@@ -266,9 +253,7 @@ impl Leg {
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(socket) = &mut self.socket else {
-            return false;
-        };
+        let Some(socket) = self.phase.socket() else { return false };
         match Pin::new(socket).poll_shutdown(cx) {
             Poll::Pending => return false,
             Poll::Ready(Ok(())) => self.fin = Fin::Sent,
@@ -281,13 +266,29 @@ impl Leg {
     fn give_up_writing(&mut self) {
         self.writes_failed = true;
         self.fin = Fin::Sent;
-        self.unsent = Vec::new();
-        self.taken = 0;
+        self.backlog.clear();
     }
 
-    fn reads_failed(&mut self) -> Poll<Read> {
+    fn ended(&mut self) -> Read {
         self.read_ended = true;
-        self.abort();
-        Poll::Ready(Read::Failed)
+        Read::End
+    }
+}
+
+impl Phase {
+    fn socket(&mut self) -> Option<&mut Socket> {
+        match self {
+            Self::Open(socket) | Self::Finishing(socket, _) => Some(socket),
+            Self::Gone => None,
+        }
+    }
+}
+
+impl Patience {
+    fn end(self) -> Instant {
+        match self {
+            Self::Until(end) => end,
+            Self::Since(progress, patience) => progress + patience,
+        }
     }
 }

@@ -7,6 +7,7 @@
 //! `tcp`, `websocket` and `echo` each hold the two directions of one kind of far side. How connections end is here, in
 //! [`Relay::end`] and [`Relay::settle`], and is the same for all.
 
+mod backlog;
 mod echo;
 mod endpoint;
 mod keepalive;
@@ -26,7 +27,7 @@ use tokio::time::Instant;
 use self::echo::Echo;
 use self::endpoint::{Endpoint, Fill};
 use self::keepalive::{Demand, Keepalive};
-use self::leg::Leg;
+use self::leg::{Leg, Patience};
 use self::tcp::Tcp;
 use crate::backend::FarSide;
 use crate::clock;
@@ -39,8 +40,8 @@ use crate::scratch;
 /// Reads of each direction in one turn of the task, before neighbours get theirs.
 const READS_PER_TURN: usize = 4;
 
-/// How long a backend may take to read what it was sent before our FIN, and to end its side after it.
-const BACKEND_FINISH: Duration = Duration::from_secs(30);
+/// How long a TCP backend that is to end may be without progress: taking what it was sent, then ending its own side.
+const BACKEND_FINISH: Duration = Duration::from_secs(20);
 
 /// How long a backend may be silent after the FIN of a client that sent no Close.
 const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
@@ -84,9 +85,7 @@ pub async fn run(client: Socket, early: Bytes, far: FarSide, rules: &Route, drai
             if alarm.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            alarm
-                .as_mut()
-                .reset(deadline.max(clock::now() + Duration::from_millis(1)));
+            alarm.as_mut().reset(deadline.max(clock::now() + Duration::from_millis(1)));
         }
     })
     .await;
@@ -126,17 +125,11 @@ impl Relay {
             FarSide::Echo => Far::Echo(Echo::default()),
             FarSide::Tcp(socket) => {
                 let leg = Leg::new(socket, Bytes::new());
-                Far::Tcp(Box::new(Tcp::new(
-                    leg,
-                    rules.message == MessageType::Text,
-                    rules.frame_bytes_max,
-                )))
+                Far::Tcp(Box::new(Tcp::new(leg, rules.message == MessageType::Text, rules.frame_bytes_max)))
             }
-            FarSide::WebSocket { socket, early, .. } => Far::WebSocket(Box::new(Endpoint::new(
-                Leg::new(socket, early),
-                decoder(Role::Client),
-                true,
-            ))),
+            FarSide::WebSocket { socket, early, .. } => {
+                Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), decoder(Role::Client), true)))
+            }
         };
         let now = clock::now();
         Self {
@@ -155,19 +148,15 @@ impl Relay {
         let now = clock::now();
         self.on_time(now);
         for _ in 0..READS_PER_TURN {
-            let mut moved = self.inbound(cx, now, scratch);
+            // First what waits, so that our control frames find their place before more is read.
+            let mut moved = self.flush(cx, now);
+            self.send_due(cx, now);
+            moved |= self.inbound(cx, now, scratch);
             moved |= self.outbound(cx, now, scratch);
-            self.send_due(cx, now);
-            self.settle(now); // may make a Close due,
-            self.send_due(cx, now);
-            self.settle(now); // which may complete a closing handshake
-            moved |= self.client.leg.flush(cx, now);
-            moved |= self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
+            self.advance_closing(cx, now);
+            moved |= self.flush(cx, now);
             moved |= self.client.leg.poll_finish(cx, now, scratch);
-            moved |= self
-                .far
-                .leg_mut()
-                .is_some_and(|leg| leg.poll_finish(cx, now, scratch));
+            moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
             if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
                 return Poll::Ready(());
             }
@@ -175,8 +164,23 @@ impl Relay {
                 return Poll::Pending;
             }
         }
-        cx.waker().wake_by_ref();
-        Poll::Pending
+        // Not `wake_by_ref`: that would put this task back in front of what the sockets of others have to say.
+        pin!(tokio::task::yield_now()).poll(cx)
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        let client = self.client.leg.flush(cx, now);
+        let far = self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
+        client || far
+    }
+
+    /// Settling may make a Close due, and a Close that is sent may complete a closing handshake: hence both twice.
+    fn advance_closing(&mut self, cx: &mut Context<'_>, now: Instant) {
+        for _ in 0..2 {
+            self.send_due(cx, now);
+            self.settle(now);
+        }
+        self.send_due(cx, now);
     }
 
     /// Client to backend. Whether anything moved.
@@ -241,10 +245,7 @@ impl Relay {
         if self.drain_at.is_some_and(|at| now >= at) {
             self.end(End::Drained, now);
         }
-        if self
-            .half_closed_since
-            .is_some_and(|since| now >= since + HALF_CLOSED_SILENCE)
-        {
+        if self.half_closed_since.is_some_and(|since| now >= since + HALF_CLOSED_SILENCE) {
             self.end(End::ClientEnded, now);
         }
         if self.client.leg.is_stalled(now) {
@@ -292,7 +293,7 @@ impl Relay {
         if self.client.send_due(cx, now) {
             self.keepalive.pinged(now);
         }
-        if let Far::WebSocket(backend) = &mut self.far {
+        if let Some(backend) = self.far.websocket_mut() {
             backend.send_due(cx, now);
         }
     }
@@ -311,7 +312,7 @@ impl Relay {
         match cause {
             End::ClientClosed(_) | End::BackendClosed(_) => {} // their frames say more than a code
             End::ClientLost | End::ClientStalled => self.client.leg.abort(),
-            End::ClientEnded => self.client.leg.finish(now + endpoint::LINGER),
+            End::ClientEnded => self.client.leg.finish(Patience::Until(now + endpoint::LINGER)),
             End::ClientViolation(_)
             | End::Idle
             | End::PingUnanswered
@@ -320,13 +321,28 @@ impl Relay {
             | End::BackendViolation(_)
             | End::BackendNotText
             | End::BackendStalled
-            | End::Drained => self.client.close(
-                now,
-                &Close::code(cause.code_to_client().unwrap_or(CloseCode::NORMAL)),
-            ),
+            | End::Drained => {
+                self.client.close(now, &Close::code(cause.code_to_client().unwrap_or(CloseCode::NORMAL)))
+            }
         }
-        if matches!(cause, End::ClientLost | End::ClientEnded) {
-            self.far.abort_websocket();
+        if let Some(backend) = self.far.websocket_mut() {
+            match cause {
+                // An abnormal end is passed on as one: no Close, but what the client has said is.
+                End::ClientEnded => backend.leg.finish(Patience::Until(now + endpoint::LINGER)),
+                End::ClientLost => backend.leg.abort(),
+                End::ClientClosed(_)
+                | End::ClientViolation(_)
+                | End::ClientStalled
+                | End::Idle
+                | End::PingUnanswered
+                | End::BackendClosed(_)
+                | End::BackendEnded
+                | End::BackendLost
+                | End::BackendViolation(_)
+                | End::BackendNotText
+                | End::BackendStalled
+                | End::Drained => {}
+            }
         }
     }
 
@@ -350,34 +366,39 @@ impl Relay {
 
     /// Draws the consequences of what has happened so far, for each side from what the other can still do.
     fn settle(&mut self, now: Instant) {
+        if self.client.leg.is_dead() {
+            self.end(End::ClientLost, now);
+        }
         self.client.settle(now);
-        let client_gives = self.client.is_readable();
-        let client_is_done = !self.client.leg.is_open();
         match &mut self.far {
             Far::Echo(_) => {}
             Far::Tcp(tcp) => {
-                if !client_gives {
+                if !self.client.is_readable() {
                     tcp.leg.half_close();
                 }
-                if client_is_done && !tcp.leg.is_gone() {
-                    tcp.leg.finish(now + BACKEND_FINISH);
+                if !self.client.leg.is_open() {
+                    tcp.leg.finish(Patience::Since(now, BACKEND_FINISH));
                 }
             }
-            Far::WebSocket(backend) => {
-                backend.settle(now);
-                if !client_gives && backend.close_waits_for_frame() {
-                    backend.leg.abort(); // the frame will never end, so neither can a Close be sent
-                }
-                if client_is_done && backend.leg.is_open() && !backend.is_closing() {
-                    backend.leg.finish(now + endpoint::LINGER);
-                }
-                let backend_gives = backend.is_readable();
-                if !backend_gives && self.client.close_waits_for_frame() && self.client.leg.is_open() {
-                    self.client.leg.finish(now + endpoint::LINGER);
-                }
-                if !backend_gives && let Some(End::ClientClosed(code)) = self.end {
-                    self.client.close(now, &Close { code, reason: "" });
-                }
+            Far::WebSocket(_) => self.settle_websocket(now),
+        }
+    }
+
+    fn settle_websocket(&mut self, now: Instant) {
+        let Some(backend) = self.far.websocket_mut() else { return };
+        backend.settle(now);
+        if !self.client.is_readable() && backend.close_waits_for_frame() {
+            backend.leg.abort(); // the frame will never end, so neither can a Close be sent
+        }
+        if !self.client.leg.is_open() && !backend.is_closing() {
+            backend.leg.finish(Patience::Until(now + endpoint::LINGER));
+        }
+        if !backend.is_readable() {
+            if self.client.close_waits_for_frame() {
+                self.client.leg.finish(Patience::Until(now + endpoint::LINGER));
+            }
+            if let Some(End::ClientClosed(code)) = self.end {
+                self.client.close(now, &Close { code, reason: "" });
             }
         }
     }
@@ -398,16 +419,10 @@ impl Far {
         }
     }
 
-    fn fail_websocket(&mut self) {
-        if let Self::WebSocket(backend) = self {
-            backend.fail();
-        }
-    }
-
-    /// An abnormal end of the client is passed on as one.
-    fn abort_websocket(&mut self) {
-        if let Self::WebSocket(backend) = self {
-            backend.leg.abort();
+    const fn websocket_mut(&mut self) -> Option<&mut Endpoint> {
+        match self {
+            Self::WebSocket(backend) => Some(backend),
+            Self::Echo(_) | Self::Tcp(_) => None,
         }
     }
 }

@@ -27,18 +27,8 @@ pub(super) struct Tcp {
 impl Tcp {
     pub(super) fn new(leg: Leg, text: bool, frame_bytes_max: u64) -> Self {
         let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
-        Self {
-            leg,
-            frame_bytes_max,
-            text: text.then(Vec::new),
-        }
+        Self { leg, frame_bytes_max, text: text.then(Vec::new) }
     }
-}
-
-/// What an event leaves to do once the buffer is free again.
-enum Kind {
-    Payload(usize),
-    Nothing,
 }
 
 impl Relay {
@@ -58,42 +48,36 @@ impl Relay {
                 Err(violation) => break Err(violation),
             };
             let mut heard = true;
-            let kind = match event {
-                Event::Data {
-                    payload,
-                    ends_message,
-                    ..
-                } => {
+            let payload_len = match event {
+                Event::Data { payload, ends_message, .. } => {
                     self.counts.messages_in += u64::from(ends_message);
-                    Kind::Payload(payload.len())
+                    payload.len()
                 }
                 Event::Ping(payload) => {
                     self.client.owe_pong(payload);
-                    Kind::Nothing
+                    0
                 }
                 Event::Pong(payload) => {
                     heard = !self.keepalive.answered(payload);
-                    Kind::Nothing
+                    0
                 }
                 Event::Close(close) => {
                     self.end(End::ClientClosed(close.code), now);
                     if self.client.closing.receive() {
                         self.client.close(now, &close);
                     }
-                    Kind::Nothing
+                    0
                 }
             };
             at += consumed;
             if heard {
                 self.keepalive.heard(now);
             }
-            if let Kind::Payload(len) = kind {
-                if payload.is_empty() {
-                    payload = at - len..at;
-                } else {
-                    scratch.copy_within(at - len..at, payload.end);
-                    payload.end += len;
-                }
+            if payload.is_empty() {
+                payload = at - payload_len..at;
+            } else {
+                scratch.copy_within(at - payload_len..at, payload.end);
+                payload.end += payload_len;
             }
             if self.client.closing.received() {
                 break Ok(());

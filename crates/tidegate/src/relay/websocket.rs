@@ -19,55 +19,58 @@ use crate::outcome::End;
 struct Stretch {
     /// The bytes that pass.
     pass: Range<usize>,
-    /// The last place in it between two frames.
+    /// The last place between two frames, counted from the start of what passes.
     boundary: Option<usize>,
     stop: Stop,
+    bytes: u64,
+    messages: u64,
 }
 
 enum Stop {
     /// Nothing is left but, perhaps, the beginning of a header: from here.
     Rest(usize),
-    /// A whole control frame that is not simply passed on.
+    /// A whole control frame that is not simply passed on: a Close, or the pong to a ping of ours.
     Control(Step, Range<usize>),
     Violation(Violation),
 }
 
-/// Steps through frames until something other than passing on is called for.
-fn stretch(decoder: &mut Decoder, bytes: &[u8], range: Range<usize>, tally: &mut Tally) -> Stretch {
-    let mut at = range.start;
-    let mut boundary = decoder.at_frame_boundary().then_some(at);
+/// Steps through frames until something other than passing on is called for. `swallowed` is the payload of our pings.
+fn stretch(decoder: &mut Decoder, read: &[u8], range: Range<usize>, swallowed: Option<&[u8; 8]>) -> Stretch {
+    let start = range.start;
+    let mut at = start;
+    let mut boundary = decoder.at_frame_boundary().then_some(0);
+    let (mut bytes, mut messages) = (0, 0);
     let stop = loop {
-        let step = match decoder.step(&bytes[at..range.end]) {
+        let step = match decoder.step(&read[at..range.end]) {
             Ok(Some(step)) => step,
             Ok(None) => break Stop::Rest(at),
             Err(violation) => break Stop::Violation(violation),
         };
+        let frame = at..at + step.len();
         match step.kind {
             StepKind::Data { ends_message, .. } => {
-                tally.bytes += step.payload_len as u64;
-                tally.messages += u64::from(ends_message);
+                bytes += step.payload_len as u64;
+                messages += u64::from(ends_message);
             }
-            StepKind::Ping => {}
-            StepKind::Pong | StepKind::Close => break Stop::Control(step, at..at + step.len()),
+            StepKind::Pong if is_payload(&step, &read[frame.clone()], swallowed) => {
+                break Stop::Control(step, frame);
+            }
+            StepKind::Close => break Stop::Control(step, frame),
+            StepKind::Ping | StepKind::Pong => {}
         }
-        tally.heard = true;
-        at += step.len();
+        at = frame.end;
         if decoder.at_frame_boundary() {
-            boundary = Some(at);
+            boundary = Some(at - start);
         }
     };
-    Stretch {
-        pass: range.start..at,
-        boundary,
-        stop,
-    }
+    Stretch { pass: start..at, boundary, stop, bytes, messages }
 }
 
-#[derive(Default)]
-struct Tally {
-    bytes: u64,
-    messages: u64,
-    heard: bool,
+fn is_payload(step: &Step, frame: &[u8], wanted: Option<&[u8; 8]>) -> bool {
+    let copy = &mut [0; CONTROL_PAYLOAD_MAX];
+    wanted.is_some_and(|wanted| {
+        step.payload_len == wanted.len() && control_payload(step, frame, copy) == wanted
+    })
 }
 
 /// The payload of a control frame, unmasked, out of the way of the frame itself.
@@ -85,24 +88,20 @@ impl Relay {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        scratch: &mut [u8],
+        scratch: &[u8],
         mut range: Range<usize>,
     ) -> Result<(), Violation> {
         loop {
-            let Far::WebSocket(backend) = &mut self.far else {
-                return Ok(());
-            };
-            let mut tally = Tally::default();
-            let Stretch { pass, boundary, stop } =
-                stretch(&mut self.client.decoder, scratch, range.clone(), &mut tally);
-            let boundary = boundary.map(|boundary| boundary - pass.start);
-            backend.pass_on(cx, now, &scratch[pass], boundary);
-            self.counts.bytes_in += tally.bytes;
-            self.counts.messages_in += tally.messages;
-            if tally.heard {
+            let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
+            let swallowed = Some(self.keepalive.payload());
+            let stretch = stretch(&mut self.client.decoder, scratch, range.clone(), swallowed);
+            if !stretch.pass.is_empty() {
                 self.keepalive.heard(now);
             }
-            match stop {
+            self.counts.bytes_in += stretch.bytes;
+            self.counts.messages_in += stretch.messages;
+            backend.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary);
+            match stretch.stop {
                 Stop::Rest(from) => {
                     self.client.keep(&scratch[from..range.end]);
                     return Ok(());
@@ -110,18 +109,14 @@ impl Relay {
                 Stop::Violation(violation) => return Err(violation),
                 Stop::Control(step, frame) => {
                     range.start = frame.end;
-                    let frame = &scratch[frame];
-                    let payload = &mut [0; CONTROL_PAYLOAD_MAX];
-                    let payload = control_payload(&step, frame, payload);
+                    let copy = &mut [0; CONTROL_PAYLOAD_MAX];
+                    let payload = control_payload(&step, &scratch[frame.clone()], copy);
                     if step.kind == StepKind::Close {
                         let close = Close::parse(payload)?;
-                        self.client_closed(cx, now, &close, frame);
+                        self.client_closed(cx, now, &close, &scratch[frame]);
                         return Ok(());
                     }
-                    if !self.keepalive.answered(payload) {
-                        self.keepalive.heard(now);
-                        backend.pass_on(cx, now, frame, Some(frame.len()));
-                    }
+                    self.keepalive.answered(payload);
                 }
             }
         }
@@ -151,11 +146,7 @@ impl Relay {
             return false;
         };
         // After our own Close nothing more goes to the client, but the backend is read on for its Close.
-        let room = if self.client.closing.may_send() {
-            self.client.leg.room()
-        } else {
-            scratch.len()
-        };
+        let room = if self.client.closing.may_send() { self.client.leg.room() } else { scratch.len() };
         if !backend.is_readable() || room == 0 {
             return false;
         }
@@ -164,7 +155,9 @@ impl Relay {
             Poll::Ready(Fill::End | Fill::Failed) => self.end(End::BackendLost, now),
             Poll::Ready(Fill::Bytes(range)) => {
                 if let Err(violation) = self.pass_outbound(cx, now, scratch, range) {
-                    self.far.fail_websocket();
+                    if let Some(backend) = self.far.websocket_mut() {
+                        backend.fail();
+                    }
                     self.end(End::BackendViolation(violation), now);
                 }
             }
@@ -176,43 +169,26 @@ impl Relay {
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
-        scratch: &mut [u8],
-        mut range: Range<usize>,
+        scratch: &[u8],
+        range: Range<usize>,
     ) -> Result<(), Violation> {
-        loop {
-            let Far::WebSocket(backend) = &mut self.far else {
-                return Ok(());
-            };
-            let mut tally = Tally::default();
-            let Stretch { pass, boundary, stop } =
-                stretch(&mut backend.decoder, scratch, range.clone(), &mut tally);
-            let boundary = boundary.map(|boundary| boundary - pass.start);
-            if self.client.pass_on(cx, now, &scratch[pass], boundary) {
-                self.keepalive.pinged(now);
-            }
-            self.counts.bytes_out += tally.bytes;
-            self.counts.messages_out += tally.messages;
-            match stop {
-                Stop::Rest(from) => {
-                    backend.keep(&scratch[from..range.end]);
-                    return Ok(());
-                }
-                Stop::Violation(violation) => return Err(violation),
-                Stop::Control(step, frame) => {
-                    range.start = frame.end;
-                    let frame = &scratch[frame];
-                    if step.kind == StepKind::Close {
-                        let payload = &mut [0; CONTROL_PAYLOAD_MAX];
-                        let close = Close::parse(control_payload(&step, frame, payload))?;
-                        self.backend_closed(cx, now, &close, frame);
-                        return Ok(());
-                    }
-                    if self.client.pass_on(cx, now, frame, Some(frame.len())) {
-                        self.keepalive.pinged(now);
-                    }
-                }
+        let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
+        let stretch = stretch(&mut backend.decoder, scratch, range.clone(), None);
+        self.counts.bytes_out += stretch.bytes;
+        self.counts.messages_out += stretch.messages;
+        if self.client.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary) {
+            self.keepalive.pinged(now);
+        }
+        match stretch.stop {
+            Stop::Rest(from) => backend.keep(&scratch[from..range.end]),
+            Stop::Violation(violation) => return Err(violation),
+            Stop::Control(step, frame) => {
+                let copy = &mut [0; CONTROL_PAYLOAD_MAX];
+                let close = Close::parse(control_payload(&step, &scratch[frame.clone()], copy))?;
+                self.backend_closed(cx, now, &close, &scratch[frame]);
             }
         }
+        Ok(())
     }
 
     /// The backend's Close goes to the client as it is, and is answered at once with the same code. Where it answers
@@ -231,8 +207,5 @@ impl Relay {
 
 /// RFC 6455 §5.5.1: the status code that was received is typically echoed.
 const fn close_echo<'a>(close: &Close<'a>) -> Close<'a> {
-    Close {
-        code: close.code,
-        reason: "",
-    }
+    Close { code: close.code, reason: "" }
 }

@@ -176,18 +176,9 @@ mod tests {
     #[test]
     fn a_parsed_parameter_can_be_asked() {
         let list = parse("a; b; c=\"d\"").unwrap();
-        let [extension] = list.0.as_slice() else {
-            panic!("one extension in {list}")
-        };
-        let parameters: Vec<_> = extension
-            .parameters()
-            .iter()
-            .map(|p| (p.name(), p.value()))
-            .collect();
-        assert_eq!(
-            (extension.name(), parameters),
-            ("a", vec![("b", None), ("c", Some("d"))])
-        );
+        let [extension] = list.0.as_slice() else { panic!("one extension in {list}") };
+        let parameters: Vec<_> = extension.parameters().iter().map(|p| (p.name(), p.value())).collect();
+        assert_eq!((extension.name(), parameters), ("a", vec![("b", None), ("c", Some("d"))]));
     }
 
     #[test]
@@ -202,10 +193,7 @@ mod tests {
     #[test]
     fn only_a_lone_permessage_deflate_has_known_bits() {
         let table = [
-            (
-                "permessage-deflate; server_max_window_bits=10",
-                Reserved::PermessageDeflate,
-            ),
+            ("permessage-deflate; server_max_window_bits=10", Reserved::PermessageDeflate),
             ("permessage-deflate, permessage-deflate", Reserved::Any),
             ("permessage-deflate, foo", Reserved::Any),
             ("Permessage-Deflate", Reserved::Any),

@@ -65,11 +65,7 @@ pub(super) fn list<'a>(lines: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Exte
     for line in lines {
         Cursor::new(line).list(&mut list)?;
     }
-    if list.is_empty() && !is_absent {
-        Err(ExtensionsError::Empty)
-    } else {
-        Ok(list)
-    }
+    if list.is_empty() && !is_absent { Err(ExtensionsError::Empty) } else { Ok(list) }
 }
 
 /// Walks along one field line, and never back.
@@ -120,18 +116,13 @@ impl<'a> Cursor<'a> {
         self.skip_blanks();
         let name = self.name()?;
         self.skip_blanks();
-        let value = if self.take(b'=') {
-            Some(self.value()?)
-        } else {
-            None
-        };
+        let value = if self.take(b'=') { Some(self.value()?) } else { None };
         self.skip_blanks();
         Ok(Parameter { name, value })
     }
 
     fn name(&mut self) -> Result<String, ExtensionsError> {
-        self.token()
-            .ok_or(ExtensionsError::NameExpected { at: self.at() })
+        self.token().ok_or(ExtensionsError::NameExpected { at: self.at() })
     }
 
     fn value(&mut self) -> Result<String, ExtensionsError> {
@@ -139,8 +130,7 @@ impl<'a> Cursor<'a> {
         if self.take(b'"') {
             return self.quoted();
         }
-        self.token()
-            .ok_or(ExtensionsError::ValueExpected { at: self.at() })
+        self.token().ok_or(ExtensionsError::ValueExpected { at: self.at() })
     }
 
     /// What stands between the opening quote, taken already, and the closing one. A backslash makes the byte
@@ -246,10 +236,7 @@ mod tests {
         for (line, error) in table {
             assert_eq!(parse(line), Err(error), "{line}");
         }
-        assert_eq!(
-            Extensions::parse([b"a".as_slice(), b"\xff"]),
-            Err(NameExpected { at: 0 })
-        );
+        assert_eq!(Extensions::parse([b"a".as_slice(), b"\xff"]), Err(NameExpected { at: 0 }));
     }
 
     #[test]
@@ -262,9 +249,6 @@ mod tests {
 
         let full = format!("a{}", ";b".repeat(EXTENSION_PARAMETERS_MAX));
         assert!(parse(&full).is_ok());
-        assert_eq!(
-            parse(&format!("{full};b")),
-            Err(ExtensionsError::TooManyParameters)
-        );
+        assert_eq!(parse(&format!("{full};b")), Err(ExtensionsError::TooManyParameters));
     }
 }

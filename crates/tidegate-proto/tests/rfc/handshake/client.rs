@@ -14,22 +14,14 @@ fn c006_client_asks_for_the_upgrade() {
 fn c007_key_is_the_nonce_in_base64() {
     assert_eq!(Key::from_nonce(NONCE).as_str(), KEY);
     let sent = request("", "").fields();
-    assert_eq!(
-        sent.as_slice().values("sec-websocket-key").collect::<Vec<_>>(),
-        [KEY.as_bytes()]
-    );
+    assert_eq!(sent.as_slice().values("sec-websocket-key").collect::<Vec<_>>(), [KEY.as_bytes()]);
     assert_ne!(request("", "").fields(), Request::new([7; 16]).fields());
 }
 
 #[test]
 fn c008_client_sends_version_13() {
     let sent = request("", "").fields();
-    assert_eq!(
-        sent.as_slice()
-            .values("sec-websocket-version")
-            .collect::<Vec<_>>(),
-        [b"13"]
-    );
+    assert_eq!(sent.as_slice().values("sec-websocket-version").collect::<Vec<_>>(), [b"13"]);
 }
 
 #[test]
@@ -40,41 +32,17 @@ fn c012_response_must_switch_to_websocket() {
         ("Upgrade", &[b"h2c"], ResponseViolation::UpgradeOther),
         ("Upgrade", &[b"webrocket"], ResponseViolation::UpgradeOther),
         ("Upgrade", &[b"h2c, websocket"], ResponseViolation::UpgradeOther),
-        (
-            "Upgrade",
-            &[b"websocket", b"websocket"],
-            ResponseViolation::UpgradeOther,
-        ),
+        ("Upgrade", &[b"websocket", b"websocket"], ResponseViolation::UpgradeOther),
         ("Upgrade", &[b"websocket\xff"], ResponseViolation::UpgradeOther),
         ("Connection", &[], ResponseViolation::ConnectionWithoutUpgrade),
-        (
-            "Connection",
-            &[b"close"],
-            ResponseViolation::ConnectionWithoutUpgrade,
-        ),
-        (
-            "Connection",
-            &[b"upgrad"],
-            ResponseViolation::ConnectionWithoutUpgrade,
-        ),
-        (
-            "Connection",
-            &[b"Upgrade;q=1"],
-            ResponseViolation::ConnectionWithoutUpgrade,
-        ),
-        (
-            "Connection",
-            &[b"keep alive, Upgrade"],
-            ResponseViolation::ConnectionWithoutUpgrade,
-        ),
+        ("Connection", &[b"close"], ResponseViolation::ConnectionWithoutUpgrade),
+        ("Connection", &[b"upgrad"], ResponseViolation::ConnectionWithoutUpgrade),
+        ("Connection", &[b"Upgrade;q=1"], ResponseViolation::ConnectionWithoutUpgrade),
+        ("Connection", &[b"keep alive, Upgrade"], ResponseViolation::ConnectionWithoutUpgrade),
     ];
     for (name, values, violation) in table {
         let response = replaced(response(), name, values);
-        assert_eq!(
-            verify(&request("", ""), &response),
-            Err(violation),
-            "{name}: {values:?}"
-        );
+        assert_eq!(verify(&request("", ""), &response), Err(violation), "{name}: {values:?}");
     }
     for (name, value) in [("Upgrade", " WEBSOCKET\t"), ("Connection", "keep-alive, UPGRADE")] {
         let response = replaced(response(), name, &[value.as_bytes()]);
@@ -92,15 +60,9 @@ fn c013_accept_must_answer_the_key() {
     let lower = ACCEPT.to_lowercase();
     let table: [(&[&[u8]], _); 7] = [
         (&[], ResponseViolation::AcceptMissing),
-        (
-            &[ACCEPT.as_bytes(), ACCEPT.as_bytes()],
-            ResponseViolation::AcceptRepeated,
-        ),
+        (&[ACCEPT.as_bytes(), ACCEPT.as_bytes()], ResponseViolation::AcceptRepeated),
         (&[b""], ResponseViolation::AcceptMismatch),
-        (
-            &[b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo"],
-            ResponseViolation::AcceptMismatch,
-        ),
+        (&[b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo"], ResponseViolation::AcceptMismatch),
         (&[other.as_str().as_bytes()], ResponseViolation::AcceptMismatch),
         (&[lower.as_bytes()], ResponseViolation::AcceptMismatch),
         (&[KEY.as_bytes()], ResponseViolation::AcceptMismatch),
@@ -134,10 +96,7 @@ fn c014_nothing_that_was_not_requested() {
 
     let unknown = DeflateError::UnknownParameter;
     let table: [(&[u8], _); 5] = [
-        (
-            b"foo; bar=1",
-            ResponseViolation::ExtensionNotOffered("foo".into()),
-        ),
+        (b"foo; bar=1", ResponseViolation::ExtensionNotOffered("foo".into())),
         (
             b"permessage-deflate, permessage-deflate",
             ResponseViolation::ExtensionRepeated("permessage-deflate".into()),
@@ -147,33 +106,19 @@ fn c014_nothing_that_was_not_requested() {
             b"permessage-deflate; client_max_window_bits=7",
             ResponseViolation::Deflate(DeflateError::WindowBits),
         ),
-        (
-            b"permessage-deflate; client_max_window_bits",
-            ResponseViolation::Deflate(DeflateError::WindowBits),
-        ),
+        (b"permessage-deflate; client_max_window_bits", ResponseViolation::Deflate(DeflateError::WindowBits)),
     ];
     for (value, violation) in table {
         let response = with(response(), "Sec-WebSocket-Extensions", value);
-        assert_eq!(
-            verify(&request, &response),
-            Err(violation),
-            "{}",
-            value.escape_ascii()
-        );
+        assert_eq!(verify(&request, &response), Err(violation), "{}", value.escape_ascii());
     }
 
     let response = with(response(), "Sec-WebSocket-Protocol", b" superchat ");
-    let response = with(
-        response,
-        "Sec-WebSocket-Extensions",
-        b"permessage-deflate; client_max_window_bits=9",
-    );
+    let response =
+        with(response, "Sec-WebSocket-Extensions", b"permessage-deflate; client_max_window_bits=9");
     let agreed = verify(&request, &response).unwrap();
     assert_eq!(agreed.subprotocol.unwrap().as_str(), "superchat");
-    assert_eq!(
-        agreed.extensions.to_string(),
-        "permessage-deflate; client_max_window_bits=9"
-    );
+    assert_eq!(agreed.extensions.to_string(), "permessage-deflate; client_max_window_bits=9");
 }
 
 #[test]
@@ -185,8 +130,5 @@ fn c078_the_order_of_extensions_is_kept() {
     }
     let lines: [&[u8]; 2] = [b"baz", b"foo; a=1"];
     let response = replaced(response(), "Sec-WebSocket-Extensions", &lines);
-    assert_eq!(
-        verify(&request, &response).unwrap().extensions.to_string(),
-        "baz, foo; a=1"
-    );
+    assert_eq!(verify(&request, &response).unwrap().extensions.to_string(), "baz, foo; a=1");
 }

@@ -20,16 +20,10 @@ pub(super) fn host_port(text: &str) -> Result<HostPort, Fault> {
     }
     let (host, port) = if let Some(rest) = text.strip_prefix('[') {
         let Some((address, after)) = rest.split_once(']') else {
-            return Err(Fault::new(
-                "has an opening bracket only",
-                "write an IPv6 address as [::1]",
-            ));
+            return Err(Fault::new("has an opening bracket only", "write an IPv6 address as [::1]"));
         };
         if address.parse::<Ipv6Addr>().is_err() {
-            return Err(Fault::new(
-                "has no IPv6 address in its brackets",
-                "write it as [::1]",
-            ));
+            return Err(Fault::new("has no IPv6 address in its brackets", "write it as [::1]"));
         }
         (format!("[{}]", address.to_ascii_lowercase()), after)
     } else {
@@ -46,10 +40,7 @@ pub(super) fn host_port(text: &str) -> Result<HostPort, Fault> {
         Some(digits) => Some(port_number(digits)?),
         None if port.is_empty() => None,
         None => {
-            return Err(Fault::new(
-                "has something between bracket and port",
-                "write [ADDRESS]:PORT",
-            ));
+            return Err(Fault::new("has something between bracket and port", "write [ADDRESS]:PORT"));
         }
     };
     Ok(HostPort { host, port })
@@ -69,16 +60,11 @@ pub(super) fn host_name(text: &str) -> Result<String, Fault> {
         return Err(Fault::new("has no host", "write a host name or an IP address"));
     }
     if !text.is_ascii() {
-        return Err(Fault::new(
-            "has a host that is not ASCII",
-            "write the host in its xn-- form",
-        ));
+        return Err(Fault::new("has a host that is not ASCII", "write the host in its xn-- form"));
     }
     let label = |label: &str| {
         (1..=LABEL_BYTES_MAX).contains(&label.len())
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+            && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
     };
     if text.len() > NAME_BYTES_MAX || !text.split('.').all(label) {
         return Err(Fault::new(
@@ -119,14 +105,7 @@ mod tests {
             ("[::1]:80", "[::1]", Some(80)),
             ("[FE80::1]", "[fe80::1]", None),
         ] {
-            assert_eq!(
-                host_port(text),
-                Ok(HostPort {
-                    host: host.to_owned(),
-                    port
-                }),
-                "{text}"
-            );
+            assert_eq!(host_port(text), Ok(HostPort { host: host.to_owned(), port }), "{text}");
         }
     }
 
@@ -159,12 +138,6 @@ mod tests {
     #[test]
     fn brackets_are_not_for_connecting() {
         let authority = host_port("[::1]:80").unwrap().into_authority(80);
-        assert_eq!(
-            authority,
-            Authority {
-                host: "::1".to_owned(),
-                port: 80
-            }
-        );
+        assert_eq!(authority, Authority { host: "::1".to_owned(), port: 80 });
     }
 }

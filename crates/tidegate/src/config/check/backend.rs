@@ -94,10 +94,7 @@ fn tcp(scheme: &str, rest: &str) -> Result<Authority, Fault> {
     let host = host_port(authority)?;
     match host.port {
         Some(port) => Ok(host.into_authority(port)),
-        None => Err(Fault::new(
-            "has no port",
-            format!("write {scheme}://{authority}:PORT"),
-        )),
+        None => Err(Fault::new("has no port", format!("write {scheme}://{authority}:PORT"))),
     }
 }
 
@@ -106,19 +103,12 @@ fn http(scheme: &str, rest: &str, tls: bool) -> Result<HttpTarget, Fault> {
     no_query(text)?;
     let (authority, path) = text.split_at(text.find('/').unwrap_or(text.len()));
     if path.bytes().any(|b| !b.is_ascii_graphic()) {
-        return Err(Fault::new(
-            "has a path that is not plain ASCII",
-            "percent-encode it",
-        ));
+        return Err(Fault::new("has a path that is not plain ASCII", "percent-encode it"));
     }
     let host = host_port(authority)?;
     let port = host.port.unwrap_or(if tls { 443 } else { 80 });
     let base = (!path.is_empty()).then(|| path.trim_end_matches('/').to_owned());
-    Ok(HttpTarget {
-        tls,
-        authority: host.into_authority(port),
-        base,
-    })
+    Ok(HttpTarget { tls, authority: host.into_authority(port), base })
 }
 
 fn after_slashes<'t>(scheme: &str, rest: &'t str) -> Result<&'t str, Fault> {
@@ -131,10 +121,9 @@ fn after_slashes<'t>(scheme: &str, rest: &'t str) -> Result<&'t str, Fault> {
 fn no_query(text: &str) -> Result<(), Fault> {
     match text.find(['?', '#']) {
         None => Ok(()),
-        Some(at) if text[at..].starts_with('?') => Err(Fault::new(
-            "has a query",
-            "leave it out: the client's own query is passed on",
-        )),
+        Some(at) if text[at..].starts_with('?') => {
+            Err(Fault::new("has a query", "leave it out: the client's own query is passed on"))
+        }
         Some(_) => Err(Fault::new("has a fragment", "leave out what begins with #")),
     }
 }
@@ -142,29 +131,20 @@ fn no_query(text: &str) -> Result<(), Fault> {
 /// The path of a Unix socket, of a backend or a listener.
 pub(super) fn unix_path(path: &str, folder: &Path) -> Result<PathBuf, Fault> {
     if path.is_empty() || path.starts_with("//") {
-        return Err(Fault::new(
-            "has no path",
-            "write unix:PATH, such as unix:/run/app.sock",
-        ));
+        return Err(Fault::new("has no path", "write unix:PATH, such as unix:/run/app.sock"));
     }
     let path = in_folder(folder, path);
     let bytes = path.as_os_str().len();
     if bytes > UNIX_PATH_BYTES_MAX {
         let problem = format!("has a path of {bytes} bytes");
-        return Err(Fault::new(
-            problem,
-            format!("use one of at most {UNIX_PATH_BYTES_MAX} bytes"),
-        ));
+        return Err(Fault::new(problem, format!("use one of at most {UNIX_PATH_BYTES_MAX} bytes")));
     }
     Ok(path)
 }
 
 fn directory(rest: &str, folder: &Path) -> Result<PathBuf, Fault> {
     if rest.is_empty() {
-        return Err(Fault::new(
-            "has no directory",
-            "write file:DIR, such as file:/srv/www or file:.",
-        ));
+        return Err(Fault::new("has no directory", "write file:DIR, such as file:/srv/www or file:."));
     }
     if let Some(path) = rest.strip_prefix("//") {
         return Err(Fault::new("is a URL", format!("write file:{path}")));
@@ -172,20 +152,12 @@ fn directory(rest: &str, folder: &Path) -> Result<PathBuf, Fault> {
     let path = in_folder(folder, rest);
     match std::fs::metadata(&path) {
         Ok(metadata) if metadata.is_dir() => Ok(path),
-        Ok(_) => Err(Fault::new(
-            "is not a directory",
-            "name the directory that holds the files",
-        )),
-        Err(cause) => Err(Fault::new(
-            format!("cannot be read: {cause}"),
-            "name a directory that exists",
-        )),
+        Ok(_) => Err(Fault::new("is not a directory", "name the directory that holds the files")),
+        Err(cause) => Err(Fault::new(format!("cannot be read: {cause}"), "name a directory that exists")),
     }
 }
 
-const SCHEMES: [&str; 10] = [
-    "tcp", "tls", "unix", "ws", "wss", "http", "https", "file", "echo", "handoff",
-];
+const SCHEMES: [&str; 10] = ["tcp", "tls", "unix", "ws", "wss", "http", "https", "file", "echo", "handoff"];
 const ALLOWED: &str =
     "allowed: tcp://, tls://, unix:PATH, ws://, wss://, http://, https://, file:DIR, echo: and handoff:PATH";
 /// What a socket address holds, less the byte that ends it.
@@ -231,11 +203,7 @@ mod tests {
             let (Ok(Backend::WebSocket(target)) | Ok(Backend::Http(target))) = read(text) else {
                 panic!("{text} is a URL")
             };
-            assert_eq!(
-                (target.authority.port, target.base.as_deref()),
-                (port, base),
-                "{text}"
-            );
+            assert_eq!((target.authority.port, target.base.as_deref()), (port, base), "{text}");
         }
     }
 
@@ -244,82 +212,29 @@ mod tests {
         for (text, problem, remedy) in [
             ("vnc:5900", "has no scheme", "write tcp://vnc:5900"),
             ("localhost", "has no scheme", "write tcp://localhost:PORT"),
-            (
-                "/srv/www",
-                "has no scheme",
-                "write file:/srv/www or unix:/srv/www",
-            ),
+            ("/srv/www", "has no scheme", "write file:/srv/www or unix:/srv/www"),
             ("echo", "has no scheme", "write echo:"),
             ("", "has no scheme", ALLOWED),
-            (
-                "tcp:vnc:5900",
-                "has no // after its scheme",
-                "write tcp://vnc:5900",
-            ),
+            ("tcp:vnc:5900", "has no // after its scheme", "write tcp://vnc:5900"),
             ("tcp://vnc", "has no port", "write tcp://vnc:PORT"),
-            (
-                "tcp://vnc:0",
-                "has no valid port (0)",
-                "write a port from 1 to 65535",
-            ),
-            (
-                "tcp://vnc:1/a",
-                "has a path",
-                "write tcp://vnc:1: a TCP service has none",
-            ),
-            (
-                "tcp://me@vnc:1",
-                "contains a user name",
-                "write host and port only",
-            ),
-            (
-                "ws://app/a?b=c",
-                "has a query",
-                "leave it out: the client's own query is passed on",
-            ),
+            ("tcp://vnc:0", "has no valid port (0)", "write a port from 1 to 65535"),
+            ("tcp://vnc:1/a", "has a path", "write tcp://vnc:1: a TCP service has none"),
+            ("tcp://me@vnc:1", "contains a user name", "write host and port only"),
+            ("ws://app/a?b=c", "has a query", "leave it out: the client's own query is passed on"),
             ("ws://app#a", "has a fragment", "leave out what begins with #"),
-            (
-                "ws://app/ä",
-                "has a path that is not plain ASCII",
-                "percent-encode it",
-            ),
+            ("ws://app/ä", "has a path that is not plain ASCII", "percent-encode it"),
             ("echo://", "has something after the colon", "write echo:"),
             ("handoff:", "names no process", "write handoff:PATH"),
-            (
-                "unix:",
-                "has no path",
-                "write unix:PATH, such as unix:/run/app.sock",
-            ),
-            (
-                "file:",
-                "has no directory",
-                "write file:DIR, such as file:/srv/www or file:.",
-            ),
+            ("unix:", "has no path", "write unix:PATH, such as unix:/run/app.sock"),
+            ("file:", "has no directory", "write file:DIR, such as file:/srv/www or file:."),
             ("file:///srv", "is a URL", "write file:/srv"),
-            (
-                "file:Cargo.toml",
-                "is not a directory",
-                "name the directory that holds the files",
-            ),
+            ("file:Cargo.toml", "is not a directory", "name the directory that holds the files"),
         ] {
             assert_eq!(read(text), Err(Fault::new(problem, remedy)), "{text}");
         }
-        assert_eq!(
-            read("wx://app").unwrap_err().problem,
-            "has the unknown scheme \"wx\""
-        );
-        assert!(
-            read("htp://app")
-                .unwrap_err()
-                .remedy
-                .starts_with("did you mean http? allowed: tcp://")
-        );
-        assert!(
-            read("file:no/such/directory")
-                .unwrap_err()
-                .problem
-                .starts_with("cannot be read")
-        );
+        assert_eq!(read("wx://app").unwrap_err().problem, "has the unknown scheme \"wx\"");
+        assert!(read("htp://app").unwrap_err().remedy.starts_with("did you mean http? allowed: tcp://"));
+        assert!(read("file:no/such/directory").unwrap_err().problem.starts_with("cannot be read"));
         assert!(read(&format!("unix:/{}", "a".repeat(107))).is_err());
     }
 

@@ -21,22 +21,11 @@ pub(super) fn listeners(report: &mut Report<'_>, drafts: &[listener::Draft], adm
         }
         if seen.contains(&address) {
             let message = format!("listener {} stands twice", quoted(&address.to_string()));
-            report.error(
-                &draft.spot,
-                message,
-                "keep one, or give the other a port of its own".to_owned(),
-            );
+            report.error(&draft.spot, message, "keep one, or give the other a port of its own".to_owned());
         }
         if matches!((address, admin), (ListenAddress::Tcp(tcp), Some(admin)) if *tcp == admin) {
-            let message = format!(
-                "listener {} has the address of admin",
-                quoted(&address.to_string())
-            );
-            report.error(
-                &draft.spot,
-                message,
-                "give one of them a port of its own".to_owned(),
-            );
+            let message = format!("listener {} has the address of admin", quoted(&address.to_string()));
+            report.error(&draft.spot, message, "give one of them a port of its own".to_owned());
         }
         seen.push(address);
     }
@@ -68,10 +57,8 @@ pub(super) fn routes(report: &mut Report<'_>, drafts: &[route::Draft]) {
 
 /// The routes, each under a name of its own: names that were not set step aside, as `/vnc#2`.
 pub(super) fn named(drafts: Vec<route::Draft>) -> Vec<Route> {
-    let mut taken: BTreeSet<String> = drafts
-        .iter()
-        .filter_map(|draft| draft.name.as_ref().map(|(name, _)| name.clone()))
-        .collect();
+    let mut taken: BTreeSet<String> =
+        drafts.iter().filter_map(|draft| draft.name.as_ref().map(|(name, _)| name.clone())).collect();
     let mut next: BTreeMap<String, usize> = BTreeMap::new();
     let mut routes = Vec::with_capacity(drafts.len());
     for draft in drafts {

@@ -19,13 +19,8 @@ pub(super) fn readable(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
     }
     let path = in_folder(folder, text);
     // Looked at before it is opened: opening a pipe would wait for its writer.
-    let found = fs::metadata(&path).and_then(|metadata| {
-        if metadata.is_file() {
-            File::open(&path).map(|_| true)
-        } else {
-            Ok(false)
-        }
-    });
+    let found = fs::metadata(&path)
+        .and_then(|metadata| if metadata.is_file() { File::open(&path).map(|_| true) } else { Ok(false) });
     match found {
         Ok(true) => Ok(path),
         Ok(false) => Err(Fault::new("is not a file", remedy)),
@@ -41,16 +36,10 @@ pub(super) fn access_log(text: &str, folder: &Path) -> Result<AccessLog, Fault> 
         _ => {}
     }
     let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) else {
-        return Err(Fault::new(
-            "is unknown",
-            r#"write "stdout", "off" or "file:PATH""#,
-        ));
+        return Err(Fault::new("is unknown", r#"write "stdout", "off" or "file:PATH""#));
     };
     let path = in_folder(folder, path);
-    let parent = path
-        .parent()
-        .filter(|parent| !parent.as_os_str().is_empty())
-        .unwrap_or(Path::new("."));
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     if !parent.is_dir() {
         let problem = format!("is in a folder that does not exist ({})", parent.display());
         return Err(Fault::new(problem, "create the folder first"));
@@ -75,11 +64,7 @@ mod tests {
             ("", ".", "."),
             ("a", "../b", "a/../b"),
         ] {
-            assert_eq!(
-                in_folder(Path::new(folder), path),
-                Path::new(expected),
-                "{folder} {path}"
-            );
+            assert_eq!(in_folder(Path::new(folder), path), Path::new(expected), "{folder} {path}");
         }
     }
 
@@ -87,16 +72,8 @@ mod tests {
     fn only_a_file_that_exists_is_readable() {
         let folder = tempfile::tempdir().unwrap();
         fs::write(folder.path().join("cert.pem"), "").unwrap();
-        assert_eq!(
-            readable("cert.pem", folder.path()),
-            Ok(folder.path().join("cert.pem"))
-        );
-        assert!(
-            readable("key.pem", folder.path())
-                .unwrap_err()
-                .problem
-                .starts_with("cannot be read: ")
-        );
+        assert_eq!(readable("cert.pem", folder.path()), Ok(folder.path().join("cert.pem")));
+        assert!(readable("key.pem", folder.path()).unwrap_err().problem.starts_with("cannot be read: "));
         assert_eq!(readable(".", folder.path()).unwrap_err().problem, "is not a file");
         assert_eq!(readable("", folder.path()).unwrap_err().problem, "is empty");
     }
@@ -107,22 +84,9 @@ mod tests {
         let read = |text| access_log(text, folder.path());
         assert_eq!(read("stdout"), Ok(AccessLog::Stdout));
         assert_eq!(read("off"), Ok(AccessLog::Off));
-        assert_eq!(
-            read("file:access.log"),
-            Ok(AccessLog::File(folder.path().join("access.log")))
-        );
-        assert_eq!(
-            access_log("file:access.log", Path::new("")),
-            Ok(AccessLog::File("access.log".into()))
-        );
-        for text in [
-            "",
-            "stderr",
-            "file:",
-            "access.log",
-            "file:no/such/access.log",
-            "file:.",
-        ] {
+        assert_eq!(read("file:access.log"), Ok(AccessLog::File(folder.path().join("access.log"))));
+        assert_eq!(access_log("file:access.log", Path::new("")), Ok(AccessLog::File("access.log".into())));
+        for text in ["", "stderr", "file:", "access.log", "file:no/such/access.log", "file:."] {
             assert!(read(text).is_err(), "{text}");
         }
     }

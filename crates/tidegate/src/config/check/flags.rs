@@ -34,12 +34,7 @@ pub(super) struct FlagTable {
 
 impl FlagTable {
     pub(super) fn layer(&self) -> Layer<'_> {
-        Layer {
-            table: &self.table,
-            flag: Some(self.flag.clone()),
-            start: 0,
-            folder: Path::new(""),
-        }
+        Layer { table: &self.table, flag: Some(self.flag.clone()), start: 0, folder: Path::new("") }
     }
 
     pub(super) fn spot(&self) -> Spot {
@@ -57,10 +52,7 @@ impl Overrides {
     }
 
     pub(super) fn listener_tables(&self) -> Vec<FlagTable> {
-        self.listen
-            .iter()
-            .map(|address| listener_table(address))
-            .collect()
+        self.listen.iter().map(|address| listener_table(address)).collect()
     }
 
     /// `None` if there is no certificate, or only half of one, which is an error.
@@ -70,33 +62,20 @@ impl Overrides {
             (Some(cert), Some(key)) => (cert, key),
             (Some(cert), None) => {
                 let flag = Spot::Flag(format!("--tls-cert {}", show(cert)));
-                report.error(
-                    &flag,
-                    "stands without --tls-key".to_owned(),
-                    "add --tls-key FILE".to_owned(),
-                );
+                report.error(&flag, "stands without --tls-key".to_owned(), "add --tls-key FILE".to_owned());
                 return None;
             }
             (None, Some(key)) => {
                 let flag = Spot::Flag(format!("--tls-key {}", show(key)));
-                report.error(
-                    &flag,
-                    "stands without --tls-cert".to_owned(),
-                    "add --tls-cert FILE".to_owned(),
-                );
+                report.error(&flag, "stands without --tls-cert".to_owned(), "add --tls-cert FILE".to_owned());
                 return None;
             }
             (None, None) => return None,
         };
-        let files = table([
-            ("cert", string(&cert.to_string_lossy())),
-            ("key", string(&key.to_string_lossy())),
-        ]);
+        let files =
+            table([("cert", string(&cert.to_string_lossy())), ("key", string(&key.to_string_lossy()))]);
         let flag = format!("--tls-cert {} --tls-key {}", show(cert), show(key));
-        Some(FlagTable {
-            flag,
-            table: table([("tls", DeValue::Table(files))]),
-        })
+        Some(FlagTable { flag, table: table([("tls", DeValue::Table(files))]) })
     }
 
     pub(super) fn route_tables(&self, report: &mut Report<'_>) -> Vec<FlagTable> {
@@ -104,17 +83,10 @@ impl Overrides {
             let flag = format!("--route {}", quoted(text));
             let Some((path, backend)) = split_route(text) else {
                 let remedy = "write PATH=BACKEND, such as /vnc=tcp://127.0.0.1:5900".to_owned();
-                report.error(
-                    &Spot::Flag(flag),
-                    "has no = between path and backend".to_owned(),
-                    remedy,
-                );
+                report.error(&Spot::Flag(flag), "has no = between path and backend".to_owned(), remedy);
                 return None;
             };
-            Some(FlagTable {
-                flag,
-                table: table([("path", string(path)), ("backend", string(backend))]),
-            })
+            Some(FlagTable { flag, table: table([("path", string(path)), ("backend", string(backend))]) })
         };
         self.routes.iter().filter_map(table_of).collect()
     }
@@ -122,10 +94,7 @@ impl Overrides {
 
 /// A listener at this address, with the default of every other key.
 pub(super) fn listener_table(address: &str) -> FlagTable {
-    FlagTable {
-        flag: format!("--listen {}", quoted(address)),
-        table: table([("address", string(address))]),
-    }
+    FlagTable { flag: format!("--listen {}", quoted(address)), table: table([("address", string(address))]) }
 }
 
 /// A path may contain an equals sign and so may a backend: the split is before the first text that begins like a
@@ -135,22 +104,14 @@ fn split_route(text: &str) -> Option<(&str, &str)> {
         let scheme = rest.split(':').next().unwrap_or_default();
         scheme.len() < rest.len() && !scheme.is_empty() && scheme.bytes().all(|b| b.is_ascii_lowercase())
     };
-    let splits = text
-        .match_indices('=')
-        .map(|(at, _)| (&text[..at], &text[at + 1..]));
-    splits
-        .clone()
-        .find(|(_, rest)| begins_backend(rest))
-        .or_else(|| splits.clone().next())
+    let splits = text.match_indices('=').map(|(at, _)| (&text[..at], &text[at + 1..]));
+    splits.clone().find(|(_, rest)| begins_backend(rest)).or_else(|| splits.clone().next())
 }
 
 fn table<const N: usize>(entries: [(&'static str, DeValue<'static>); N]) -> DeTable<'static> {
     let mut table = DeTable::new();
     for (key, value) in entries {
-        table.insert(
-            Spanned::new(0..0, DeString::Borrowed(key)),
-            Spanned::new(0..0, value),
-        );
+        table.insert(Spanned::new(0..0, DeString::Borrowed(key)), Spanned::new(0..0, value));
     }
     table
 }

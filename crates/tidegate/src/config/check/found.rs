@@ -23,11 +23,7 @@ impl<'t> Found<'t> {
             Spot::Offset(_) => Spot::Offset(item.span().start),
             Spot::Flag(flag) => Spot::Flag(flag.clone()),
         };
-        Self {
-            value: item.get_ref(),
-            spot,
-            folder: self.folder,
-        }
+        Self { value: item.get_ref(), spot, folder: self.folder }
     }
 }
 
@@ -79,11 +75,7 @@ mod tests {
             ("true", None),
             ("\"5\"", None),
         ] {
-            assert_eq!(
-                whole_number(DeValue::parse(text).unwrap().get_ref()),
-                number,
-                "{text}"
-            );
+            assert_eq!(whole_number(DeValue::parse(text).unwrap().get_ref()), number, "{text}");
         }
     }
 

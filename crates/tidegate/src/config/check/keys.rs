@@ -63,12 +63,7 @@ impl fmt::Display for Takes {
             Self::Count { min, max } => write!(f, "a whole number from {min} to {max}"),
             Self::Duration { off, min, max } => {
                 let off = if *off { ", or 0 for off" } else { "" };
-                write!(
-                    f,
-                    "a duration from {} to {}{off}",
-                    show_duration(*min),
-                    show_duration(*max)
-                )
+                write!(f, "a duration from {} to {}{off}", show_duration(*min), show_duration(*max))
             }
             Self::Size { min, max } => write!(f, "a size from {} to {}", show_size(*min), show_size(*max)),
             Self::Flag => f.write_str("true or false"),
@@ -147,48 +142,23 @@ pub(in crate::config) const KEYS: &[Key] = &[
 ];
 
 const fn top(name: &'static str, default: &'static str, takes: Takes) -> Key {
-    Key {
-        place: Place::Top,
-        name,
-        default,
-        takes,
-    }
+    Key { place: Place::Top, name, default, takes }
 }
 
 const fn listener(name: &'static str, default: &'static str, takes: Takes) -> Key {
-    Key {
-        place: Place::Listener,
-        name,
-        default,
-        takes,
-    }
+    Key { place: Place::Listener, name, default, takes }
 }
 
 const fn tls(name: &'static str, default: &'static str, takes: Takes) -> Key {
-    Key {
-        place: Place::Tls,
-        name,
-        default,
-        takes,
-    }
+    Key { place: Place::Tls, name, default, takes }
 }
 
 const fn route(name: &'static str, default: &'static str, takes: Takes) -> Key {
-    Key {
-        place: Place::Route,
-        name,
-        default,
-        takes,
-    }
+    Key { place: Place::Route, name, default, takes }
 }
 
 const fn backend_tls(name: &'static str, default: &'static str, takes: Takes) -> Key {
-    Key {
-        place: Place::BackendTls,
-        name,
-        default,
-        takes,
-    }
+    Key { place: Place::BackendTls, name, default, takes }
 }
 
 /// More than one process can hold today; it catches slips of the finger, not ambitions.
@@ -217,26 +187,15 @@ mod tests {
                     if let Ok(default) = key.default.parse::<u64>() {
                         assert!((min..=max).contains(&default), "{}", key.name);
                     } else {
-                        assert_eq!(
-                            key.name, "max_connections",
-                            "only this one depends on the machine"
-                        );
+                        assert_eq!(key.name, "max_connections", "only this one depends on the machine");
                     }
                 }
                 Takes::Duration { off, min, max } => {
                     let default = value::duration(key.default).unwrap();
-                    assert!(
-                        (off && default.is_zero()) || (min..=max).contains(&default),
-                        "{}",
-                        key.name
-                    );
+                    assert!((off && default.is_zero()) || (min..=max).contains(&default), "{}", key.name);
                 }
                 Takes::Size { min, max } => {
-                    assert!(
-                        (min..=max).contains(&value::size(key.default).unwrap()),
-                        "{}",
-                        key.name
-                    );
+                    assert!((min..=max).contains(&value::size(key.default).unwrap()), "{}", key.name);
                 }
                 Takes::Flag => assert!(["true", "false"].contains(&key.default), "{}", key.name),
                 Takes::Text(_) | Takes::Other(_) => assert!(!key.default.is_empty(), "{}", key.name),
@@ -247,12 +206,7 @@ mod tests {
     #[test]
     fn no_key_is_listed_twice() {
         for key in KEYS {
-            assert_eq!(
-                of(key.place).filter(|other| other.name == key.name).count(),
-                1,
-                "{}",
-                key.name
-            );
+            assert_eq!(of(key.place).filter(|other| other.name == key.name).count(), 1, "{}", key.name);
         }
     }
 }

@@ -25,17 +25,13 @@ pub(super) struct Draft {
 }
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
-    let spot = section
-        .find("address")
-        .map_or_else(|| section.spot(), |found| found.spot);
+    let spot = section.find("address").map_or_else(|| section.spot(), |found| found.spot);
     if section.find("address").is_none() {
         section.missing("address", "write address = \"127.0.0.1:8080\"");
     }
     let address = section.text("address", listen_address);
     let tls = tls(section);
-    let trusted_proxies = section
-        .texts("trusted_proxies", |text, _| network(text))
-        .unwrap_or_default();
+    let trusted_proxies = section.texts("trusted_proxies", |text, _| network(text)).unwrap_or_default();
     let proxy_protocol = section.flag("proxy_protocol");
     let lenient_key = section.flag("lenient_key");
     let server_names = section.texts("server_names", |text, _| plain_host(text));
@@ -65,33 +61,21 @@ fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress, Fault> {
 /// A network, or one address.
 fn network(text: &str) -> Result<IpNet, Fault> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
-    address
-        .or_else(|_| text.parse::<IpNet>())
-        .map(|net| net.trunc())
-        .map_err(|_| {
-            Fault::new(
-                "is no network",
-                "write an address and the length of its prefix, such as 10.0.0.0/8",
-            )
-        })
+    address.or_else(|_| text.parse::<IpNet>()).map(|net| net.trunc()).map_err(|_| {
+        Fault::new("is no network", "write an address and the length of its prefix, such as 10.0.0.0/8")
+    })
 }
 
 fn tls<'t>(section: &mut Section<'_, 't>) -> ListenerTls {
     let found = section.find("tls");
-    let is_auto = found
-        .as_ref()
-        .is_some_and(|found| found.value.as_str() == Some("auto"));
+    let is_auto = found.as_ref().is_some_and(|found| found.value.as_str() == Some("auto"));
     if is_auto {
         return auto(section);
     }
     for beside in ["cert", "key"] {
         if let Some(found) = section.find(beside) {
             let message = format!("{beside} stands without tls = \"auto\"");
-            section.error(
-                &found.spot,
-                message,
-                "write tls = { cert = \"FILE\", key = \"FILE\" }",
-            );
+            section.error(&found.spot, message, "write tls = { cert = \"FILE\", key = \"FILE\" }");
         }
     }
     let Some(found) = found else {
@@ -101,17 +85,10 @@ fn tls<'t>(section: &mut Section<'_, 't>) -> ListenerTls {
         None => certificate(section, &found).into_iter().collect(),
         Some(list) if list.is_empty() => {
             let message = "tls is an empty list".to_owned();
-            section.error(
-                &found.spot,
-                message,
-                "leave it out for no TLS, or name a certificate",
-            );
+            section.error(&found.spot, message, "leave it out for no TLS, or name a certificate");
             Vec::new()
         }
-        Some(list) => list
-            .iter()
-            .filter_map(|item| certificate(section, &found.item(item)))
-            .collect(),
+        Some(list) => list.iter().filter_map(|item| certificate(section, &found.item(item))).collect(),
     };
     ListenerTls::Required(files)
 }
@@ -122,9 +99,7 @@ fn auto(section: &mut Section<'_, '_>) -> ListenerTls {
 }
 
 fn certificate<'t>(section: &mut Section<'_, 't>, found: &Found<'t>) -> Option<CertificateFiles> {
-    section
-        .nested("tls", Place::Tls, found, |section| pair(section))
-        .flatten()
+    section.nested("tls", Place::Tls, found, |section| pair(section)).flatten()
 }
 
 /// `cert` and `key` of this table; both are looked at even if the first is wrong.
@@ -136,10 +111,7 @@ fn pair(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {
     }
     let cert = section.text("cert", files::readable);
     let key = section.text("key", files::readable);
-    Some(CertificateFiles {
-        cert: cert?,
-        key: key?,
-    })
+    Some(CertificateFiles { cert: cert?, key: key? })
 }
 
 #[cfg(test)]

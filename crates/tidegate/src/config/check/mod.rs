@@ -66,10 +66,7 @@ pub fn parse(text: &str, file: &Path, overrides: &Overrides) -> Checked {
         any_route: !overrides.routes.is_empty(),
         default_listener: listener_table(embedded::DEFAULT_LISTEN),
     };
-    let source = Source {
-        table: table.get_ref(),
-        folder: file.parent().unwrap_or(Path::new("")),
-    };
+    let source = Source { table: table.get_ref(), folder: file.parent().unwrap_or(Path::new("")) };
     let mut config = read_top(&mut report, &source, &given, overrides);
     let listeners = read_listeners(&mut report, &source, &given);
     let routes = read_routes(&mut report, &source, &given);
@@ -78,10 +75,7 @@ pub fn parse(text: &str, file: &Path, overrides: &Overrides) -> Checked {
     config.listeners = listeners.into_iter().filter_map(|draft| draft.listener).collect();
     config.routes = cross::named(routes);
     let config = (!report.has_errors()).then_some(config);
-    Checked {
-        config,
-        diagnostics: report.into_diagnostics(),
-    }
+    Checked { config, diagnostics: report.into_diagnostics() }
 }
 
 /// Checks the command line alone. Without any `--route` it serves the routes of the embedded default.
@@ -120,12 +114,7 @@ fn read_top<'t>(
     given: &'t Given,
     overrides: &Overrides,
 ) -> Config {
-    let file = Layer {
-        table: source.table,
-        flag: None,
-        start: 0,
-        folder: source.folder,
-    };
+    let file = Layer { table: source.table, flag: None, start: 0, folder: source.folder };
     let layers = given.admin.iter().map(FlagTable::layer).chain([file]).collect();
     let mut section = Section::new(report, Place::Top, "", layers);
     let mut config = top::read(&mut section);
@@ -149,22 +138,14 @@ fn read_listeners<'t>(
             let message = "belongs to no listener: those of the file have their own certificates".to_owned();
             report.error(&tls.spot(), message, "add --listen ADDR".to_owned());
         }
-        tables(report, source, "listener")
-            .into_iter()
-            .map(|layer| vec![layer])
-            .collect()
+        tables(report, source, "listener").into_iter().map(|layer| vec![layer]).collect()
     } else {
         vec![of_flag(&given.default_listener)]
     };
     let mut drafts = Vec::new();
     for (index, layers) in sections.into_iter().enumerate() {
         let title = format!("listener {}", index + 1);
-        drafts.push(listener::read(&mut Section::new(
-            report,
-            Place::Listener,
-            &title,
-            layers,
-        )));
+        drafts.push(listener::read(&mut Section::new(report, Place::Listener, &title, layers)));
     }
     drafts
 }
@@ -180,12 +161,7 @@ fn read_routes<'t>(report: &mut Report<'t>, source: &Source<'t>, given: &'t Give
     let mut drafts = Vec::new();
     for (index, layer) in layers.into_iter().enumerate() {
         let title = format!("route {}", index + 1);
-        drafts.push(route::read(&mut Section::new(
-            report,
-            Place::Route,
-            &title,
-            vec![layer],
-        )));
+        drafts.push(route::read(&mut Section::new(report, Place::Route, &title, vec![layer])));
     }
     drafts
 }
@@ -195,12 +171,7 @@ fn tables<'t>(report: &mut Report<'t>, source: &Source<'t>, name: &str) -> Vec<L
     let Some(found) = source.table.get(name) else {
         return Vec::new();
     };
-    let layer = |table, start| Layer {
-        table,
-        flag: None,
-        start,
-        folder: source.folder,
-    };
+    let layer = |table, start| Layer { table, flag: None, start, folder: source.folder };
     let spot = Spot::Offset(found.span().start);
     let remedy = format!("write [[{name}]] and its keys below it");
     match found.get_ref() {
@@ -247,15 +218,8 @@ fn tables<'t>(report: &mut Report<'t>, source: &Source<'t>, name: &str) -> Vec<L
 fn too_large(text: &str, file: &Path) -> Checked {
     let mut report = Report::new(file, "");
     let message = format!("the file has {} bytes", text.len());
-    report.error(
-        &Spot::Offset(0),
-        message,
-        format!("write at most {FILE_BYTES_MAX}"),
-    );
-    Checked {
-        config: None,
-        diagnostics: report.into_diagnostics(),
-    }
+    report.error(&Spot::Offset(0), message, format!("write at most {FILE_BYTES_MAX}"));
+    Checked { config: None, diagnostics: report.into_diagnostics() }
 }
 
 /// Far beyond any configuration written by hand, and read in a moment.

@@ -12,26 +12,18 @@ impl<'t> Section<'_, 't> {
     pub(super) fn count(&mut self, name: &str) -> Option<u64> {
         let key = self.key(name);
         let found = self.find(name)?;
-        let Takes::Count { min, max } = key.takes else {
-            unreachable!("{name} is listed as a count")
-        };
+        let Takes::Count { min, max } = key.takes else { unreachable!("{name} is listed as a count") };
         let Some(number) = whole_number(found.value) else {
             self.wrong_type(&found, key);
             return None;
         };
-        self.within(key, &found, (min..=max).contains(&number))
-            .then_some(number)
+        self.within(key, &found, (min..=max).contains(&number)).then_some(number)
     }
 
     /// A whole number, or the default of the key.
     pub(super) fn count_or_default(&mut self, name: &str) -> u64 {
         let set = self.count(name);
-        set.unwrap_or_else(|| {
-            self.key(name)
-                .default
-                .parse()
-                .expect("the default of this count is a number")
-        })
+        set.unwrap_or_else(|| self.key(name).default.parse().expect("the default of this count is a number"))
     }
 
     /// A duration: a string, or a whole number of seconds. Zero is off.
@@ -61,9 +53,7 @@ impl<'t> Section<'_, 't> {
     pub(super) fn size(&mut self, name: &str) -> Option<u64> {
         let key = self.key(name);
         let found = self.find(name)?;
-        let Takes::Size { min, max } = key.takes else {
-            unreachable!("{name} is listed as a size")
-        };
+        let Takes::Size { min, max } = key.takes else { unreachable!("{name} is listed as a size") };
         let bytes = if let Some(text) = found.value.as_str() {
             self.read(name, &found, text, |text, _| value::size(text))?
         } else if let Some(bytes) = whole_number(found.value) {
@@ -72,8 +62,7 @@ impl<'t> Section<'_, 't> {
             self.wrong_type(&found, key);
             return None;
         };
-        self.within(key, &found, (min..=max).contains(&bytes))
-            .then_some(bytes)
+        self.within(key, &found, (min..=max).contains(&bytes)).then_some(bytes)
     }
 
     /// A size, or the default of the key.

@@ -20,11 +20,7 @@ pub(super) fn origin(text: &str) -> Result<OriginPattern, Fault> {
         ));
     }
     let Some((scheme, rest)) = text.split_once("://") else {
-        let remedy = if text.is_empty() {
-            FORM.to_owned()
-        } else {
-            format!("write https://{text}")
-        };
+        let remedy = if text.is_empty() { FORM.to_owned() } else { format!("write https://{text}") };
         return Err(Fault::new("has no scheme", remedy));
     };
     let scheme = scheme.to_ascii_lowercase();
@@ -39,16 +35,8 @@ pub(super) fn origin(text: &str) -> Result<OriginPattern, Fault> {
         return Err(Fault::new("has a * that is not a leading *.", remedy));
     }
     let host = host_port(host)?;
-    let tuple = OriginTuple {
-        scheme,
-        port: host.port.unwrap_or(default_port),
-        host: host.host,
-    };
-    Ok(if is_wildcard {
-        OriginPattern::Subdomains(tuple)
-    } else {
-        OriginPattern::Exact(tuple)
-    })
+    let tuple = OriginTuple { scheme, port: host.port.unwrap_or(default_port), host: host.host };
+    Ok(if is_wildcard { OriginPattern::Subdomains(tuple) } else { OriginPattern::Exact(tuple) })
 }
 
 /// Only schemes with a port of their own make an origin of scheme, host and port (RFC 6454 §4).
@@ -56,14 +44,12 @@ fn default_port(scheme: &str, rest: &str) -> Result<u16, Fault> {
     match scheme {
         "https" => Ok(443),
         "http" => Ok(80),
-        "wss" => Err(Fault::new(
-            "is a WebSocket URL",
-            format!("write https://{rest}: the origin is the page's"),
-        )),
-        "ws" => Err(Fault::new(
-            "is a WebSocket URL",
-            format!("write http://{rest}: the origin is the page's"),
-        )),
+        "wss" => {
+            Err(Fault::new("is a WebSocket URL", format!("write https://{rest}: the origin is the page's")))
+        }
+        "ws" => {
+            Err(Fault::new("is a WebSocket URL", format!("write http://{rest}: the origin is the page's")))
+        }
         _ => Err(Fault::new(
             "has neither http nor https",
             format!("for other schemes write ~{scheme}://{rest}"),
@@ -86,15 +72,8 @@ mod tests {
             ("http://localhost:3000", "http", "localhost", 3000),
             ("https://[::1]:8443", "https", "[::1]", 8443),
         ] {
-            let expected = OriginTuple {
-                scheme: scheme.to_owned(),
-                host: host.to_owned(),
-                port,
-            };
-            assert!(
-                matches!(origin(text), Ok(OriginPattern::Exact(tuple)) if tuple == expected),
-                "{text}"
-            );
+            let expected = OriginTuple { scheme: scheme.to_owned(), host: host.to_owned(), port };
+            assert!(matches!(origin(text), Ok(OriginPattern::Exact(tuple)) if tuple == expected), "{text}");
         }
     }
 
@@ -128,11 +107,7 @@ mod tests {
                 "has a path",
                 "write https://example.com: an origin is scheme, host and port",
             ),
-            (
-                "https://me@example.com",
-                "contains a user name",
-                "write host and port only",
-            ),
+            ("https://me@example.com", "contains a user name", "write host and port only"),
             (
                 "https://www.*.com",
                 "has a * that is not a leading *.",
@@ -143,21 +118,9 @@ mod tests {
                 "has a * that is not a leading *.",
                 "write https://*.example.com, or ~ and a regular expression",
             ),
-            (
-                "wss://a.b",
-                "is a WebSocket URL",
-                "write https://a.b: the origin is the page's",
-            ),
-            (
-                "app://x",
-                "has neither http nor https",
-                "for other schemes write ~app://x",
-            ),
-            (
-                "*",
-                "stands beside other entries",
-                "write [\"*\"] alone to let every site connect",
-            ),
+            ("wss://a.b", "is a WebSocket URL", "write https://a.b: the origin is the page's"),
+            ("app://x", "has neither http nor https", "for other schemes write ~app://x"),
+            ("*", "stands beside other entries", "write [\"*\"] alone to let every site connect"),
         ] {
             assert_eq!(origin(text).unwrap_err(), Fault::new(problem, remedy), "{text}");
         }

@@ -15,23 +15,14 @@ pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
         return Ok(PathPattern::Regex(anchored(pattern)?, text.to_owned()));
     }
     if !text.starts_with('/') {
-        let remedy = format!(
-            "write {}, or ~ and a regular expression",
-            quoted(&format!("/{text}"))
-        );
+        let remedy = format!("write {}, or ~ and a regular expression", quoted(&format!("/{text}")));
         return Err(Fault::new("does not begin with / or ~", remedy));
     }
     if text.contains(['?', '#']) {
-        return Err(Fault::new(
-            "has a query or a fragment",
-            "leave it out: only the path is compared",
-        ));
+        return Err(Fault::new("has a query or a fragment", "leave it out: only the path is compared"));
     }
     if text.chars().any(|c| c.is_control() || c.is_whitespace()) || !text.is_ascii() {
-        return Err(Fault::new(
-            "has characters that no request path has",
-            "percent-encode them",
-        ));
+        return Err(Fault::new("has characters that no request path has", "percent-encode them"));
     }
     let (path, is_prefix) = text.strip_suffix("/*").map_or((text, false), |path| (path, true));
     if let Some((before, _)) = path.split_once('*') {
@@ -42,20 +33,13 @@ pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
         return Err(Fault::new("has a * that is not a last /*", remedy));
     }
     let path = path.to_owned();
-    Ok(if is_prefix {
-        PathPattern::Prefix(path)
-    } else {
-        PathPattern::Exact(path)
-    })
+    Ok(if is_prefix { PathPattern::Prefix(path) } else { PathPattern::Exact(path) })
 }
 
 /// Reads `"example.com"` or `"*.example.com"`.
 pub(super) fn host(text: &str) -> Result<HostPattern, Fault> {
     if text.contains("://") || text.contains('/') {
-        return Err(Fault::new(
-            "is more than a host",
-            "write the host name alone, without scheme or path",
-        ));
+        return Err(Fault::new("is more than a host", "write the host name alone, without scheme or path"));
     }
     let (name, is_wildcard) = text.strip_prefix("*.").map_or((text, false), |name| (name, true));
     if name.contains('*') {
@@ -65,11 +49,7 @@ pub(super) fn host(text: &str) -> Result<HostPattern, Fault> {
         ));
     }
     let host = plain_host(name)?;
-    Ok(if is_wildcard {
-        HostPattern::Subdomains(host)
-    } else {
-        HostPattern::Exact(host)
-    })
+    Ok(if is_wildcard { HostPattern::Subdomains(host) } else { HostPattern::Exact(host) })
 }
 
 /// A host without a port, in lower case; an IPv6 address in brackets.
@@ -80,10 +60,7 @@ pub(super) fn plain_host(text: &str) -> Result<String, Fault> {
             return Ok(host.host);
         }
     }
-    Err(Fault::new(
-        "has a port",
-        "leave the port out: hosts are compared without it",
-    ))
+    Err(Fault::new("has a port", "leave the port out: hosts are compared without it"))
 }
 
 /// A host name for TLS: no port, no brackets.
@@ -104,9 +81,7 @@ pub(super) fn anchored(pattern: &str) -> Result<Regex, Fault> {
 /// What the operator wrote, without the anchors.
 pub(in crate::config) fn without_anchors(regex: &Regex) -> &str {
     let text = regex.as_str();
-    text.strip_prefix(ANCHOR_START)
-        .and_then(|text| text.strip_suffix(ANCHOR_END))
-        .unwrap_or(text)
+    text.strip_prefix(ANCHOR_START).and_then(|text| text.strip_suffix(ANCHOR_END)).unwrap_or(text)
 }
 
 fn compile(pattern: &str) -> Result<Regex, Fault> {
@@ -118,23 +93,13 @@ fn compile(pattern: &str) -> Result<Regex, Fault> {
     result.map_err(|error| {
         // The crate draws several lines; the last one is the cause.
         let text = error.to_string();
-        let cause = text
-            .lines()
-            .last()
-            .unwrap_or_default()
-            .trim_start_matches("error: ");
-        Fault::new(
-            format!("is no regular expression: {cause}"),
-            "correct what stands after the ~",
-        )
+        let cause = text.lines().last().unwrap_or_default().trim_start_matches("error: ");
+        Fault::new(format!("is no regular expression: {cause}"), "correct what stands after the ~")
     })
 }
 
 fn too_long(text: &str) -> Fault {
-    Fault::new(
-        format!("is {} bytes long", text.len()),
-        format!("write at most {PATTERN_BYTES_MAX}"),
-    )
+    Fault::new(format!("is {} bytes long", text.len()), format!("write at most {PATTERN_BYTES_MAX}"))
 }
 
 /// `\A` and `\z` mean the ends of the text in every mode; `^` and `$` would not.
@@ -153,17 +118,7 @@ mod tests {
 
     #[test]
     fn paths() {
-        for text in [
-            "/",
-            "/vnc",
-            "/vnc/",
-            "/vnc/*",
-            "/*",
-            "/a/b/*",
-            "~/app[0-9]+",
-            "/%20",
-            "/a=b",
-        ] {
+        for text in ["/", "/vnc", "/vnc/", "/vnc/*", "/*", "/a/b/*", "~/app[0-9]+", "/%20", "/a=b"] {
             assert_eq!(path(text).unwrap().to_string(), text);
         }
         assert!(matches!(path("/vnc/*").unwrap(), PathPattern::Prefix(p) if p == "/vnc"));
@@ -183,23 +138,14 @@ mod tests {
         ] {
             assert_eq!(path(text).unwrap_err().problem, problem, "{text}");
         }
-        assert_eq!(
-            path("/vnc*").unwrap_err().remedy,
-            r#"write "/vnc/*" for everything below a path"#
-        );
+        assert_eq!(path("/vnc*").unwrap_err().remedy, r#"write "/vnc/*" for everything below a path"#);
         assert!(path(&format!("/{}", "a".repeat(PATTERN_BYTES_MAX))).is_err());
     }
 
     #[test]
     fn a_regular_expression_matches_the_whole_text_only() {
         let regex = anchored("a|b").unwrap();
-        for (text, matches) in [
-            ("a", true),
-            ("b", true),
-            ("ab", false),
-            ("xb", false),
-            ("a\n", false),
-        ] {
+        for (text, matches) in [("a", true), ("b", true), ("ab", false), ("xb", false), ("a\n", false)] {
             assert_eq!(regex.is_match(text), matches, "{text:?}");
         }
         let multiline = anchored("(?m)^a$").unwrap();
@@ -211,11 +157,7 @@ mod tests {
     fn a_regular_expression_cannot_leave_its_anchors() {
         for pattern in ["a)(?:b", "a)|(?:b", "(", "[", "*", "(?x) a # comment"] {
             let fault = anchored(pattern).unwrap_err();
-            assert!(
-                fault.problem.starts_with("is no regular expression: "),
-                "{}",
-                fault.problem
-            );
+            assert!(fault.problem.starts_with("is no regular expression: "), "{}", fault.problem);
             assert!(!fault.problem.contains('\n'));
         }
     }

@@ -15,9 +15,7 @@ pub(super) fn shadow<'r>(earlier: &[&'r Route], route: &Route) -> Option<&'r Rou
 /// Upgrades and plain requests are matched apart, so a route for one never hides a route for the other.
 fn kinds_cover(first: &Route, route: &Route) -> bool {
     let takes = |route: &Route, takes: fn(&Backend) -> bool| route.backends.iter().any(takes);
-    [takes_upgrades, takes_requests]
-        .iter()
-        .all(|kind| takes(first, *kind) || !takes(route, *kind))
+    [takes_upgrades, takes_requests].iter().all(|kind| takes(first, *kind) || !takes(route, *kind))
 }
 
 fn host_covers(first: Option<&HostPattern>, host: Option<&HostPattern>) -> bool {
@@ -39,9 +37,9 @@ fn is_below(host: &str, domain: &str) -> bool {
 
 fn path_covers(first: &PathPattern, path: &PathPattern) -> bool {
     match (first, path) {
-        (PathPattern::Prefix(first), PathPattern::Exact(path) | PathPattern::Prefix(path)) => path
-            .strip_prefix(first.as_str())
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with('/')),
+        (PathPattern::Prefix(first), PathPattern::Exact(path) | PathPattern::Prefix(path)) => {
+            path.strip_prefix(first.as_str()).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
         (PathPattern::Prefix(first), PathPattern::Regex(..)) => first.is_empty(),
         (PathPattern::Exact(first), PathPattern::Exact(path)) => first == path,
         (PathPattern::Regex(first, _), PathPattern::Exact(path)) => first.is_match(path),

@@ -27,16 +27,9 @@ pub(super) struct Report<'t> {
 
 impl<'t> Report<'t> {
     pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
-        let line_starts = std::iter::once(0)
-            .chain(text.match_indices('\n').map(|(offset, _)| offset + 1))
-            .collect();
-        Self {
-            file,
-            text,
-            line_starts,
-            broken_lines: BTreeSet::new(),
-            diagnostics: Vec::new(),
-        }
+        let line_starts =
+            std::iter::once(0).chain(text.match_indices('\n').map(|(offset, _)| offset + 1)).collect();
+        Self { file, text, line_starts, broken_lines: BTreeSet::new(), diagnostics: Vec::new() }
     }
 
     /// An error that makes its whole line unreadable.
@@ -64,15 +57,11 @@ impl<'t> Report<'t> {
     /// Is there already an error at exactly this place?
     pub(super) fn has_error_at(&self, spot: &Spot) -> bool {
         let location = self.location(spot);
-        self.diagnostics
-            .iter()
-            .any(|found| found.severity == Severity::Error && found.location == location)
+        self.diagnostics.iter().any(|found| found.severity == Severity::Error && found.location == location)
     }
 
     pub(super) fn has_errors(&self) -> bool {
-        self.diagnostics
-            .iter()
-            .any(|found| found.severity == Severity::Error)
+        self.diagnostics.iter().any(|found| found.severity == Severity::Error)
     }
 
     /// Every finding: flags first, then the file from top to bottom.
@@ -95,12 +84,7 @@ impl<'t> Report<'t> {
 
     fn add(&mut self, severity: Severity, spot: &Spot, message: String, remedy: String) {
         let (message, remedy) = (bounded(message), bounded(remedy));
-        self.diagnostics.push(Diagnostic {
-            severity,
-            location: self.location(spot),
-            message,
-            remedy,
-        });
+        self.diagnostics.push(Diagnostic { severity, location: self.location(spot), message, remedy });
     }
 
     fn location(&self, spot: &Spot) -> Location {
@@ -109,11 +93,7 @@ impl<'t> Report<'t> {
             Spot::Offset(offset) => {
                 let line = self.line(*offset);
                 let column = self.column(line, *offset);
-                Location::File {
-                    line,
-                    column,
-                    file: self.file.to_owned(),
-                }
+                Location::File { line, column, file: self.file.to_owned() }
             }
         }
     }
@@ -192,11 +172,7 @@ mod tests {
         ] {
             report.error(&spot, message.to_owned(), String::new());
         }
-        let messages: Vec<_> = report
-            .into_diagnostics()
-            .into_iter()
-            .map(|found| found.message)
-            .collect();
+        let messages: Vec<_> = report.into_diagnostics().into_iter().map(|found| found.message).collect();
         assert_eq!(messages, ["first", "second", "third", "last"]);
     }
 
@@ -206,17 +182,9 @@ mod tests {
         report.syntax_error(4, "first".to_owned(), String::new());
         report.syntax_error(5, "again".to_owned(), String::new());
         report.error(&Spot::Offset(0), "same line".to_owned(), String::new());
-        report.missing(
-            &Spot::Offset(8),
-            "perhaps it stood in line 1".to_owned(),
-            String::new(),
-        );
+        report.missing(&Spot::Offset(8), "perhaps it stood in line 1".to_owned(), String::new());
         report.error(&Spot::Offset(8), "line 2".to_owned(), String::new());
-        let messages: Vec<_> = report
-            .into_diagnostics()
-            .into_iter()
-            .map(|found| found.message)
-            .collect();
+        let messages: Vec<_> = report.into_diagnostics().into_iter().map(|found| found.message).collect();
         assert_eq!(messages, ["first", "line 2"]);
     }
 }

@@ -27,15 +27,8 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let settings = settings(section);
     section.finish();
     let route = path.filter(|_| !backends.is_empty()).map(|path| {
-        let name = name
-            .as_ref()
-            .map_or_else(|| path.to_string(), |(name, _)| name.clone());
-        Route {
-            name,
-            path,
-            backends,
-            ..settings
-        }
+        let name = name.as_ref().map_or_else(|| path.to_string(), |(name, _)| name.clone());
+        Route { name, path, backends, ..settings }
     });
     Draft { spot, name, route }
 }
@@ -47,30 +40,21 @@ fn name(section: &mut Section<'_, '_>) -> Option<(String, Spot)> {
         if (1..=NAME_CHARS_MAX).contains(&chars) && !text.chars().any(char::is_control) {
             return Ok(text.to_owned());
         }
-        Err(Fault::new(
-            "is no name",
-            format!("write 1 to {NAME_CHARS_MAX} printable characters"),
-        ))
+        Err(Fault::new("is no name", format!("write 1 to {NAME_CHARS_MAX} printable characters")))
     });
     Some((name?, spot))
 }
 
 fn path(section: &mut Section<'_, '_>) -> Option<PathPattern> {
     if section.find("path").is_none() {
-        section.missing(
-            "path",
-            "write path = \"/\" and what follows it, or path = \"/*\" for every path",
-        );
+        section.missing("path", "write path = \"/\" and what follows it, or path = \"/*\" for every path");
     }
     section.text("path", |text, _| pattern::path(text))
 }
 
 fn backends(section: &mut Section<'_, '_>) -> Vec<Backend> {
     let Some(found) = section.find("backend") else {
-        section.missing(
-            "backend",
-            "write backend = \"tcp://HOST:PORT\", or another of its kinds",
-        );
+        section.missing("backend", "write backend = \"tcp://HOST:PORT\", or another of its kinds");
         return Vec::new();
     };
     let Some(list) = found.value.as_array() else {
@@ -82,22 +66,14 @@ fn backends(section: &mut Section<'_, '_>) -> Vec<Backend> {
         };
     };
     if list.is_empty() {
-        section.error(
-            &found.spot,
-            "backend is an empty list".to_owned(),
-            "name at least one",
-        );
+        section.error(&found.spot, "backend is an empty list".to_owned(), "name at least one");
     }
     let backends = section.texts("backend", backend::backend).unwrap_or_default();
     if let Some((first, rest)) = backends.split_first()
         && let Some(other) = rest.iter().find(|other| !backend::alike(first, other))
     {
         let message = format!("backend lists {first} beside {other}");
-        section.error(
-            &found.spot,
-            message,
-            "list backends of one kind, all raw, all WebSocket or all HTTP",
-        );
+        section.error(&found.spot, message, "list backends of one kind, all raw, all WebSocket or all HTTP");
     }
     backends
 }
@@ -114,10 +90,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         allow_missing_origin: section.flag("allow_missing_origin"),
         subprotocols: subprotocols(section),
         message: section
-            .word(
-                "message",
-                &[("binary", MessageType::Binary), ("text", MessageType::Text)],
-            )
+            .word("message", &[("binary", MessageType::Binary), ("text", MessageType::Text)])
             .unwrap_or(MessageType::Binary),
         legacy_hybi00: section.word("legacy", &[("hybi-00", true)]).unwrap_or(false),
         ping_interval: unless_off(section.duration("ping_interval")),
@@ -125,18 +98,13 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         idle_timeout: unless_off(section.duration("idle_timeout")),
         frame_bytes_max: section.size_or_default("max_frame"),
         message_bytes_max: section.size("max_message"),
-        fragments_max: section
-            .count("max_fragments")
-            .and_then(|count| u32::try_from(count).ok()),
+        fragments_max: section.count("max_fragments").and_then(|count| u32::try_from(count).ok()),
         connect_timeout: section.duration("connect_timeout"),
         upgrade_timeout: section.duration("upgrade_timeout"),
         compression: section
             .word("compression", &[("off", false), ("permessage-deflate", true)])
             .unwrap_or(false),
-        send_proxy: section.word(
-            "send_proxy",
-            &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)],
-        ),
+        send_proxy: section.word("send_proxy", &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)]),
         listing: section.flag("listing"),
     }
 }
@@ -161,20 +129,12 @@ fn origins(section: &mut Section<'_, '_>) -> OriginPolicy {
         && only.get_ref().as_str() == Some("*")
     {
         let message = "origins [\"*\"] lets every site connect".to_owned();
-        section.warning(
-            &found.spot,
-            message,
-            "list the sites that may, unless every one of them may",
-        );
+        section.warning(&found.spot, message, "list the sites that may, unless every one of them may");
         return OriginPolicy::Any;
     }
     if let Some(text) = found.value.as_str() {
         let message = format!("origins is the string {}", quoted(text));
-        section.error(
-            &found.spot,
-            message,
-            format!("write a list: origins = [{}]", quoted(text)),
-        );
+        section.error(&found.spot, message, format!("write a list: origins = [{}]", quoted(text)));
         return OriginPolicy::SameOrigin;
     }
     let patterns = section.texts("origins", |text, _| origin::origin(text));
@@ -199,10 +159,7 @@ fn subprotocols(section: &mut Section<'_, '_>) -> Subprotocols {
         let message = "subprotocol_required is true, but none can be selected".to_owned();
         section.error(&found.spot, message, "write subprotocols = [\"NAME\"] beside it");
     }
-    names.map_or(Subprotocols::Unset, |names| Subprotocols::List {
-        names,
-        required,
-    })
+    names.map_or(Subprotocols::Unset, |names| Subprotocols::List { names, required })
 }
 
 /// A token (RFC 9110 §5.6.2), as RFC 6455 §4.1 wants subprotocols to be.

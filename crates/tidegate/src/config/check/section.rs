@@ -34,12 +34,7 @@ pub(super) struct Section<'r, 't> {
 impl<'r, 't> Section<'r, 't> {
     /// `title` names the table in messages, unless it has a name of its own.
     pub(super) fn new(report: &'r mut Report<'t>, place: Place, title: &str, layers: Vec<Layer<'t>>) -> Self {
-        let mut section = Self {
-            report,
-            place,
-            owner: title.to_owned(),
-            layers,
-        };
+        let mut section = Self { report, place, owner: title.to_owned(), layers };
         let (kind, keys): (_, &[&str]) = match place {
             Place::Listener => ("listener", &["address"]),
             Place::Route => ("route", &["name", "path"]),
@@ -68,12 +63,7 @@ impl<'r, 't> Section<'r, 't> {
             Spot::Flag(flag) => (0, Some(flag.clone())),
         };
         let title = self.owned(name);
-        let layer = Layer {
-            table,
-            flag,
-            start,
-            folder: found.folder,
-        };
+        let layer = Layer { table, flag, start, folder: found.folder };
         let mut section = Section::new(self.report, place, &title, vec![layer]);
         let value = read(&mut section);
         section.finish();
@@ -84,11 +74,7 @@ impl<'r, 't> Section<'r, 't> {
     pub(super) fn find(&self, name: &str) -> Option<Found<'t>> {
         self.layers.iter().find_map(|layer| {
             let value = layer.table.get(name)?;
-            Some(Found {
-                value: value.get_ref(),
-                spot: layer.spot(value.span().start),
-                folder: layer.folder,
-            })
+            Some(Found { value: value.get_ref(), spot: layer.spot(value.span().start), folder: layer.folder })
         })
     }
 
@@ -126,9 +112,7 @@ impl<'r, 't> Section<'r, 't> {
         let allowed = self.key(name).takes.to_string();
         self.text(name, |text, _| {
             let known = words.iter().find(|(word, _)| *word == text);
-            known
-                .map(|(_, value)| *value)
-                .ok_or_else(|| Fault::new("is unknown", format!("write {allowed}")))
+            known.map(|(_, value)| *value).ok_or_else(|| Fault::new("is unknown", format!("write {allowed}")))
         })
     }
 
@@ -148,9 +132,7 @@ impl<'r, 't> Section<'r, 't> {
             self.error(&found.spot, message, format!("write at most {LIST_ENTRIES_MAX}"));
             return None;
         }
-        let texts = list
-            .iter()
-            .filter_map(|item| self.text_of(name, &found.item(item), &mut parse));
+        let texts = list.iter().filter_map(|item| self.text_of(name, &found.item(item), &mut parse));
         Some(texts.collect())
     }
 
@@ -227,10 +209,7 @@ impl<'r, 't> Section<'r, 't> {
                 } else {
                     let spot = self.layers[layer].spot(key.span().start);
                     let known: Vec<_> = keys::of(self.place).map(|key| key.name).collect();
-                    let elsewhere = keys::KEYS
-                        .iter()
-                        .find(|key| key.name == name)
-                        .map(|key| key.place);
+                    let elsewhere = keys::KEYS.iter().find(|key| key.name == name).map(|key| key.place);
                     let (message, remedy) = unknown_key(name, &known, elsewhere);
                     self.error(&spot, message, remedy);
                 }
@@ -254,19 +233,13 @@ impl<'r, 't> Section<'r, 't> {
     }
 
     fn owned(&self, message: &str) -> String {
-        if self.owner.is_empty() {
-            message.to_owned()
-        } else {
-            format!("{}: {message}", self.owner)
-        }
+        if self.owner.is_empty() { message.to_owned() } else { format!("{}: {message}", self.owner) }
     }
 }
 
 impl Layer<'_> {
     fn spot(&self, offset: usize) -> Spot {
-        self.flag
-            .as_ref()
-            .map_or(Spot::Offset(offset), |flag| Spot::Flag(flag.clone()))
+        self.flag.as_ref().map_or(Spot::Offset(offset), |flag| Spot::Flag(flag.clone()))
     }
 }
 

@@ -24,18 +24,13 @@ fn in_our_words(error: &Error, found: &str) -> (String, String) {
     let unquoted =
         problem.starts_with("invalid boolean") || problem.starts_with("string values must be quoted");
     match expected {
-        _ if unquoted && word => (
-            format!("a string without quotes: {}", found.escape_debug()),
-            format!("write {}", quoted(found)),
-        ),
-        _ if unquoted => (
-            "a value is missing".to_owned(),
-            "write one after the equals sign".to_owned(),
-        ),
-        None if problem == "duplicate key" => (
-            format!("{} is set a second time", found.escape_debug()),
-            "keep one of the two".to_owned(),
-        ),
+        _ if unquoted && word => {
+            (format!("a string without quotes: {}", found.escape_debug()), format!("write {}", quoted(found)))
+        }
+        _ if unquoted => ("a value is missing".to_owned(), "write one after the equals sign".to_owned()),
+        None if problem == "duplicate key" => {
+            (format!("{} is set a second time", found.escape_debug()), "keep one of the two".to_owned())
+        }
         Some("nothing") => (one_line(problem), "write one value in one form".to_owned()),
         Some(expected) => (one_line(problem), format!("expected {}", one_line(expected))),
         None => (one_line(problem), "correct the TOML syntax here".to_owned()),

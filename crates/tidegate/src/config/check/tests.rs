@@ -22,18 +22,11 @@ fn every_key_takes_a_legal_value() {
             let before = line.split_once(&assignment).map(|(before, _)| before);
             line == header || before.is_some_and(|before| before.is_empty() || before.ends_with(' '))
         };
-        assert!(
-            text.lines().any(stands_in),
-            "{} does not stand in the file",
-            key.name
-        );
+        assert!(text.lines().any(stands_in), "{} does not stand in the file", key.name);
     }
     let checked = parse(&text, &file, &Overrides::default());
-    let errors: Vec<_> = checked
-        .diagnostics
-        .iter()
-        .filter(|found| found.severity == Severity::Error)
-        .collect();
+    let errors: Vec<_> =
+        checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     let config = checked.config.unwrap();
     top_is_as_written(&config);
@@ -53,34 +46,20 @@ fn top_is_as_written(config: &Config) {
 }
 
 fn listeners_are_as_written(config: &Config) {
-    let [tls, auto, unix] = config.listeners.as_slice() else {
-        panic!("there are three listeners")
-    };
+    let [tls, auto, unix] = config.listeners.as_slice() else { panic!("there are three listeners") };
     assert!(matches!(&tls.tls, ListenerTls::Required(files) if files.len() == 2));
     assert_eq!(
-        tls.trusted_proxies
-            .iter()
-            .map(ToString::to_string)
-            .collect::<Vec<_>>(),
+        tls.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["10.0.0.0/8", "::1/128"]
     );
     assert!(tls.proxy_protocol && tls.lenient_key);
-    assert_eq!(
-        tls.server_names,
-        Some(vec!["example.com".to_owned(), "[::1]".to_owned()])
-    );
-    assert_eq!(
-        (tls.head_timeout, tls.tls_timeout),
-        (Duration::from_millis(250), Duration::from_secs(5))
-    );
+    assert_eq!(tls.server_names, Some(vec!["example.com".to_owned(), "[::1]".to_owned()]));
+    assert_eq!((tls.head_timeout, tls.tls_timeout), (Duration::from_millis(250), Duration::from_secs(5)));
     assert!(matches!(&auto.tls, ListenerTls::Auto(files) if files[0].cert == data("every-key.toml")));
     assert_eq!(unix.address, ListenAddress::Unix("/run/tidegate.sock".into()));
     assert_eq!(unix.tls, ListenerTls::Off);
     assert!(!unix.proxy_protocol && !unix.lenient_key && unix.server_names.is_none());
-    assert_eq!(
-        (unix.head_timeout, unix.tls_timeout),
-        (Duration::from_secs(10), Duration::from_secs(10))
-    );
+    assert_eq!((unix.head_timeout, unix.tls_timeout), (Duration::from_secs(10), Duration::from_secs(10)));
 }
 
 fn routes_are_as_written(config: &Config) {
@@ -88,49 +67,25 @@ fn routes_are_as_written(config: &Config) {
     assert_eq!(route.name, "raw");
     assert_eq!(route.host.as_ref().unwrap().to_string(), "*.example.com");
     assert_eq!(route.path.to_string(), "/raw/*");
-    assert_eq!(
-        route.backends[0],
-        Backend::Tcp(Authority {
-            host: "127.0.0.1".to_owned(),
-            port: 5900
-        })
-    );
+    assert_eq!(route.backends[0], Backend::Tcp(Authority { host: "127.0.0.1".to_owned(), port: 5900 }));
     assert_eq!(route.backends.len(), 3);
     assert!(matches!(&route.origins, OriginPolicy::List(patterns) if patterns.len() == 4));
     assert!(!route.allow_missing_origin);
     let names = vec!["mqtt".to_owned(), "chat.v2".to_owned()];
-    assert_eq!(
-        route.subprotocols,
-        Subprotocols::List {
-            names,
-            required: true
-        }
-    );
+    assert_eq!(route.subprotocols, Subprotocols::List { names, required: true });
     assert_eq!(route.message, MessageType::Text);
     assert!(route.legacy_hybi00 && route.compression && route.listing);
     assert_eq!(route.ping_interval, Some(Duration::from_secs(60)));
     assert_eq!(route.ping_timeout, None);
     assert_eq!(route.idle_timeout, Some(Duration::from_secs(7200)));
-    assert_eq!(
-        (route.frame_bytes_max, route.message_bytes_max),
-        (65_536, Some(16 << 20))
-    );
+    assert_eq!((route.frame_bytes_max, route.message_bytes_max), (65_536, Some(16 << 20)));
     assert_eq!(route.fragments_max, Some(7));
     assert_eq!(route.connect_timeout, Duration::from_millis(500));
     assert_eq!(route.upgrade_timeout, Duration::from_secs(3));
     assert_eq!(route.send_proxy, Some(ProxyVersion::V2));
     assert!(matches!(config.routes[1].origins, OriginPolicy::Any));
-    assert_eq!(
-        config.routes[4].subprotocols,
-        Subprotocols::List {
-            names: Vec::new(),
-            required: false
-        }
-    );
-    let names: Vec<_> = config.routes[1..]
-        .iter()
-        .map(|route| route.name.as_str())
-        .collect();
+    assert_eq!(config.routes[4].subprotocols, Subprotocols::List { names: Vec::new(), required: false });
+    let names: Vec<_> = config.routes[1..].iter().map(|route| route.name.as_str()).collect();
     assert_eq!(names, ["~/app[0-9]+", "/http/*", "/files/*", "/echo", "/handoff"]);
 }
 
@@ -141,33 +96,20 @@ fn what_is_not_set_has_its_default() {
     assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
     let config = checked.config.unwrap();
     assert!(config.workers >= 1);
-    assert_eq!(
-        (config.connections_max, config.connections_per_client_max),
-        (None, 0)
-    );
+    assert_eq!((config.connections_max, config.connections_per_client_max), (None, 0));
     assert_eq!((config.handshakes_max, config.admin), (1000, None));
     assert_eq!((config.drain, config.drain_rate), (Duration::from_secs(30), 500));
     assert_eq!(config.access_log, AccessLog::Stdout);
     let route = &config.routes[0];
     assert!(route.host.is_none() && route.allow_missing_origin);
     assert!(matches!(route.origins, OriginPolicy::SameOrigin));
-    assert_eq!(
-        (&route.subprotocols, route.message),
-        (&Subprotocols::Unset, MessageType::Binary)
-    );
+    assert_eq!((&route.subprotocols, route.message), (&Subprotocols::Unset, MessageType::Binary));
     assert_eq!(
         (route.ping_interval, route.ping_timeout),
         (Some(Duration::from_secs(20)), Some(Duration::from_secs(20)))
     );
     assert_eq!((route.idle_timeout, route.send_proxy), (None, None));
-    assert_eq!(
-        (
-            route.frame_bytes_max,
-            route.message_bytes_max,
-            route.fragments_max
-        ),
-        (1 << 20, None, None)
-    );
+    assert_eq!((route.frame_bytes_max, route.message_bytes_max, route.fragments_max), (1 << 20, None, None));
     assert_eq!(
         (route.connect_timeout, route.upgrade_timeout),
         (Duration::from_secs(5), Duration::from_secs(10))
@@ -184,18 +126,13 @@ fn the_reference_has_every_key_with_its_default_and_its_bounds() {
     let mut place = None;
     for line in text.lines() {
         if line.starts_with("## ") {
-            place = PLACES
-                .iter()
-                .find(|(heading, _)| *heading == line)
-                .map(|(_, place)| *place);
+            place = PLACES.iter().find(|(heading, _)| *heading == line).map(|(_, place)| *place);
         }
         let (Some(place), Some(row)) = (place, line.strip_prefix("| `")) else {
             continue;
         };
         let cells: Vec<_> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
-        let [name, default, takes, ..] = cells.as_slice() else {
-            panic!("a row is too short: {line}")
-        };
+        let [name, default, takes, ..] = cells.as_slice() else { panic!("a row is too short: {line}") };
         let name = name.trim_end_matches('`');
         let key = keys::find(place, name).unwrap_or_else(|| panic!("the code does not know {name}"));
         assert_eq!(*default, expected_default(key), "default of {name}");
@@ -207,15 +144,8 @@ fn the_reference_has_every_key_with_its_default_and_its_bounds() {
         }
         rows.insert((format!("{place:?}"), name.to_owned()));
     }
-    for key in KEYS
-        .iter()
-        .filter(|key| !["listener", "route"].contains(&key.name))
-    {
-        assert!(
-            rows.contains(&(format!("{:?}", key.place), key.name.to_owned())),
-            "no row for {}",
-            key.name
-        );
+    for key in KEYS.iter().filter(|key| !["listener", "route"].contains(&key.name)) {
+        assert!(rows.contains(&(format!("{:?}", key.place), key.name.to_owned())), "no row for {}", key.name);
     }
 }
 
@@ -246,7 +176,5 @@ const PLACES: [(&str, Place); 5] = [
 ];
 
 fn data(name: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/config")
-        .join(name)
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name)
 }

@@ -20,9 +20,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Config {
         admin: section.text("admin", |text, _| tcp_address(text)),
         drain: section.duration("drain"),
         drain_rate: u32::try_from(section.count_or_default("drain_rate")).unwrap_or(u32::MAX),
-        access_log: section
-            .text("access_log", files::access_log)
-            .unwrap_or(AccessLog::Stdout),
+        access_log: section.text("access_log", files::access_log).unwrap_or(AccessLog::Stdout),
         listeners: Vec::new(),
         routes: Vec::new(),
     };
@@ -37,21 +35,13 @@ pub(super) fn workers(section: &mut Section<'_, '_>, workers: usize) -> usize {
         && !(*min..=*max).contains(&(workers as u64))
     {
         let message = format!("workers {workers} is out of bounds");
-        section.error(
-            &Spot::Flag(format!("--workers {workers}")),
-            message,
-            format!("write {takes}"),
-        );
+        section.error(&Spot::Flag(format!("--workers {workers}")), message, format!("write {takes}"));
     }
     or_one_per_core(workers)
 }
 
 fn or_one_per_core(workers: usize) -> usize {
-    if workers == 0 {
-        thread::available_parallelism().map_or(1, usize::from)
-    } else {
-        workers
-    }
+    if workers == 0 { thread::available_parallelism().map_or(1, usize::from) } else { workers }
 }
 
 /// Reads an IP address and a port.
@@ -91,18 +81,9 @@ mod tests {
             (":8080", "write 127.0.0.1:8080, or 0.0.0.0:8080 for all of IPv4"),
             ("8080", "write 127.0.0.1:8080, or 0.0.0.0:8080 for all of IPv4"),
             ("localhost:8080", "write 127.0.0.1:8080 or [::1]:8080"),
-            (
-                "127.0.0.1",
-                "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
-            ),
-            (
-                "127.0.0.1:70000",
-                "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
-            ),
-            (
-                "http://a",
-                "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080",
-            ),
+            ("127.0.0.1", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
+            ("127.0.0.1:70000", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
+            ("http://a", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
         ] {
             assert_eq!(tcp_address(text).unwrap_err().remedy, remedy, "{text}");
         }

@@ -61,14 +61,11 @@ fn is_off(value: &DeValue<'_>) -> bool {
 /// The features, by place and key.
 #[rustfmt::skip]
 pub(super) const UNBUILT: &[Unbuilt] = &[
-    top("max_connections_per_client", When::On, "a limit of connections for each client address", NO_EFFECT),
     top("admin", When::Set, "the admin listener", NO_EFFECT),
 
     listener("address", When::Begins("unix:"), "listening on a Unix socket", DO_WITHOUT),
     listener("tls", When::Several, "several certificates, chosen by the server name", FIRST),
-    listener("trusted_proxies", When::On, "client addresses told by a trusted proxy", NO_EFFECT),
     listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),
-    listener("server_names", When::Set, "refusing hosts that are not served", NO_EFFECT),
 
     route("backend", When::Begins("tls:"), "TLS to a TCP backend", REFUSED),
     route("backend", When::Begins("unix:"), "backends on a Unix socket", REFUSED),
@@ -91,33 +88,15 @@ const FIRST: &str = "until then only the first is used";
 const REFUSED: &str = "until then requests for it are answered with an error";
 
 const fn top(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
-    Unbuilt {
-        place: Place::Top,
-        key,
-        when,
-        feature,
-        meanwhile,
-    }
+    Unbuilt { place: Place::Top, key, when, feature, meanwhile }
 }
 
 const fn listener(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
-    Unbuilt {
-        place: Place::Listener,
-        key,
-        when,
-        feature,
-        meanwhile,
-    }
+    Unbuilt { place: Place::Listener, key, when, feature, meanwhile }
 }
 
 const fn route(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
-    Unbuilt {
-        place: Place::Route,
-        key,
-        when,
-        feature,
-        meanwhile,
-    }
+    Unbuilt { place: Place::Route, key, when, feature, meanwhile }
 }
 
 #[cfg(test)]
@@ -148,11 +127,7 @@ mod tests {
             ("\"permessage-deflate\"", true),
             ("[\"::1\"]", true),
         ] {
-            assert_eq!(
-                row.asked_for_by(DeValue::parse(text).unwrap().get_ref()),
-                asked,
-                "{text}"
-            );
+            assert_eq!(row.asked_for_by(DeValue::parse(text).unwrap().get_ref()), asked, "{text}");
         }
     }
 
@@ -165,11 +140,7 @@ mod tests {
             (r#""tcp://tls:1""#, false),
             ("1", false),
         ] {
-            assert_eq!(
-                row.asked_for_by(DeValue::parse(text).unwrap().get_ref()),
-                asked,
-                "{text}"
-            );
+            assert_eq!(row.asked_for_by(DeValue::parse(text).unwrap().get_ref()), asked, "{text}");
         }
     }
 }

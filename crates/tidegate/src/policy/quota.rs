@@ -1,0 +1,107 @@
+//! How many connections one client address may have.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, Ipv6Addr};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// Counts the connections of each client address. An IPv6 client is its /64: the rest of the address is its own choice.
+///
+/// Memory is one entry for each address that has a connection. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Quota {
+    /// 0 is no limit.
+    max: usize,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// One connection's part of its client's quota, given back by dropping it.
+#[derive(Debug)]
+pub struct Share {
+    address: IpAddr,
+    counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
+}
+
+/// The client has as many connections as it may: 503.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("too many connections from this address")]
+pub struct QuotaExceeded;
+
+impl Quota {
+    /// At most `max` connections an address; 0 is no limit.
+    pub fn new(max: usize) -> Self {
+        Self { max, counts: Arc::default() }
+    }
+
+    /// Takes one connection's share; `None` where there is no limit.
+    ///
+    /// # Errors
+    /// The client has no share left.
+    pub fn take(&self, client: IpAddr) -> Result<Option<Share>, QuotaExceeded> {
+        if self.max == 0 {
+            return Ok(None);
+        }
+        let address = network(client);
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = counts.entry(address).or_default();
+        if *count >= self.max {
+            return Err(QuotaExceeded);
+        }
+        *count += 1;
+        Ok(Some(Share { address, counts: Arc::clone(&self.counts) }))
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(count) = counts.get_mut(&self.address) {
+            *count -= 1;
+            if *count == 0 {
+                counts.remove(&self.address);
+            }
+        }
+    }
+}
+
+fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn t243_one_above_the_limit_is_refused_and_others_are_not() {
+        let quota = Quota::new(2);
+        let first = quota.take(ip("192.0.2.1")).unwrap();
+        let _second = quota.take(ip("::ffff:192.0.2.1")).unwrap();
+        assert_eq!(quota.take(ip("192.0.2.1")).unwrap_err(), QuotaExceeded);
+        assert!(quota.take(ip("192.0.2.2")).is_ok());
+        drop(first);
+        assert!(quota.take(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn an_ipv6_client_is_its_64() {
+        let quota = Quota::new(1);
+        let _one = quota.take(ip("2001:db8::1")).unwrap();
+        assert!(quota.take(ip("2001:db8::2")).is_err());
+        assert!(quota.take(ip("2001:db8:0:1::1")).is_ok());
+    }
+
+    #[test]
+    fn nothing_is_kept_of_clients_that_left() {
+        let quota = Quota::new(1);
+        drop(quota.take(ip("192.0.2.1")).unwrap());
+        assert!(quota.counts.lock().unwrap().is_empty());
+        assert!(Quota::new(0).take(ip("192.0.2.1")).unwrap().is_none());
+    }
+}

@@ -1,0 +1,102 @@
+//! Bytes that a socket could not take yet.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::scratch::READ_BYTES_MAX;
+
+/// Bytes in a backlog above which nothing more is read for its socket. One read can exceed it, once.
+const BYTES_SOFT: usize = 64 << 10;
+
+/// Time without progress after which a backlog means that the peer has stalled.
+const STALL: Duration = Duration::from_secs(30);
+
+/// A queue of bytes, empty most of the time, and without memory then.
+#[derive(Debug, Default)]
+pub(super) struct Backlog {
+    bytes: Vec<u8>,
+    /// How many bytes at the front have gone.
+    gone: usize,
+    /// When it last became shorter, or came to be.
+    progress: Option<Instant>,
+}
+
+impl Backlog {
+    pub(super) fn is_empty(&self) -> bool {
+        self.pending().is_empty()
+    }
+
+    pub(super) fn pending(&self) -> &[u8] {
+        &self.bytes[self.gone..]
+    }
+
+    /// How many bytes may be read for it now; 0 is back-pressure.
+    pub(super) fn room(&self) -> usize {
+        match self.pending().len() {
+            0 => READ_BYTES_MAX,
+            pending => BYTES_SOFT.saturating_sub(pending),
+        }
+    }
+
+    pub(super) fn push(&mut self, bytes: &[u8], now: Instant) {
+        if self.is_empty() {
+            self.progress = Some(now);
+        }
+        self.bytes.drain(..self.gone);
+        self.gone = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// Notes that the socket has taken so many bytes more.
+    pub(super) fn consume(&mut self, bytes: usize, now: Instant) {
+        self.gone += bytes;
+        if bytes > 0 {
+            self.progress = Some(now);
+        }
+        if self.is_empty() {
+            *self = Self::default();
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// When the peer counts as stalled if nothing moves until then.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.progress.map(|progress| progress + STALL)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_backlog_that_is_topped_up_for_ever_does_not_grow() {
+        let now = crate::clock::now();
+        let mut backlog = Backlog::default();
+        backlog.push(&[0; BYTES_SOFT], now);
+        for _ in 0..1000 {
+            backlog.consume(4096, now);
+            backlog.push(&vec![0; backlog.room()], now);
+            assert_eq!(backlog.pending().len(), BYTES_SOFT);
+        }
+        assert!(backlog.bytes.capacity() <= 4 * BYTES_SOFT, "{}", backlog.bytes.capacity());
+        backlog.consume(BYTES_SOFT, now);
+        assert_eq!((backlog.bytes.capacity(), backlog.deadline()), (0, None), "empty means without memory");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_progress_moves_the_deadline() {
+        let start = crate::clock::now();
+        let mut backlog = Backlog::default();
+        backlog.push(b"ab", start);
+        backlog.push(b"cd", start + STALL / 2);
+        backlog.consume(0, start + STALL / 2);
+        assert_eq!(backlog.deadline(), Some(start + STALL));
+        backlog.consume(1, start + STALL / 2);
+        assert_eq!((backlog.deadline(), backlog.pending()), (Some(start + STALL / 2 + STALL), &b"bcd"[..]));
+    }
+}
