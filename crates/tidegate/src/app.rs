@@ -12,6 +12,7 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
+use crate::backend::trust::Trust;
 use crate::config::{Config, ListenAddress, Listener, ListenerTls};
 use crate::drain::Drain;
 use crate::listener::{Listening, Places, Served};
@@ -35,7 +36,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
     let drain = Drain::new(config.drain_rate);
     let quota = Quota::new(config.connections_per_client_max);
-    let service = Arc::new(Service::new(Table::new(config.routes), access_log.clone(), drain.clone(), quota));
+    let trust = Trust::load(&config.routes)?;
+    let table = Table::new(config.routes);
+    let service = Arc::new(Service::new(table, access_log.clone(), drain.clone(), quota, trust));
     let workers = Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
     let places = Places {
         connections: Arc::new(Semaphore::new(connections_max(config.connections_max))),

@@ -98,18 +98,26 @@ async fn upgrade(exchange: &Exchange, request: &Request, entry: &mut Entry) -> R
     if exchange.service.drain.is_started() {
         return Err(Refused::Draining);
     }
-    Ok(backend::connect(permit, request).await?)
+    Ok(backend::connect(permit, request, &exchange.service.trust).await?)
 }
 
 /// The way of every other request.
-async fn plain(exchange: &Exchange, request: &Request, entry: &mut Entry) -> Result<Response<Body>, Refused> {
+async fn plain(
+    exchange: &Exchange,
+    request: &Request,
+    body: Incoming,
+    entry: &mut Entry,
+) -> Result<Response<Body>, Refused> {
     let selected = exchange.service.table.select(Kind::Http, &request.host, &request.path)?;
     entry.on_route(&selected.route().name);
     match selected.backend() {
         Backend::File(root) => Ok(files::serve(root, path_in_files(&selected, request), request).await),
         Backend::Builtin => Ok(page::serve(request, &exchange.service)),
-        Backend::Http(_)
-        | Backend::Tcp(_)
+        Backend::Http(target) => {
+            let trust = &exchange.service.trust;
+            Ok(passed_on(backend::proxy::forward(&selected, target, request, body, trust).await?))
+        }
+        Backend::Tcp(_)
         | Backend::Tls(_)
         | Backend::Unix(_)
         | Backend::WebSocket(_)
@@ -135,15 +143,14 @@ impl Exchange {
         self.answering.store(true, Ordering::Relaxed);
         let since = clock::now();
         let (parts, body) = head.into_parts();
-        let has_body = !hyper::body::Body::is_end_stream(&body);
         let (mut response, is_last) = match self.read(parts) {
             Err(refused) => (self.refuse(&refused, self.unread(since)), true),
             Ok(request) if request.kind() == Kind::WebSocket => self.answer_upgrade(&request, since).await,
-            Ok(request) => (self.answer_plain(&request, since).await, false),
+            Ok(request) => (self.answer_plain(&request, body, since).await, false),
         };
         let is_switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if !is_switching && (is_last || has_body || self.service.drain.is_started()) {
-            // Bytes that nobody has looked at must not become the next request.
+        if !is_switching && (is_last || self.service.drain.is_started()) {
+            // What follows a refused upgrade may be frames, and must not become the next request.
             front::close_after(&mut response);
         }
         drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
@@ -184,9 +191,9 @@ impl Exchange {
         }
     }
 
-    async fn answer_plain(&self, request: &Request, since: Instant) -> Response<Body> {
+    async fn answer_plain(&self, request: &Request, body: Incoming, since: Instant) -> Response<Body> {
         let mut entry = self.entry(request, since);
-        match plain(self, request, &mut entry).await {
+        match plain(self, request, body, &mut entry).await {
             Ok(response) => {
                 entry.answered(response.status().as_u16(), None);
                 response
@@ -246,7 +253,7 @@ fn answer_101(link: &Link) -> Response<Body> {
     response
 }
 
-/// What a backend answered instead of 101, without the fields that concern its own connection.
+/// What a backend answered, without the fields that concern its own connection.
 fn passed_on(answer: Response<Incoming>) -> Response<Body> {
     let (parts, body) = answer.into_parts();
     let mut response = Response::new(body.map_err(Into::into).boxed_unsync());

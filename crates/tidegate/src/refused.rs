@@ -86,9 +86,11 @@ impl Refused {
                 ConnectError::ConnectTimeout | ConnectError::UpgradeTimeout => {
                     "the service behind this gateway did not answer in time"
                 }
-                ConnectError::Http(_) | ConnectError::Handshake(_) | ConnectError::Answered(_) => {
-                    "the service behind this gateway answered wrongly"
-                }
+                ConnectError::Tls(_)
+                | ConnectError::Http(_)
+                | ConnectError::Handshake(_)
+                | ConnectError::Unasked
+                | ConnectError::Answered(_) => "the service behind this gateway answered wrongly",
                 ConnectError::NotBuilt => {
                     "this route is configured for something that this version cannot do"
                 }

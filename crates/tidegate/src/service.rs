@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::access_log::AccessLog;
+use crate::backend::trust::Trust;
 use crate::clock;
 use crate::drain::Drain;
 use crate::policy::quota::Quota;
@@ -20,6 +21,8 @@ pub(crate) struct Service {
     pub(crate) access_log: AccessLog,
     /// The stop signal.
     pub(crate) drain: Drain,
+    /// Whom TLS to backends believes.
+    pub(crate) trust: Trust,
     /// How many connections one client may have.
     pub(crate) quota: Quota,
     connections: AtomicU64,
@@ -34,12 +37,13 @@ pub(crate) struct Open<'a>(&'a Service);
 
 impl Service {
     /// A service that starts now.
-    pub(crate) fn new(table: Table, access_log: AccessLog, drain: Drain, quota: Quota) -> Self {
+    pub(crate) fn new(table: Table, access_log: AccessLog, drain: Drain, quota: Quota, trust: Trust) -> Self {
         Self {
             table,
             access_log,
             drain,
             quota,
+            trust,
             connections: AtomicU64::new(0),
             websockets: AtomicU64::new(0),
             websockets_open: AtomicU64::new(0),

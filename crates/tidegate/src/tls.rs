@@ -5,12 +5,16 @@ use std::io::{self, BufReader};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use rustls::ServerConfig;
+use rustls::crypto::{self, CryptoProvider};
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::{ServerConfig, crypto};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::sign::CertifiedKey;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
+use webpki::EndEntityCert;
 
 use crate::config::{CertificateFiles, Listener, ListenerTls};
 use crate::io::Socket;
@@ -68,8 +72,7 @@ pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, Certi
         ListenerTls::Off => return Ok(None),
         ListenerTls::Required(files) | ListenerTls::Auto(files) => files,
     };
-    let first = files.first().expect("a checked listener with TLS has a certificate");
-    Ok(Some(TlsAcceptor::from(Arc::new(server_config(first)?))))
+    Ok(Some(TlsAcceptor::from(Arc::new(server_config(files)?))))
 }
 
 /// Takes the TLS handshake, within the listener's time. Plain connections pass through.
@@ -97,21 +100,53 @@ async fn begins_with_tls(socket: &TcpStream) -> io::Result<bool> {
     Ok(socket.peek(&mut first).await? == 1 && first == [HANDSHAKE_RECORD])
 }
 
-fn server_config(files: &CertificateFiles) -> Result<ServerConfig, CertificateError> {
+fn server_config(files: &[CertificateFiles]) -> Result<ServerConfig, CertificateError> {
+    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+    let certificates =
+        files.iter().map(|files| certified_key(files, &provider)).collect::<Result<Vec<_>, _>>()?;
+    let mut config = ServerConfig::builder_with_provider(provider)
+        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .expect("the provider's cipher suites serve TLS 1.2 and 1.3")
+        .with_no_client_auth()
+        .with_cert_resolver(Arc::new(Certificates(certificates)));
+    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    Ok(config)
+}
+
+/// A chain with its key, which is known to belong to it.
+fn certified_key(
+    files: &CertificateFiles,
+    provider: &CryptoProvider,
+) -> Result<Arc<CertifiedKey>, CertificateError> {
     let chain = read_chain(&files.cert)?;
     let key = PrivateKeyDer::from_pem_reader(open(&files.key)?)
         .map_err(|error| CertificateError::Malformed { path: files.key.clone(), error })?;
     let unusable =
         |error| CertificateError::Unusable { cert: files.cert.clone(), key: files.key.clone(), error };
-    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
-    let mut config = ServerConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(unusable)?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
-        .map_err(unusable)?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(config)
+    CertifiedKey::from_der(chain, key, provider).map(Arc::new).map_err(unusable)
+}
+
+/// The certificates of a listener, in the order of the file; never empty.
+#[derive(Debug)]
+struct Certificates(Vec<Arc<CertifiedKey>>);
+
+impl ResolvesServerCert for Certificates {
+    /// The first one that is valid for the name that the client asks for, else the first of all: the client can judge
+    /// it better than an alert.
+    fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
+        let asked = hello.server_name().and_then(|name| ServerName::try_from(name).ok());
+        let fitting =
+            asked.and_then(|name| self.0.iter().find(|certificate| is_valid_for(certificate, &name)));
+        fitting.or(self.0.first()).cloned()
+    }
+}
+
+fn is_valid_for(certificate: &CertifiedKey, name: &ServerName<'_>) -> bool {
+    certificate
+        .end_entity_cert()
+        .ok()
+        .and_then(|der| EndEntityCert::try_from(der).ok())
+        .is_some_and(|certificate| certificate.verify_is_valid_for_subject_name(name).is_ok())
 }
 
 fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {

@@ -135,22 +135,15 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     let folder = format!("{}/", data("").display()).replace("//", "/");
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
     every-key.toml:7:9: warning: admin: accepted, but not built yet: the admin listener; until then it has no effect
-    every-key.toml:14:7: warning: listener "[::1]:443": tls: accepted, but not built yet: several certificates, chosen by the server name; until then only the first is used
     every-key.toml:19:18: warning: listener "[::1]:443": proxy_protocol: accepted, but not built yet: the PROXY protocol on the way in; until then it has no effect
     every-key.toml:32:11: warning: listener "unix:/run/tidegate.sock": address: accepted, but not built yet: listening on a Unix socket; do without it in this version
-    every-key.toml:38:11: warning: route "raw": backend: accepted, but not built yet: TLS to a TCP backend; until then requests for it are answered with an error
-    every-key.toml:38:11: warning: route "raw": backend: accepted, but not built yet: backends on a Unix socket; until then requests for it are answered with an error
     every-key.toml:38:11: warning: route "raw": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
-    every-key.toml:39:15: warning: route "raw": backend_tls: accepted, but not built yet: settings for TLS to a backend; until then it has no effect
     every-key.toml:45:10: warning: route "raw": legacy: accepted, but not built yet: hybi-00 clients; until then it has no effect
     every-key.toml:49:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
     every-key.toml:55:15: warning: route "raw": compression: accepted, but not built yet: compression by the gateway; until then it has no effect
     every-key.toml:56:14: warning: route "raw": send_proxy: accepted, but not built yet: the PROXY protocol on the way out; until then it has no effect
     every-key.toml:57:11: warning: route "raw": listing: accepted, but not built yet: directory listings; until then it has no effect
-    every-key.toml:61:11: warning: route "~/app[0-9]+": backend: accepted, but not built yet: TLS to a WebSocket backend; until then requests for it are answered with an error
     every-key.toml:62:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
-    every-key.toml:66:11: warning: route "/http/*": backend: accepted, but not built yet: HTTP backends; until then requests for it are answered with an error
-    every-key.toml:66:11: warning: route "/http/*": backend: accepted, but not built yet: HTTP backends over TLS; until then requests for it are answered with an error
     every-key.toml:66:11: warning: route "/http/*": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
     every-key.toml:79:11: warning: route "/handoff": backend: accepted, but not built yet: handing connections to another process; until then requests for it are answered with an error
     "#);
@@ -174,13 +167,13 @@ fn the_command_line_stands_on_top_of_the_file() {
 
 #[test]
 fn features_asked_for_by_a_flag_are_warned_about_as_in_a_file() {
-    let routes = vec!["/a=tls://redis.example.com:6380".to_owned()];
+    let routes = vec!["/a=handoff:/run/app.sock".to_owned()];
     let checked = from_routes(&Overrides { routes, ..Overrides::default() });
     assert!(checked.config.is_some());
     assert_eq!(
         lines(&checked),
-        "--route \"/a=tls://redis.example.com:6380\": warning: route \"/a\": backend: accepted, but not built yet: \
-         TLS to a TCP backend; until then requests for it are answered with an error\n"
+        "--route \"/a=handoff:/run/app.sock\": warning: route \"/a\": backend: accepted, but not built yet: \
+         handing connections to another process; until then requests for it are answered with an error\n"
     );
 }
 

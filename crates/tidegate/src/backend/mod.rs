@@ -1,6 +1,8 @@
 //! Connecting the backend of a route, before the client is told yes.
 
-mod tcp;
+mod dial;
+pub mod proxy;
+pub mod trust;
 mod upgrade;
 
 use std::io;
@@ -12,6 +14,7 @@ use hyper::body::Incoming;
 use tidegate_proto::Reserved;
 use tidegate_proto::handshake::{Extensions, ResponseViolation, Subprotocol};
 
+use self::trust::Trust;
 use crate::config::Backend;
 use crate::io::Socket;
 use crate::policy::{Permit, SubprotocolChoice};
@@ -63,6 +66,9 @@ pub enum ConnectError {
     /// Out of descriptors, ports or memory: ours is the fault, 503.
     #[error("no resources for a backend connection: {0}")]
     Exhausted(#[source] io::Error),
+    /// No TLS with it: another certificate than is trusted, another name, no TLS at all: 502.
+    #[error("no TLS with the backend: {0}")]
+    Tls(#[source] io::Error),
     /// Not connected within `connect_timeout`: 504.
     #[error("backend did not take the connection in time")]
     ConnectTimeout,
@@ -75,6 +81,9 @@ pub enum ConnectError {
     /// It answered 101, but not to what was asked: 502.
     #[error("backend answered the handshake wrongly: {0}")]
     Handshake(#[source] ResponseViolation),
+    /// It answered 101 to a request that was no upgrade: 502.
+    #[error("backend switched protocols unasked")]
+    Unasked,
     /// It answered with something else than 101, which the client gets.
     #[error("backend answered {}", .0.status())]
     Answered(Box<Response<Incoming>>),
@@ -87,12 +96,27 @@ impl ConnectError {
     /// The status that the client is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Unreachable(_) | Self::Http(_) | Self::Handshake(_) => StatusCode::BAD_GATEWAY,
+            Self::Unreachable(_) | Self::Tls(_) | Self::Http(_) | Self::Handshake(_) | Self::Unasked => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::Exhausted(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::UpgradeTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Answered(response) => response.status(),
             Self::NotBuilt => StatusCode::NOT_IMPLEMENTED,
         }
+    }
+}
+
+impl From<io::Error> for ConnectError {
+    /// Of connecting: whose fault it is decides the status.
+    fn from(error: io::Error) -> Self {
+        const EMFILE: i32 = 24;
+        const ENFILE: i32 = 23;
+        const ENOBUFS: i32 = 105;
+        const EADDRNOTAVAIL: i32 = 99;
+        let exhausted = error.kind() == io::ErrorKind::OutOfMemory
+            || matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | EADDRNOTAVAIL));
+        if exhausted { Self::Exhausted(error) } else { Self::Unreachable(error) }
     }
 }
 
@@ -122,39 +146,39 @@ impl Link {
 /// Whoever has a [`Permit`] can connect:
 ///
 /// ```
-/// # use tidegate::{backend, policy::Permit, request::Request, route::Selected};
-/// async fn connect(permit: Permit, request: &Request) -> bool {
-///     backend::connect(permit, request).await.is_ok()
+/// # use tidegate::{backend::{self, trust::Trust}, policy::Permit, request::Request, route::Selected};
+/// async fn connect(permit: Permit, request: &Request, trust: &Trust) -> bool {
+///     backend::connect(permit, request, trust).await.is_ok()
 /// }
 /// ```
 ///
 /// a route that was selected is not enough, it does not build:
 ///
 /// ```compile_fail
-/// # use tidegate::{backend, policy::Permit, request::Request, route::Selected};
-/// async fn connect(permit: Selected, request: &Request) -> bool {
-///     backend::connect(permit, request).await.is_ok()
+/// # use tidegate::{backend::{self, trust::Trust}, policy::Permit, request::Request, route::Selected};
+/// async fn connect(permit: Selected, request: &Request, trust: &Trust) -> bool {
+///     backend::connect(permit, request, trust).await.is_ok()
 /// }
 /// ```
-pub async fn connect(permit: Permit, request: &Request) -> Result<Link, ConnectError> {
+pub async fn connect(permit: Permit, request: &Request, trust: &Trust) -> Result<Link, ConnectError> {
     let route = permit.route();
+    let budget = route.connect_timeout;
     let (far, agreed) = match permit.selected().backend() {
         Backend::Echo => (FarSide::Echo, settled(&permit)),
         Backend::Tcp(authority) => {
-            let socket = tcp::connect(authority, route.connect_timeout).await?;
-            (FarSide::Tcp(socket), settled(&permit))
+            (FarSide::Tcp(dial::tcp(authority, None, budget).await?), settled(&permit))
         }
-        Backend::WebSocket(target) if !target.tls => {
-            let socket = tcp::connect(&target.authority, route.connect_timeout).await?;
+        Backend::Tls(authority) => {
+            let trusted = Some(trust.of(route));
+            (FarSide::Tcp(dial::tcp(authority, trusted, budget).await?), settled(&permit))
+        }
+        Backend::Unix(path) => (FarSide::Tcp(dial::unix(path, budget).await?), settled(&permit)),
+        Backend::WebSocket(target) | Backend::Http(target) => {
+            let trusted = target.tls.then(|| trust.of(route));
+            let socket = dial::tcp(&target.authority, trusted, budget).await?;
             upgrade::upgrade(socket, target, &permit, request).await?
         }
-        Backend::WebSocket(_)
-        | Backend::Http(_)
-        | Backend::Tls(_)
-        | Backend::Unix(_)
-        | Backend::Handoff(_)
-        | Backend::File(_)
-        | Backend::Builtin => return Err(ConnectError::NotBuilt),
+        Backend::Handoff(_) | Backend::File(_) | Backend::Builtin => return Err(ConnectError::NotBuilt),
     };
     Ok(Link { permit, agreed, far })
 }

@@ -16,6 +16,7 @@ use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;
 use crate::policy::{Permit, SubprotocolChoice};
 use crate::request::{Fields, Request};
+use crate::route::Selected;
 
 /// Bytes of the longest response head.
 const HEAD_BYTES_MAX: usize = 64 << 10;
@@ -93,16 +94,16 @@ fn request_head(
     let mut head = http::Request::new(Empty::new());
     *head.method_mut() = Method::GET;
     *head.version_mut() = Version::HTTP_11;
-    *head.uri_mut() = target_uri(target, permit, request);
+    *head.uri_mut() = target_uri(target, permit.selected(), request);
     *head.headers_mut() = fields;
     head
 }
 
 /// Path and query for the backend: unchanged, or with the base in place of the route's prefix.
-fn target_uri(target: &HttpTarget, permit: &Permit, request: &Request) -> Uri {
+pub(super) fn target_uri(target: &HttpTarget, selected: &Selected, request: &Request) -> Uri {
     let path = match &target.base {
         None => request.path.clone(),
-        Some(base) => format!("{base}{}", permit.selected().below_prefix(&request.path)),
+        Some(base) => format!("{base}{}", selected.below_prefix(&request.path)),
     };
     let path = if path.is_empty() { "/" } else { path.as_str() };
     let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
@@ -111,10 +112,14 @@ fn target_uri(target: &HttpTarget, permit: &Permit, request: &Request) -> Uri {
 
 /// Sends the request and waits for the final response head. The connection lives on in a task of its own until the
 /// upgrade, or until the body of another answer is read; dropping the response ends it.
-async fn exchange(
+pub(super) async fn exchange<B>(
     socket: Socket,
-    head: http::Request<Empty<Bytes>>,
-) -> hyper::Result<http::Response<Incoming>> {
+    head: http::Request<B>,
+) -> hyper::Result<http::Response<Incoming>>
+where
+    B: hyper::body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
+{
     let (mut sender, connection) = http1::Builder::new()
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(FIELDS_MAX)

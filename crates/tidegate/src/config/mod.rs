@@ -145,12 +145,31 @@ pub struct Route {
     pub connect_timeout: Duration,
     /// Time for a `ws://` or `http://` backend to answer the request head, before 504. Default 10 s.
     pub upgrade_timeout: Duration,
+    /// Whom TLS to the backend believes.
+    pub backend_tls: BackendTls,
     /// The gateway itself compresses with permessage-deflate. Default false.
     pub compression: bool,
     /// PROXY header sent to the backend.
     pub send_proxy: Option<ProxyVersion>,
     /// Directory listings of `file:`. Default false.
     pub listing: bool,
+}
+
+/// `backend_tls = { … }` of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendTls {
+    /// The certificate authorities, PEM. Default: the system's.
+    pub ca: Option<PathBuf>,
+    /// Whether the backend's certificate is verified at all. Default true.
+    pub verify: bool,
+    /// The name that its certificate must have. Default: its host.
+    pub server_name: Option<String>,
+}
+
+impl Default for BackendTls {
+    fn default() -> Self {
+        Self { ca: None, verify: true, server_name: None }
+    }
 }
 
 /// `host = …` of a route: lower-case, without a port.
@@ -281,6 +300,19 @@ pub enum ProxyVersion {
     V1,
     /// The binary form.
     V2,
+}
+
+impl Backend {
+    /// Whether the connection to it is TLS.
+    pub const fn is_tls(&self) -> bool {
+        match self {
+            Self::Tls(_) => true,
+            Self::WebSocket(target) | Self::Http(target) => target.tls,
+            Self::Tcp(_) | Self::Unix(_) | Self::File(_) | Self::Echo | Self::Handoff(_) | Self::Builtin => {
+                false
+            }
+        }
+    }
 }
 
 impl fmt::Display for ListenAddress {

@@ -7,7 +7,9 @@ use super::report::Spot;
 use super::section::Section;
 use super::{backend, files, origin, pattern};
 use crate::config::diagnostic::{Fault, quoted};
-use crate::config::{Backend, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols};
+use crate::config::{
+    Backend, BackendTls, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
+};
 
 /// What became of one `[[route]]`.
 pub(super) struct Draft {
@@ -106,19 +108,23 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
             .unwrap_or(false),
         send_proxy: section.word("send_proxy", &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)]),
         listing: section.flag("listing"),
+        backend_tls: backend_tls(section),
     }
 }
 
-/// Keys that have no place in `Route` until their features are built; what is wrong with them is told today.
+/// What is checked although nothing is built that uses it.
 fn read_unused(section: &mut Section<'_, '_>) {
     let _: Duration = section.duration("max_age");
-    if let Some(found) = section.find("backend_tls") {
-        section.nested("backend_tls", Place::BackendTls, &found, |section| {
-            section.text("ca", files::readable);
-            section.flag("verify");
-            section.text("server_name", |text, _| pattern::server_name(text));
-        });
-    }
+}
+
+fn backend_tls(section: &mut Section<'_, '_>) -> BackendTls {
+    let Some(found) = section.find("backend_tls") else { return BackendTls::default() };
+    let read = section.nested("backend_tls", Place::BackendTls, &found, |section| BackendTls {
+        ca: section.text("ca", files::readable),
+        verify: section.flag("verify"),
+        server_name: section.text("server_name", |text, _| pattern::server_name(text)),
+    });
+    read.unwrap_or_default()
 }
 
 fn origins(section: &mut Section<'_, '_>) -> OriginPolicy {

@@ -64,17 +64,10 @@ pub(super) const UNBUILT: &[Unbuilt] = &[
     top("admin", When::Set, "the admin listener", NO_EFFECT),
 
     listener("address", When::Begins("unix:"), "listening on a Unix socket", DO_WITHOUT),
-    listener("tls", When::Several, "several certificates, chosen by the server name", FIRST),
     listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),
 
-    route("backend", When::Begins("tls:"), "TLS to a TCP backend", REFUSED),
-    route("backend", When::Begins("unix:"), "backends on a Unix socket", REFUSED),
-    route("backend", When::Begins("wss:"), "TLS to a WebSocket backend", REFUSED),
-    route("backend", When::Begins("http:"), "HTTP backends", REFUSED),
-    route("backend", When::Begins("https:"), "HTTP backends over TLS", REFUSED),
     route("backend", When::Begins("handoff:"), "handing connections to another process", REFUSED),
     route("backend", When::Several, "balancing over several backends", FIRST),
-    route("backend_tls", When::Set, "settings for TLS to a backend", NO_EFFECT),
     route("legacy", When::Set, "hybi-00 clients", NO_EFFECT),
     route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
     route("compression", When::On, "compression by the gateway", NO_EFFECT),

@@ -1,0 +1,123 @@
+//! A connection to a backend: every address of its name, TLS where it is asked for, one time budget for all of it.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use rustls::pki_types::ServerName;
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::ConnectError;
+use super::trust::Trusted;
+use crate::config::Authority;
+use crate::io::{Socket, tune};
+
+/// How long one address has for itself before the next is tried beside it (RFC 8305 §5).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// Connects over TCP, and over TLS where `trusted` says whom to believe.
+pub(super) async fn tcp(
+    authority: &Authority,
+    trusted: Option<&Trusted>,
+    budget: Duration,
+) -> Result<Socket, ConnectError> {
+    let connect = async {
+        let socket = first_of(addresses(authority).await?).await?;
+        tune(&socket);
+        match trusted {
+            None => Ok(Socket::Plain(socket)),
+            Some(trusted) => secure(socket, authority, trusted).await,
+        }
+    };
+    timeout(budget, connect).await.unwrap_or(Err(ConnectError::ConnectTimeout))
+}
+
+/// Connects to a Unix socket.
+pub(super) async fn unix(path: &Path, budget: Duration) -> Result<Socket, ConnectError> {
+    match timeout(budget, UnixStream::connect(path)).await {
+        Ok(connected) => Ok(Socket::Unix(connected?)),
+        Err(_elapsed) => Err(ConnectError::ConnectTimeout),
+    }
+}
+
+async fn secure(socket: TcpStream, authority: &Authority, trusted: &Trusted) -> Result<Socket, ConnectError> {
+    let name = trusted.server_name.as_ref().unwrap_or(&authority.host);
+    let name =
+        ServerName::try_from(name.clone()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
+    let stream = trusted.connector.connect(name, socket).await.map_err(ConnectError::Tls)?;
+    Ok(Socket::Tls(Box::new(stream.into())))
+}
+
+/// The name is resolved anew for each connection, and off this thread.
+async fn addresses(authority: &Authority) -> io::Result<Vec<SocketAddr>> {
+    Ok(interleaved(lookup_host((authority.host.as_str(), authority.port)).await?.collect()))
+}
+
+/// The two families in turn, the resolver's first choice first (RFC 8305 §4).
+fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut second = second.into_iter();
+    let mut order: Vec<_> =
+        first.into_iter().flat_map(|address| [Some(address), second.next()]).flatten().collect();
+    order.extend(second);
+    order
+}
+
+/// The first address that takes the connection: each has a head start over the next.
+async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    if let [only] = addresses[..] {
+        return TcpStream::connect(only).await;
+    }
+    let mut waiting = addresses.into_iter();
+    let mut attempts = JoinSet::new();
+    let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+    loop {
+        match waiting.next() {
+            Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
+            None if attempts.is_empty() => return Err(last),
+            None => {}
+        }
+        tokio::select! {
+            Some(attempt) = attempts.join_next() => match attempt {
+                Ok(Ok(socket)) => return Ok(socket),
+                Ok(Err(error)) => last = error,
+                Err(join_error) => last = join_error.into(),
+            },
+            () = sleep(STAGGER), if waiting.len() > 0 => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn addresses(texts: &[&str]) -> Vec<SocketAddr> {
+        texts.iter().map(|text| text.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn families_take_turns() {
+        let order = interleaved(addresses(&["[::1]:1", "[::2]:1", "[::3]:1", "127.0.0.1:1"]));
+        assert_eq!(order, addresses(&["[::1]:1", "127.0.0.1:1", "[::2]:1", "[::3]:1"]));
+        let order = interleaved(addresses(&["127.0.0.1:1", "[::1]:1", "[::2]:1"]));
+        assert_eq!(order, addresses(&["127.0.0.1:1", "[::1]:1", "[::2]:1"]));
+    }
+
+    #[tokio::test]
+    async fn a_dead_address_does_not_keep_a_live_one_from_being_tried() {
+        let live = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let dead = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let dead_address = dead.local_addr().unwrap();
+        drop(dead);
+        let socket = first_of(vec![dead_address, live.local_addr().unwrap()]).await.unwrap();
+        assert_eq!(socket.peer_addr().unwrap(), live.local_addr().unwrap());
+        let refused = first_of(vec![dead_address, dead_address]).await.unwrap_err();
+        assert_eq!(refused.kind(), io::ErrorKind::ConnectionRefused);
+    }
+}
