@@ -111,7 +111,11 @@ async fn plain(
     let selected = exchange.service.table.select(Kind::Http, &request.host, &request.path)?;
     entry.on_route(&selected.route().name);
     match selected.backend() {
-        Backend::File(root) => Ok(files::serve(root, path_in_files(&selected, request), request).await),
+        Backend::File(root) => {
+            let path = path_in_files(&selected, request);
+            let prefix = request.path.strip_suffix(path).unwrap_or("");
+            Ok(files::serve(root, prefix, path, request).await)
+        }
         Backend::Builtin => Ok(page::serve(request, &exchange.service)),
         Backend::Http(target) => {
             let trust = &exchange.service.trust;

@@ -55,6 +55,7 @@ pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
     let stays = |name: &HeaderName| {
         HOP_BY_HOP.contains(name)
             || HANDSHAKE.contains(&name.as_str())
+            || is_look_alike(name.as_str())
             || nominated.iter().any(|nominated| nominated.eq_ignore_ascii_case(name.as_str()))
     };
     fields
@@ -62,6 +63,15 @@ pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
         .filter(|(name, _)| !stays(name))
         .map(|(name, value)| (name.clone(), value.clone()))
         .collect()
+}
+
+/// Behind CGI and its like `X_Forwarded_For` and `X-Forwarded-For` are one name: a client must not speak through the
+/// first where the second is ours to write.
+fn is_look_alike(name: &str) -> bool {
+    name.contains('_') && {
+        let name = name.replace('_', "-");
+        FORWARDING.contains(&name.as_str()) || HANDSHAKE.contains(&name.as_str())
+    }
 }
 
 /// The fields of a plain response that go on: as [`end_to_end`], but the body keeps its length.
@@ -113,6 +123,7 @@ mod tests {
             ("te", "trailers"),
             ("x-secret", "1"),
             ("sec-websocket-key", "x"),
+            ("x_forwarded_for", "1.2.3.4"),
             ("cookie", "a=1"),
             ("cookie", "b=2"),
             ("authorization", "Basic x"),

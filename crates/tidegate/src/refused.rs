@@ -44,7 +44,11 @@ impl Refused {
         match self {
             Self::BadRequest(BadRequest::TargetTooLong) => StatusCode::URI_TOO_LONG,
             Self::BadRequest(BadRequest::Method) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::BadRequest(BadRequest::Host(_) | BadRequest::Path(_)) => StatusCode::BAD_REQUEST,
+            Self::BadRequest(BadRequest::UnknownMethod) => StatusCode::NOT_IMPLEMENTED,
+            Self::BadRequest(BadRequest::Expectation) => StatusCode::EXPECTATION_FAILED,
+            Self::BadRequest(
+                BadRequest::Host(_) | BadRequest::Path(_) | BadRequest::Framing | BadRequest::Nominated,
+            ) => StatusCode::BAD_REQUEST,
             Self::Handshake(refusal) => {
                 StatusCode::from_u16(refusal.status()).expect("the protocol crate answers with real statuses")
             }

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use http::header::{HeaderMap, HeaderValue};
+use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
 use ipnet::IpNet;
 use tidegate_proto::handshake::{
@@ -63,9 +63,21 @@ pub enum BadRequest {
     /// 400.
     #[error("{0}")]
     Path(#[from] BadPath),
-    /// 405: `CONNECT`, `TRACE` and targets that are no path.
+    /// 405: `CONNECT` and `TRACE`.
     #[error("this method is not served")]
     Method,
+    /// 501: no method that anybody has registered looks like this.
+    #[error("this is no request method")]
+    UnknownMethod,
+    /// 400: a body that two parties could see ending in two places (RFC 9112 §6.1).
+    #[error("the end of the request's body is not certain")]
+    Framing,
+    /// 400: `Connection` names a field that every hop needs.
+    #[error("the Connection field names a field that cannot be removed")]
+    Nominated,
+    /// 417: an expectation that cannot be met; for an upgrade, any.
+    #[error("the Expect field asks for what cannot be done")]
+    Expectation,
 }
 
 impl Request {
@@ -81,9 +93,9 @@ impl Request {
         if target_len(&head.uri) > TARGET_BYTES_MAX {
             return Err(BadRequest::TargetTooLong);
         }
-        if matches!(head.method, Method::CONNECT | Method::TRACE) {
-            return Err(BadRequest::Method);
-        }
+        check_method(&head.method)?;
+        check_framing(&head)?;
+        check_nominated(&head.headers)?;
         let fields = Fields(&head.headers);
         let named = match Authority::from_headers(&fields) {
             // HTTP/1.0 has no Host field.
@@ -100,7 +112,7 @@ impl Request {
             "" | "*" => "/".to_owned(),
             raw => canonical_path(raw)?,
         };
-        Ok(Self {
+        let request = Self {
             authority: asked.map(written).unwrap_or_default(),
             host: asked.map(|asked| asked.host().to_ascii_lowercase()).unwrap_or_default(),
             port: asked.and_then(|asked| asked.port()),
@@ -112,7 +124,21 @@ impl Request {
             peer: arrival.client,
             local_port: arrival.local.port(),
             fields: head.headers,
-        })
+        };
+        request.check_expectation()?;
+        Ok(request)
+    }
+
+    /// Only a plain request may want to be told to go on: hyper does that. What comes before a 101 must not.
+    fn check_expectation(&self) -> Result<(), BadRequest> {
+        let expectations: Vec<_> = self.fields.get_all(http::header::EXPECT).iter().collect();
+        match expectations[..] {
+            [] => Ok(()),
+            [only] if self.kind() == Kind::Http && only.as_bytes().eq_ignore_ascii_case(b"100-continue") => {
+                Ok(())
+            }
+            _ => Err(BadRequest::Expectation),
+        }
     }
 
     /// What is asked for: a WebSocket where the Upgrade field names it, whatever else may be wrong with the request.
@@ -156,6 +182,43 @@ impl Request {
             port: self.port.unwrap_or(default),
         }
     }
+}
+
+/// Methods are upper-case (RFC 9110 §9.1), and the longest registered one has 17 letters.
+fn check_method(method: &Method) -> Result<(), BadRequest> {
+    const METHOD_BYTES_MAX: usize = 32;
+    let name = method.as_str();
+    let plausible =
+        name.len() <= METHOD_BYTES_MAX && name.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+    match *method {
+        Method::CONNECT | Method::TRACE => Err(BadRequest::Method),
+        _ if plausible => Ok(()),
+        _ => Err(BadRequest::UnknownMethod),
+    }
+}
+
+/// Stricter than the HTTP library, which takes any list of codings that ends in `chunked`, and a body without an end.
+fn check_framing(head: &http::request::Parts) -> Result<(), BadRequest> {
+    let codings: Vec<_> = head.headers.get_all(http::header::TRANSFER_ENCODING).iter().collect();
+    let coded = match codings[..] {
+        [] => true,
+        [only] => only.as_bytes().eq_ignore_ascii_case(b"chunked"),
+        _ => false,
+    };
+    let old = head.version < Version::HTTP_11;
+    let wants_body = matches!(head.method, Method::POST | Method::PUT | Method::PATCH);
+    let endless = old && wants_body && !head.headers.contains_key(http::header::CONTENT_LENGTH);
+    if coded && !endless { Ok(()) } else { Err(BadRequest::Framing) }
+}
+
+/// A client that has these removed on the way wants the next hop to see another request than we do.
+fn check_nominated(fields: &HeaderMap) -> Result<(), BadRequest> {
+    let lists = fields.get_all(CONNECTION).iter().filter_map(|list| list.to_str().ok());
+    let needed = |name: &str| {
+        let name = name.trim().to_ascii_lowercase();
+        matches!(name.as_str(), "host" | "authorization") || name.starts_with("sec-websocket-")
+    };
+    if lists.flat_map(|list| list.split(',')).any(needed) { Err(BadRequest::Nominated) } else { Ok(()) }
 }
 
 fn written(authority: Authority<'_>) -> String {

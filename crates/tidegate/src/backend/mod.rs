@@ -96,6 +96,7 @@ impl ConnectError {
     /// The status that the client is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::Http(error) if error.is_user() || error.is_body_write_aborted() => StatusCode::BAD_REQUEST,
             Self::Unreachable(_) | Self::Tls(_) | Self::Http(_) | Self::Handshake(_) | Self::Unasked => {
                 StatusCode::BAD_GATEWAY
             }
