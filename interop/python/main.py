@@ -1,6 +1,6 @@
-"""main.py GATEWAY FOLDER NODE_FOLDER [TEXT]: runs every check, or those of the Python client with TEXT in their name (and the
-shutdown, which ends every run).
+"""main.py GATEWAY FOLDER NODE_FOLDER [TEXT]: runs every check.
 
+With TEXT only those of the Python client with it in their name, and the shutdown, which ends every run.
 FOLDER is for what this run writes, NODE_FOLDER has the node part.
 
 The last line is "N passed, N failed, N skipped"; exit status 0 only if nothing failed.

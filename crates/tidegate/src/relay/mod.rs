@@ -5,7 +5,7 @@
 //! only while a socket cannot take its bytes, and reads nothing for that socket meanwhile.
 //!
 //! `tcp`, `websocket` and `echo` each hold the two directions of one kind of far side. How connections end is here, in
-//! [`Relay::end`] and [`Relay::settle`], and is the same for all.
+//! `Relay::end` and `Relay::settle`, and is the same for all.
 
 mod backlog;
 mod echo;
@@ -327,8 +327,8 @@ impl Relay {
         }
         if let Some(backend) = self.far.websocket_mut() {
             match cause {
-                // An abnormal end is passed on as one: no Close, but what the client has said is.
-                End::ClientEnded => backend.leg.finish(Patience::Until(now + endpoint::LINGER)),
+                // An abnormal end is passed on, or answered, as one: no Close, but what the client has said is sent.
+                End::ClientEnded | End::BackendLost => backend.leg.finish(Patience::Until(now + endpoint::LINGER)),
                 End::ClientLost => backend.leg.abort(),
                 End::ClientClosed(_)
                 | End::ClientViolation(_)
@@ -337,7 +337,6 @@ impl Relay {
                 | End::PingUnanswered
                 | End::BackendClosed(_)
                 | End::BackendEnded
-                | End::BackendLost
                 | End::BackendViolation(_)
                 | End::BackendNotText
                 | End::BackendStalled
