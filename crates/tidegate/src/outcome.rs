@@ -13,6 +13,10 @@ pub enum End {
     ClientLost,
     /// The client broke the protocol or a limit.
     ClientViolation(Violation),
+    /// The client sent more control frames than it may.
+    ClientFlood,
+    /// The client began a message and did not go on with it.
+    MessageUnfinished,
     /// The client took nothing for too long.
     ClientStalled,
     /// The client sent nothing for `idle_timeout`.
@@ -59,6 +63,7 @@ impl End {
             Self::BackendViolation(_) => Some(CloseCode::BAD_GATEWAY),
             Self::BackendNotText => Some(CloseCode::INVALID_PAYLOAD),
             Self::BackendStalled => Some(CloseCode::TRY_AGAIN_LATER),
+            Self::ClientFlood | Self::MessageUnfinished => Some(CloseCode::POLICY_VIOLATION),
             Self::Idle | Self::Drained => Some(CloseCode::GOING_AWAY),
         }
     }
@@ -77,6 +82,8 @@ impl End {
             | Self::BackendStalled => None,
             Self::BackendViolation(_) => Some(CloseCode::PROTOCOL_ERROR),
             Self::ClientViolation(_)
+            | Self::ClientFlood
+            | Self::MessageUnfinished
             | Self::ClientStalled
             | Self::Idle
             | Self::PingUnanswered
@@ -90,6 +97,8 @@ impl End {
             Self::ClientClosed(_) | Self::ClientEnded | Self::ClientLost => Party::Client,
             Self::BackendClosed(_) | Self::BackendEnded | Self::BackendLost => Party::Backend,
             Self::ClientViolation(_)
+            | Self::ClientFlood
+            | Self::MessageUnfinished
             | Self::ClientStalled
             | Self::Idle
             | Self::PingUnanswered
@@ -107,6 +116,8 @@ impl End {
             Self::ClientClosed(code) | Self::BackendClosed(code) => code.map_or(1005, CloseCode::get),
             Self::ClientEnded | Self::ClientLost | Self::ClientStalled => 1006,
             Self::ClientViolation(_)
+            | Self::ClientFlood
+            | Self::MessageUnfinished
             | Self::Idle
             | Self::PingUnanswered
             | Self::BackendEnded
@@ -126,6 +137,8 @@ impl End {
             Self::ClientLost => "client_lost",
             Self::ClientViolation(_) => "client_violation",
             Self::ClientStalled => "client_stalled",
+            Self::ClientFlood => "client_flood",
+            Self::MessageUnfinished => "message_unfinished",
             Self::Idle => "idle",
             Self::PingUnanswered => "ping_unanswered",
             Self::BackendClosed(_) => "backend_closed",
@@ -145,6 +158,8 @@ impl End {
             Self::ClientClosed(_)
             | Self::ClientEnded
             | Self::ClientLost
+            | Self::ClientFlood
+            | Self::MessageUnfinished
             | Self::ClientStalled
             | Self::Idle
             | Self::PingUnanswered

@@ -66,7 +66,7 @@ impl Relay {
                 // It is shorter than the frame that it answers, which was masked.
                 Answer::Control(frame) => append(scratch, &mut answer, frame.as_slice()),
             }
-            if self.client.closing.received() {
+            if !self.client.is_readable() {
                 break Ok(());
             }
         };
@@ -88,6 +88,9 @@ impl Relay {
             return Answer::Nothing;
         }
         self.keepalive.heard(now);
+        if matches!(event, Event::Ping(_) | Event::Pong(_)) {
+            self.control_frames(1, now);
+        }
         match event {
             Event::Data { message, payload, ends_message, .. } => {
                 let messages = u64::from(ends_message);

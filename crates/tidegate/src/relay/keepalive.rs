@@ -58,6 +58,10 @@ impl Keepalive {
         self.heard = now;
     }
 
+    pub(super) const fn last_heard(&self) -> Instant {
+        self.heard
+    }
+
     /// A ping was handed to the socket: from now on it can be answered.
     pub(super) fn pinged(&mut self, now: Instant) {
         self.unanswered_since.get_or_insert(now);

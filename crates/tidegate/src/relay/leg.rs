@@ -12,6 +12,9 @@ use tokio::time::Instant;
 use super::backlog::Backlog;
 use crate::io::Socket;
 
+/// How long a peer that has taken everything may take to end its side after our FIN.
+const AFTER_FIN: Duration = Duration::from_secs(5);
+
 /// A socket with the bytes it could not take yet.
 #[derive(Debug)]
 pub(super) struct Leg {
@@ -183,7 +186,7 @@ impl Leg {
         }
         self.flush_socket(cx);
         if self.fin == Fin::Due && self.backlog.is_empty() {
-            moved |= self.shut_down(cx);
+            moved |= self.shut_down(cx, now);
         }
         moved
     }
@@ -252,7 +255,10 @@ impl Leg {
         }
     }
 
-    fn shut_down(&mut self, cx: &mut Context<'_>) -> bool {
+    fn shut_down(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if let Phase::Finishing(_, patience @ Patience::Since(..)) = &mut self.phase {
+            *patience = Patience::Since(now, AFTER_FIN);
+        }
         let Some(socket) = self.phase.socket() else { return false };
         match Pin::new(socket).poll_shutdown(cx) {
             Poll::Pending => return false,

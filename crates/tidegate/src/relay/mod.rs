@@ -12,6 +12,7 @@ mod echo;
 mod endpoint;
 mod keepalive;
 mod leg;
+mod rate;
 mod tcp;
 mod websocket;
 
@@ -28,6 +29,7 @@ use self::echo::Echo;
 use self::endpoint::{Endpoint, Fill};
 use self::keepalive::{Demand, Keepalive};
 use self::leg::{Leg, Patience};
+use self::rate::ControlRate;
 use self::tcp::Tcp;
 use crate::backend::FarSide;
 use crate::clock;
@@ -42,6 +44,9 @@ const READS_PER_TURN: usize = 4;
 
 /// How long a TCP backend that is to end may be without progress: taking what it was sent, then ending its own side.
 const BACKEND_FINISH: Duration = Duration::from_secs(20);
+
+/// How long a client may be silent in the middle of a message.
+const MESSAGE_SILENCE: Duration = Duration::from_secs(60);
 
 /// How long a backend may be silent after the FIN of a client that sent no Close.
 const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
@@ -98,6 +103,7 @@ struct Relay {
     client: Endpoint,
     far: Far,
     keepalive: Keepalive,
+    rate: ControlRate,
     counts: Counts,
     /// The first cause of the end.
     end: Option<End>,
@@ -136,6 +142,7 @@ impl Relay {
             client: Endpoint::new(Leg::new(client, early), decoder(Role::Server), false),
             far,
             keepalive: Keepalive::new(now, rules.ping_interval, rules.ping_timeout, rules.idle_timeout),
+            rate: ControlRate::new(now),
             counts: Counts::default(),
             end: None,
             drain_at: None,
@@ -229,6 +236,25 @@ impl Relay {
         }
     }
 
+    /// Notes control frames of the client.
+    fn control_frames(&mut self, frames: u32, now: Instant) {
+        if !self.rate.take(frames, now) {
+            self.client.fail();
+            self.end(End::ClientFlood, now);
+        }
+    }
+
+    /// When the client has been silent in the middle of a message for too long. To a TCP backend messages mean nothing.
+    fn message_deadline(&self) -> Option<Instant> {
+        let counts = match self.far {
+            Far::Tcp(_) => false,
+            Far::Echo(_) | Far::WebSocket(_) => {
+                self.end.is_none() && !self.client.decoder.at_message_boundary()
+            }
+        };
+        counts.then(|| self.keepalive.last_heard() + MESSAGE_SILENCE)
+    }
+
     /// The client's FIN without a Close frame. A TCP backend may still answer; for others it is an abnormal end.
     fn client_ended(&mut self, now: Instant) {
         self.keepalive.stop();
@@ -257,6 +283,9 @@ impl Relay {
             self.far.abort();
         }
         let paused = self.client.is_readable() && self.inbound_room() == 0;
+        if !paused && self.message_deadline().is_some_and(|deadline| now >= deadline) {
+            self.end(End::MessageUnfinished, now);
+        }
         match self.keepalive.on_time(now, paused) {
             None => {}
             Some(Demand::Ping) => {
@@ -280,6 +309,7 @@ impl Relay {
             self.client.deadline(),
             far,
             self.keepalive.deadline(),
+            self.message_deadline(),
             half_closed,
             self.drain_at.filter(|_| self.end.is_none()),
         ]
@@ -314,6 +344,8 @@ impl Relay {
             End::ClientLost | End::ClientStalled => self.client.leg.abort(),
             End::ClientEnded => self.client.leg.finish(Patience::Until(now + endpoint::LINGER)),
             End::ClientViolation(_)
+            | End::ClientFlood
+            | End::MessageUnfinished
             | End::Idle
             | End::PingUnanswered
             | End::BackendEnded
@@ -328,10 +360,14 @@ impl Relay {
         if let Some(backend) = self.far.websocket_mut() {
             match cause {
                 // An abnormal end is passed on, or answered, as one: no Close, but what the client has said is sent.
-                End::ClientEnded | End::BackendLost => backend.leg.finish(Patience::Until(now + endpoint::LINGER)),
+                End::ClientEnded | End::BackendLost => {
+                    backend.leg.finish(Patience::Until(now + endpoint::LINGER))
+                }
                 End::ClientLost => backend.leg.abort(),
                 End::ClientClosed(_)
                 | End::ClientViolation(_)
+                | End::ClientFlood
+                | End::MessageUnfinished
                 | End::ClientStalled
                 | End::Idle
                 | End::PingUnanswered
@@ -353,6 +389,8 @@ impl Relay {
             End::ClientClosed(_)
             | End::ClientEnded
             | End::ClientViolation(_)
+            | End::ClientFlood
+            | End::MessageUnfinished
             | End::Idle
             | End::PingUnanswered
             | End::BackendClosed(_)

@@ -41,6 +41,7 @@ impl Relay {
     ) -> Result<(), Violation> {
         let mut at = range.start;
         let mut payload = Range { start: at, end: at };
+        let mut controls = 0;
         let result = loop {
             let (consumed, event) = match self.client.decoder.decode(&mut scratch[at..range.end]) {
                 Ok(Some(decoded)) => decoded,
@@ -55,10 +56,12 @@ impl Relay {
                 }
                 Event::Ping(payload) => {
                     self.client.owe_pong(payload);
+                    controls += 1;
                     0
                 }
                 Event::Pong(payload) => {
                     heard = !self.keepalive.answered(payload);
+                    controls += u32::from(heard);
                     0
                 }
                 Event::Close(close) => {
@@ -88,6 +91,7 @@ impl Relay {
         } else {
             &[]
         });
+        self.control_frames(controls, now);
         self.counts.bytes_in += payload.len() as u64;
         if let Far::Tcp(tcp) = &mut self.far {
             tcp.leg.send(cx, now, &scratch[payload]);

@@ -24,6 +24,7 @@ struct Stretch {
     stop: Stop,
     bytes: u64,
     messages: u64,
+    controls: u32,
 }
 
 enum Stop {
@@ -39,7 +40,7 @@ fn stretch(decoder: &mut Decoder, read: &[u8], range: Range<usize>, swallowed: O
     let start = range.start;
     let mut at = start;
     let mut boundary = decoder.at_frame_boundary().then_some(0);
-    let (mut bytes, mut messages) = (0, 0);
+    let (mut bytes, mut messages, mut controls) = (0, 0, 0);
     let stop = loop {
         let step = match decoder.step(&read[at..range.end]) {
             Ok(Some(step)) => step,
@@ -56,14 +57,14 @@ fn stretch(decoder: &mut Decoder, read: &[u8], range: Range<usize>, swallowed: O
                 break Stop::Control(step, frame);
             }
             StepKind::Close => break Stop::Control(step, frame),
-            StepKind::Ping | StepKind::Pong => {}
+            StepKind::Ping | StepKind::Pong => controls += 1,
         }
         at = frame.end;
         if decoder.at_frame_boundary() {
             boundary = Some(at - start);
         }
     };
-    Stretch { pass: start..at, boundary, stop, bytes, messages }
+    Stretch { pass: start..at, boundary, stop, bytes, messages, controls }
 }
 
 fn is_payload(step: &Step, frame: &[u8], wanted: Option<&[u8; 8]>) -> bool {
@@ -99,8 +100,13 @@ impl Relay {
                 self.keepalive.heard(now);
             }
             self.counts.bytes_in += stretch.bytes;
+            let controls = stretch.controls;
             self.counts.messages_in += stretch.messages;
             backend.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary);
+            self.control_frames(controls, now);
+            if !self.client.is_readable() {
+                return Ok(());
+            }
             match stretch.stop {
                 Stop::Rest(from) => {
                     self.client.keep(&scratch[from..range.end]);
