@@ -4,11 +4,12 @@
 //! scratch buffer, asks the protocol crate what the bytes mean, and makes one write of them. A connection owns memory
 //! only while a socket cannot take its bytes, and reads nothing for that socket meanwhile.
 //!
-//! `tcp`, `websocket` and `echo` each hold the two directions of one kind of far side. How connections end is here, in
-//! `Relay::end` and `Relay::settle`, and is the same for all.
+//! `tcp`, `websocket` and `echo` each hold the two directions of one kind of far side. How connections end is in
+//! `ending`, and is the same for all.
 
 mod backlog;
 mod echo;
+mod ending;
 mod endpoint;
 mod keepalive;
 mod leg;
@@ -22,13 +23,13 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_proto::{Close, CloseCode, Decoder, Limits, Reserved, Role};
+use tidegate_proto::{Decoder, Limits, Reserved, Role};
 use tokio::time::Instant;
 
 use self::echo::Echo;
 use self::endpoint::{Endpoint, Fill};
 use self::keepalive::{Demand, Keepalive};
-use self::leg::{Leg, Patience};
+use self::leg::Leg;
 use self::rate::ControlRate;
 use self::tcp::Tcp;
 use crate::backend::FarSide;
@@ -325,118 +326,6 @@ impl Relay {
         }
         if let Some(backend) = self.far.websocket_mut() {
             backend.send_due(cx, now);
-        }
-    }
-
-    /// Begins the end. The first cause decides what each side is told; a later one changes nothing.
-    fn end(&mut self, cause: End, now: Instant) {
-        if self.end.is_some() {
-            return self.end_again(cause);
-        }
-        self.end = Some(cause);
-        self.keepalive.stop();
-        self.half_closed_since = None;
-        if let (Far::WebSocket(backend), Some(code)) = (&mut self.far, cause.code_to_backend()) {
-            backend.close(now, &Close::code(code));
-        }
-        match cause {
-            End::ClientClosed(_) | End::BackendClosed(_) => {} // their frames say more than a code
-            End::ClientLost | End::ClientStalled => self.client.leg.abort(),
-            End::ClientEnded => self.client.leg.finish(Patience::Until(now + endpoint::LINGER)),
-            End::ClientViolation(_)
-            | End::ClientFlood
-            | End::MessageUnfinished
-            | End::Idle
-            | End::PingUnanswered
-            | End::BackendEnded
-            | End::BackendLost
-            | End::BackendViolation(_)
-            | End::BackendNotText
-            | End::BackendStalled
-            | End::Drained => {
-                self.client.close(now, &Close::code(cause.code_to_client().unwrap_or(CloseCode::NORMAL)))
-            }
-        }
-        if let Some(backend) = self.far.websocket_mut() {
-            match cause {
-                // An abnormal end is passed on, or answered, as one: no Close, but what the client has said is sent.
-                End::ClientEnded | End::BackendLost => {
-                    backend.leg.finish(Patience::Until(now + endpoint::LINGER))
-                }
-                End::ClientLost => backend.leg.abort(),
-                End::ClientClosed(_)
-                | End::ClientViolation(_)
-                | End::ClientFlood
-                | End::MessageUnfinished
-                | End::ClientStalled
-                | End::Idle
-                | End::PingUnanswered
-                | End::BackendClosed(_)
-                | End::BackendEnded
-                | End::BackendViolation(_)
-                | End::BackendNotText
-                | End::BackendStalled
-                | End::Drained => {}
-            }
-        }
-    }
-
-    /// A second cause, while the first is being carried out: only what it makes impossible is given up.
-    fn end_again(&mut self, cause: End) {
-        match cause {
-            End::ClientLost | End::ClientStalled => self.client.leg.abort(),
-            End::BackendLost | End::BackendStalled => self.far.abort(),
-            End::ClientClosed(_)
-            | End::ClientEnded
-            | End::ClientViolation(_)
-            | End::ClientFlood
-            | End::MessageUnfinished
-            | End::Idle
-            | End::PingUnanswered
-            | End::BackendClosed(_)
-            | End::BackendEnded
-            | End::BackendViolation(_)
-            | End::BackendNotText
-            | End::Drained => {}
-        }
-    }
-
-    /// Draws the consequences of what has happened so far, for each side from what the other can still do.
-    fn settle(&mut self, now: Instant) {
-        if self.client.leg.is_dead() {
-            self.end(End::ClientLost, now);
-        }
-        self.client.settle(now);
-        match &mut self.far {
-            Far::Echo(_) => {}
-            Far::Tcp(tcp) => {
-                if !self.client.is_readable() {
-                    tcp.leg.half_close();
-                }
-                if !self.client.leg.is_open() {
-                    tcp.leg.finish(Patience::Since(now, BACKEND_FINISH));
-                }
-            }
-            Far::WebSocket(_) => self.settle_websocket(now),
-        }
-    }
-
-    fn settle_websocket(&mut self, now: Instant) {
-        let Some(backend) = self.far.websocket_mut() else { return };
-        backend.settle(now);
-        if !self.client.is_readable() && backend.close_waits_for_frame() {
-            backend.leg.abort(); // the frame will never end, so neither can a Close be sent
-        }
-        if !self.client.leg.is_open() && !backend.is_closing() {
-            backend.leg.finish(Patience::Until(now + endpoint::LINGER));
-        }
-        if !backend.is_readable() {
-            if self.client.close_waits_for_frame() {
-                self.client.leg.finish(Patience::Until(now + endpoint::LINGER));
-            }
-            if let Some(End::ClientClosed(code)) = self.end {
-                self.client.close(now, &Close { code, reason: "" });
-            }
         }
     }
 }
