@@ -1,12 +1,13 @@
 //! Backends: a listening socket whose connections a test takes one by one, or a thread that serves them.
 
 use std::io::ErrorKind;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use socket2::SockRef;
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::{Head, PATIENCE, Wire};
 
@@ -19,11 +20,46 @@ pub struct Backend {
 impl Backend {
     /// Begins to listen.
     pub fn bind() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("loopback has a free port");
+        Self::new(TcpListener::bind("127.0.0.1:0").expect("loopback has a free port"))
+    }
+
+    fn new(listener: TcpListener) -> Self {
         SockRef::from(&listener)
             .set_read_timeout(Some(PATIENCE))
             .expect("a listening socket takes a time-out");
         Self { listener }
+    }
+
+    /// Begins to listen with segments of `segment` bytes and receive buffers of `window` bytes: the kernels between the
+    /// gateway and a test that does not read hold little.
+    pub fn bind_narrow(segment: u32, window: usize) -> Self {
+        let narrow = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+            socket.set_tcp_mss(segment)?;
+            socket.set_recv_buffer_size(window)?;
+            socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+            socket.listen(16)?;
+            std::io::Result::Ok(socket.into())
+        };
+        Self::new(narrow().expect("loopback has a free port"))
+    }
+
+    /// One whose queue is full: further connections are neither taken nor refused.
+    pub fn bind_full() -> Full {
+        let full = || {
+            let socket = Socket::new(Domain::IPV4, Type::STREAM, Some(Protocol::TCP))?;
+            socket.bind(&SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into())?;
+            socket.listen(0)?;
+            std::io::Result::Ok(socket.into())
+        };
+        let backend = Self::new(full().expect("loopback has a free port"));
+        let mut waiting = Vec::new();
+        // The kernel keeps one or two for a queue of none; the first that it leaves waiting shows that it is full.
+        while let Ok(socket) = TcpStream::connect_timeout(&backend.address(), Duration::from_millis(100)) {
+            waiting.push(socket);
+            assert!(waiting.len() < 16, "the queue never fills");
+        }
+        Full { backend, _waiting: waiting }
     }
 
     /// An address where nobody listens: one that was free a moment ago.
@@ -33,9 +69,7 @@ impl Backend {
 
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
-        self.listener
-            .local_addr()
-            .expect("a listening socket has an address")
+        self.listener.local_addr().expect("a listening socket has an address")
     }
 
     /// As the backend of a WebSocket to TCP route.
@@ -53,9 +87,7 @@ impl Backend {
     pub fn accept(&self) -> Wire {
         let accepted = self.listener.accept();
         Wire::new(
-            accepted
-                .unwrap_or_else(|error| panic!("no connection came within {PATIENCE:?}: {error}"))
-                .0,
+            accepted.unwrap_or_else(|error| panic!("no connection came within {PATIENCE:?}: {error}")).0,
         )
     }
 
@@ -71,16 +103,12 @@ impl Backend {
     /// That nobody has connected since the last accept. Meant for the moment when the gateway has answered already.
     #[track_caller]
     pub fn assert_untouched(&self) {
-        self.listener
-            .set_nonblocking(true)
-            .expect("a socket can be asked not to block");
+        self.listener.set_nonblocking(true).expect("a socket can be asked not to block");
         match self.listener.accept() {
             Err(error) if error.kind() == ErrorKind::WouldBlock => {}
             other => panic!("the backend was contacted: {other:?}"),
         }
-        self.listener
-            .set_nonblocking(false)
-            .expect("a socket can be asked to block");
+        self.listener.set_nonblocking(false).expect("a socket can be asked to block");
     }
 
     /// Serves every connection on a thread of its own, until the result is dropped.
@@ -89,9 +117,7 @@ impl Backend {
         let stop = Arc::new(AtomicBool::new(false));
         let script = Arc::new(script);
         let stopped = Arc::clone(&stop);
-        SockRef::from(&self.listener)
-            .set_read_timeout(None)
-            .expect("a listening socket takes a time-out");
+        SockRef::from(&self.listener).set_read_timeout(None).expect("a listening socket takes a time-out");
         let acceptor = thread::spawn(move || {
             while let Ok((socket, _)) = self.listener.accept()
                 && !stopped.load(Ordering::Acquire)
@@ -100,11 +126,7 @@ impl Backend {
                 thread::spawn(move || script(Wire::new(socket)));
             }
         });
-        Serving {
-            address,
-            stop,
-            acceptor: Some(acceptor),
-        }
+        Serving { address, stop, acceptor: Some(acceptor) }
     }
 
     /// Serves an echo of bytes until the client's end, then ends as well.
@@ -118,6 +140,25 @@ impl Backend {
             }
             writer.finish();
         })
+    }
+}
+
+/// A backend that takes no more connections and refuses none.
+#[derive(Debug)]
+pub struct Full {
+    backend: Backend,
+    _waiting: Vec<TcpStream>,
+}
+
+impl Full {
+    /// As the backend of a WebSocket to TCP route.
+    pub fn tcp(&self) -> String {
+        self.backend.tcp()
+    }
+
+    /// As the backend of a WebSocket to WebSocket route.
+    pub fn ws(&self) -> String {
+        self.backend.ws()
     }
 }
 

@@ -39,10 +39,7 @@ impl Canary {
             wire.expect_close(1000);
             rounds
         });
-        Self {
-            stop,
-            thread: Some(thread),
-        }
+        Self { stop, thread: Some(thread) }
     }
 
     /// Has a last round trip and ends. The number of round trips.
@@ -66,10 +63,7 @@ impl Canary {
 impl Drop for Canary {
     fn drop(&mut self) {
         let failed = self.join().is_some_and(|result| result.is_err());
-        assert!(
-            !failed || thread::panicking(),
-            "the canary was not served while others misbehaved"
-        );
+        assert!(!failed || thread::panicking(), "the canary was not served while others misbehaved");
     }
 }
 

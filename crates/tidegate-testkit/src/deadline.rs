@@ -16,15 +16,9 @@ pub struct Deadline {
 
 impl Deadline {
     /// So long from now.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "tests read the clock here and nowhere else"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "tests read the clock here and nowhere else")]
     pub fn after(wait: Duration) -> Self {
-        Self {
-            since: Instant::now(),
-            wait,
-        }
+        Self { since: Instant::now(), wait }
     }
 
     /// [`PATIENCE`] from now.
@@ -34,9 +28,7 @@ impl Deadline {
 
     /// What is left; `None` once it has passed.
     pub fn left(&self) -> Option<Duration> {
-        self.wait
-            .checked_sub(self.elapsed())
-            .filter(|left| !left.is_zero())
+        self.wait.checked_sub(self.elapsed()).filter(|left| !left.is_zero())
     }
 
     /// How long ago it was set.
@@ -57,10 +49,7 @@ pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
         if let Some(answer) = ask() {
             return answer;
         }
-        assert!(
-            deadline.left().is_some(),
-            "in {PATIENCE:?} it did not come to this: {what}"
-        );
+        assert!(deadline.left().is_some(), "in {PATIENCE:?} it did not come to this: {what}");
         thread::sleep(Duration::from_millis(5));
     }
 }

@@ -36,13 +36,7 @@ pub struct Frame {
 impl Frame {
     /// A final frame of this kind.
     pub fn new(opcode: u8, payload: impl AsRef<[u8]>) -> Self {
-        Self {
-            fin: true,
-            reserved: 0,
-            opcode,
-            mask: None,
-            payload: payload.as_ref().to_vec(),
-        }
+        Self { fin: true, reserved: 0, opcode, mask: None, payload: payload.as_ref().to_vec() }
     }
 
     /// A text message in one frame.
@@ -91,10 +85,7 @@ impl Frame {
     /// With this masking key.
     #[must_use]
     pub fn masked_with(self, key: [u8; 4]) -> Self {
-        Self {
-            mask: Some(key),
-            ..self
-        }
+        Self { mask: Some(key), ..self }
     }
 
     /// Without the masking key: what the other side of a relay would send on.
@@ -118,12 +109,9 @@ impl Frame {
     /// Its bytes, with the length in its shortest form.
     pub fn encode(&self) -> Vec<u8> {
         let mut bytes = self.encode_header(self.payload.len() as u64);
-        bytes.extend(
-            self.payload
-                .iter()
-                .enumerate()
-                .map(|(at, byte)| byte ^ self.key_byte(at)),
-        );
+        let header_len = bytes.len();
+        bytes.extend(&self.payload);
+        toggle_mask(self.mask, &mut bytes[header_len..]);
         bytes
     }
 
@@ -159,9 +147,7 @@ impl Frame {
             126 => rest
                 .split_first_chunk::<2>()
                 .map(|(len, rest)| (u64::from(u16::from_be_bytes(*len)), rest))?,
-            127 => rest
-                .split_first_chunk::<8>()
-                .map(|(len, rest)| (u64::from_be_bytes(*len), rest))?,
+            127 => rest.split_first_chunk::<8>().map(|(len, rest)| (u64::from_be_bytes(*len), rest))?,
             short => (u64::from(short), rest),
         };
         let shortest = match short {
@@ -177,8 +163,7 @@ impl Frame {
         let (mask, rest) = if second & 0x80 == 0 {
             (None, rest)
         } else {
-            rest.split_first_chunk::<4>()
-                .map(|(key, rest)| (Some(*key), rest))?
+            rest.split_first_chunk::<4>().map(|(key, rest)| (Some(*key), rest))?
         };
         let payload = rest.get(..usize::try_from(len).ok()?)?;
         let mut frame = Self {
@@ -186,13 +171,9 @@ impl Frame {
             reserved: first >> 4 & 7,
             opcode: first & 15,
             mask,
-            payload: Vec::new(),
+            payload: payload.to_vec(),
         };
-        frame.payload = payload
-            .iter()
-            .enumerate()
-            .map(|(at, byte)| byte ^ frame.key_byte(at))
-            .collect();
+        toggle_mask(mask, &mut frame.payload);
         Some((frame, bytes.len() - rest.len() + payload.len()))
     }
 
@@ -226,10 +207,6 @@ impl Frame {
         assert_eq!(self.opcode, opcode::CLOSE, "no Close: {self:?}");
         self.payload.first_chunk().map(|code| u16::from_be_bytes(*code))
     }
-
-    fn key_byte(&self, at: usize) -> u8 {
-        self.mask.map_or(0, |key| key[at % 4])
-    }
 }
 
 impl fmt::Debug for Frame {
@@ -244,19 +221,20 @@ impl fmt::Debug for Frame {
             _ => "unknown",
         };
         write!(f, "{name}({})", self.opcode)?;
-        for (set, word) in [
-            (!self.fin, " unfinished"),
-            (self.reserved != 0, " reserved"),
-            (self.mask.is_some(), " masked"),
-        ] {
+        for (set, word) in
+            [(!self.fin, " unfinished"), (self.reserved != 0, " reserved"), (self.mask.is_some(), " masked")]
+        {
             f.write_str(if set { word } else { "" })?;
         }
-        write!(
-            f,
-            " {} bytes \"{}\"",
-            self.payload.len(),
-            head_of(&self.payload).escape_ascii()
-        )
+        write!(f, " {} bytes \"{}\"", self.payload.len(), head_of(&self.payload).escape_ascii())
+    }
+}
+
+/// Masks a payload, or unmasks it (RFC 6455 §5.3).
+fn toggle_mask(key: Option<[u8; 4]>, payload: &mut [u8]) {
+    let Some(key) = key else { return };
+    for (byte, key) in payload.iter_mut().zip(key.into_iter().cycle()) {
+        *byte ^= key;
     }
 }
 
@@ -279,10 +257,7 @@ mod tests {
         );
         assert_eq!(Frame::text("Hel").unfinished().encode(), b"\x01\x03Hel");
         assert_eq!(Frame::binary([0; 256]).encode_header(256), b"\x82\x7e\x01\x00");
-        assert_eq!(
-            Frame::binary([]).encode_header(65536),
-            b"\x82\x7f\0\0\0\0\0\x01\0\0"
-        );
+        assert_eq!(Frame::binary([]).encode_header(65536), b"\x82\x7f\0\0\0\0\0\x01\0\0");
         assert_eq!(Frame::close(1000, "bye").encode(), b"\x88\x05\x03\xe8bye");
     }
 

@@ -26,19 +26,15 @@ impl Head {
         let mut lines = text.split("\r\n");
         let line = lines.next().expect("split yields at least one line").to_owned();
         let fields = lines.map(|line| {
-            let (name, value) = line
-                .split_once(':')
-                .unwrap_or_else(|| panic!("a field has a colon: {line:?}"));
+            let (name, value) =
+                line.split_once(':').unwrap_or_else(|| panic!("a field has a colon: {line:?}"));
             assert!(
                 !line.contains(['\r', '\n', '\0']) && name.trim() == name,
                 "a field on one line: {line:?}"
             );
             (name.to_owned(), value.trim().to_owned())
         });
-        Self {
-            fields: fields.collect(),
-            line,
-        }
+        Self { fields: fields.collect(), line }
     }
 
     /// The status of a response.
@@ -47,10 +43,7 @@ impl Head {
     /// It is none.
     #[track_caller]
     pub fn status(&self) -> u16 {
-        let status = self
-            .line
-            .strip_prefix("HTTP/1.1 ")
-            .and_then(|rest| rest.get(..3)?.parse().ok());
+        let status = self.line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
         status.unwrap_or_else(|| panic!("no status line: {:?}", self.line))
     }
 
@@ -60,10 +53,7 @@ impl Head {
     /// It is none.
     #[track_caller]
     pub fn target(&self) -> &str {
-        self.line
-            .split(' ')
-            .nth(1)
-            .unwrap_or_else(|| panic!("no request line: {:?}", self.line))
+        self.line.split(' ').nth(1).unwrap_or_else(|| panic!("no request line: {:?}", self.line))
     }
 
     /// The value of a field that may stand once.
@@ -79,10 +69,7 @@ impl Head {
 
     /// The values of all fields of this name.
     pub fn all(&self, name: &str) -> Vec<&str> {
-        let named = self
-            .fields
-            .iter()
-            .filter(|(field, _)| field.eq_ignore_ascii_case(name));
+        let named = self.fields.iter().filter(|(field, _)| field.eq_ignore_ascii_case(name));
         named.map(|(_, value)| value.as_str()).collect()
     }
 
@@ -92,9 +79,7 @@ impl Head {
     /// It has no key.
     #[track_caller]
     pub fn accept_key(&self) -> String {
-        let key = self
-            .field("Sec-WebSocket-Key")
-            .unwrap_or_else(|| panic!("no key in {self:?}"));
+        let key = self.field("Sec-WebSocket-Key").unwrap_or_else(|| panic!("no key in {self:?}"));
         AcceptKey::from_key(key.as_bytes()).as_str().to_owned()
     }
 
@@ -115,10 +100,7 @@ mod tests {
 
     #[test]
     fn a_head_is_read_and_answered() {
-        let request = crate::Request::upgrade("/ws")
-            .with("A", "1")
-            .with("a", "2")
-            .encode();
+        let request = crate::Request::upgrade("/ws").with("A", "1").with("a", "2").encode();
         let head = Head::parse(&request);
         assert_eq!(head.target(), "/ws");
         assert_eq!(head.all("a"), ["1", "2"]);

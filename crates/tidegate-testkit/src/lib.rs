@@ -25,7 +25,7 @@ mod head;
 mod request;
 mod wire;
 
-pub use backend::{Backend, Serving};
+pub use backend::{Backend, Full, Serving};
 pub use canary::Canary;
 pub use deadline::{Deadline, PATIENCE, eventually};
 pub use frame::{Frame, opcode};

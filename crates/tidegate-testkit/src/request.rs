@@ -21,11 +21,7 @@ impl Request {
 
     /// A plain request.
     pub fn get(target: &str) -> Self {
-        Self {
-            line: format!("GET {target} HTTP/1.1"),
-            fields: Vec::new(),
-        }
-        .with("Host", "gw.test")
+        Self { line: format!("GET {target} HTTP/1.1"), fields: Vec::new() }.with("Host", "gw.test")
     }
 
     /// With another request line.

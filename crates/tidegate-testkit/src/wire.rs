@@ -52,37 +52,26 @@ impl Wire {
 
     /// Takes over a connected socket.
     pub(crate) fn new(socket: TcpStream) -> Self {
-        let set = socket
-            .set_nodelay(true)
-            .and_then(|()| socket.set_write_timeout(Some(PATIENCE)));
+        let set = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(PATIENCE)));
         set.expect("a connected socket takes its options");
-        Self {
-            socket,
-            ahead: Vec::new(),
-        }
+        Self { socket, ahead: Vec::new() }
     }
 
     /// A second handle to the same connection, to write on one thread while another reads. What was read ahead stays
     /// with the first.
     pub fn handle(&self) -> Self {
-        Self {
-            socket: self.socket.try_clone().expect("a descriptor is free"),
-            ahead: Vec::new(),
-        }
+        Self { socket: self.socket.try_clone().expect("a descriptor is free"), ahead: Vec::new() }
     }
 
     /// The address of this end.
     pub fn local_address(&self) -> SocketAddr {
-        self.socket
-            .local_addr()
-            .expect("a connected socket has an address")
+        self.socket.local_addr().expect("a connected socket has an address")
     }
 
     /// Sends these bytes.
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.try_send(bytes)
-            .unwrap_or_else(|error| panic!("the peer takes no more: {error}"));
+        self.try_send(bytes).unwrap_or_else(|error| panic!("the peer takes no more: {error}"));
     }
 
     /// Sends these bytes, or tells that the peer takes no more.
@@ -93,8 +82,7 @@ impl Wire {
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         let result = self.socket.write_all(bytes.as_ref());
         if let Err(error) = &result {
-            let stalled = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut);
-            assert!(!stalled, "the peer took nothing for {PATIENCE:?}");
+            assert!(!is_time_out(error), "the peer took nothing for {PATIENCE:?}");
         }
         result
     }
@@ -106,9 +94,7 @@ impl Wire {
         let mut rest = bytes.as_ref();
         while !rest.is_empty() {
             // A linear congruential generator: all that is asked of it is to be the same for the same seed.
-            state = state
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1_442_695_040_888_963_407);
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             let (piece, left) = rest.split_at(rest.len().min(1 + (state >> 33) as usize % 7));
             self.send(piece);
             rest = left;
@@ -121,40 +107,43 @@ impl Wire {
         self.send(frame.encode());
     }
 
-    /// Sends as much as the peer and both kernels take without anybody reading, up to `limit` bytes; how much that was.
+    /// Sends `bytes` again and again until the peer and both kernels take no more because nobody reads, or until `limit`
+    /// is reached; how many bytes that were. The last repetition may be cut.
     ///
     /// The peer is given `pause` to take more before it counts as one that does not.
     #[track_caller]
     pub fn send_until_stalled(&mut self, bytes: &[u8], limit: usize, pause: Duration) -> usize {
-        self.socket
-            .set_write_timeout(Some(pause))
-            .expect("a pause is not zero");
+        self.socket.set_write_timeout(Some(pause)).expect("a pause is not zero");
         let mut sent = 0;
         while sent < limit {
-            match self.socket.write(bytes) {
+            match self.socket.write(&bytes[sent % bytes.len()..]) {
                 Ok(taken) => sent += taken,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => break,
+                Err(error) if is_time_out(&error) => break,
                 Err(error) => panic!("the peer is gone after {sent} bytes: {error}"),
             }
         }
-        self.socket
-            .set_write_timeout(Some(PATIENCE))
-            .expect("patience is not zero");
+        self.socket.set_write_timeout(Some(PATIENCE)).expect("patience is not zero");
         sent
     }
 
     /// Ends our direction: FIN behind everything that was sent.
     pub fn finish(&mut self) {
-        self.socket
-            .shutdown(Shutdown::Write)
-            .expect("a connected socket can be shut down");
+        drop(self.socket.shutdown(Shutdown::Write)); // fails only where the peer is gone altogether
+    }
+
+    /// Ends both directions, for all handles.
+    pub fn hang_up(&mut self) {
+        drop(self.socket.shutdown(Shutdown::Both)); // fails only where the peer has hung up before
+    }
+
+    /// Reads no more, without telling the peer.
+    pub fn stop_reading(&mut self) {
+        self.socket.shutdown(Shutdown::Read).expect("a connected socket can be shut down");
     }
 
     /// Drops the connection with a reset.
     pub fn reset(self) {
-        SockRef::from(&self.socket)
-            .set_linger(Some(Duration::ZERO))
-            .expect("a socket takes SO_LINGER");
+        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("a socket takes SO_LINGER");
     }
 
     /// Exactly so many bytes.
@@ -185,6 +174,19 @@ impl Wire {
         Some(std::mem::take(&mut self.ahead))
     }
 
+    /// Puts bytes back in front of what is read next.
+    pub fn put_back(&mut self, bytes: &[u8]) {
+        self.ahead.splice(..0, bytes.iter().copied());
+    }
+
+    /// Waits so long for something to arrive. `true`: nothing did, neither bytes nor an end. A way to send slowly while
+    /// listening; as proof that nothing comes it would be worth nothing.
+    #[track_caller]
+    pub fn is_silent_for(&mut self, pause: Duration) -> bool {
+        self.socket.set_read_timeout(Some(pause)).expect("a pause is not zero");
+        self.ahead.is_empty() && self.socket.peek(&mut [0]).is_err_and(|error| is_time_out(&error))
+    }
+
     /// The next HTTP head.
     #[track_caller]
     pub fn read_head(&mut self) -> Head {
@@ -202,9 +204,7 @@ impl Wire {
     #[track_caller]
     pub fn read_response(&mut self) -> (Head, String) {
         let head = self.read_head();
-        let len = head
-            .field("Content-Length")
-            .map_or(0, |len| len.parse().expect("a length is a number"));
+        let len = head.field("Content-Length").map_or(0, |len| len.parse().expect("a length is a number"));
         let body = self.read_exact(len);
         (head, String::from_utf8_lossy(&body).into_owned())
     }
@@ -225,12 +225,7 @@ impl Wire {
     /// The next message, put together: its opcode and payload. A control frame in between is not expected.
     #[track_caller]
     pub fn read_message(&mut self) -> (u8, Vec<u8>) {
-        let Frame {
-            fin,
-            opcode,
-            mut payload,
-            ..
-        } = self.read_data_frame();
+        let Frame { fin, opcode, mut payload, .. } = self.read_data_frame();
         let mut ended = fin;
         while !ended {
             let next = self.read_data_frame();
@@ -251,37 +246,44 @@ impl Wire {
         payload
     }
 
-    /// A Close with this code, then FIN. What an endpoint sees when the gateway ends a WebSocket properly.
+    /// A Close with this code, then FIN, which is answered with ours: the gateway has answered our Close, or waits for
+    /// none.
     #[track_caller]
     pub fn expect_close(&mut self, code: u16) {
+        self.expect_close_frame(code);
+        self.expect_fin();
+        self.finish();
+    }
+
+    /// A Close with this code and then FIN, both answered as a client does.
+    #[track_caller]
+    pub fn expect_close_then_answer(&mut self, code: u16) {
+        let close = self.expect_close_frame(code);
+        self.send_frame(&close.masked());
+        self.expect_fin();
+        self.finish();
+    }
+
+    /// A Close with this code.
+    #[track_caller]
+    pub fn expect_close_frame(&mut self, code: u16) -> Frame {
         let frame = self.read_frame();
         assert_eq!(frame.close_code(), Some(code), "{frame:?}");
-        self.expect_fin();
+        frame
     }
 
     /// FIN, and nothing before it.
     #[track_caller]
     pub fn expect_fin(&mut self) {
         let rest = self.read_to_fin();
-        assert!(
-            rest.is_empty(),
-            "{} bytes before the end: {}",
-            rest.len(),
-            show(&rest)
-        );
+        assert!(rest.is_empty(), "{} bytes before the end: {}", rest.len(), show(&rest));
     }
 
     /// Everything up to FIN. A reset is a failure.
     #[track_caller]
     pub fn read_to_fin(&mut self) -> Vec<u8> {
         let (bytes, finish) = self.read_to_end();
-        assert_eq!(
-            finish,
-            Finish::Fin,
-            "after {} bytes: {}",
-            bytes.len(),
-            show(&bytes)
-        );
+        assert_eq!(finish, Finish::Fin, "after {} bytes: {}", bytes.len(), show(&bytes));
         bytes
     }
 
@@ -307,10 +309,7 @@ impl Wire {
     #[track_caller]
     fn read_more(&mut self, deadline: &Deadline, wanted: &str) {
         if let Some(finish) = self.poll(deadline, wanted) {
-            panic!(
-                "{finish:?} where {wanted} was expected; before it: {}",
-                show(&self.ahead)
-            );
+            panic!("{finish:?} where {wanted} was expected; before it: {}", show(&self.ahead));
         }
     }
 
@@ -322,9 +321,7 @@ impl Wire {
             let Some(left) = deadline.left() else {
                 panic!("no {wanted} within {PATIENCE:?}; so far: {}", show(&self.ahead));
             };
-            self.socket
-                .set_read_timeout(Some(left))
-                .expect("what is left is not zero");
+            self.socket.set_read_timeout(Some(left)).expect("what is left is not zero");
             match self.socket.read(&mut buffer) {
                 Ok(0) => return Some(Finish::Fin),
                 Ok(len) => {
@@ -334,11 +331,7 @@ impl Wire {
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
                     return Some(Finish::Reset);
                 }
-                Err(error)
-                    if matches!(
-                        error.kind(),
-                        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
-                    ) => {}
+                Err(error) if is_time_out(&error) || error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => panic!("no {wanted}: {error}"),
             }
         }
@@ -349,6 +342,11 @@ impl Wire {
     }
 }
 
+/// What a socket with a time-out answers when it has passed.
+fn is_time_out(error: &std::io::Error) -> bool {
+    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut)
+}
+
 /// Bytes that no test expects before an end: a peer that floods instead of ending is found out.
 const RECEIVED_MAX: usize = 256 << 20;
 
@@ -356,9 +354,5 @@ const RECEIVED_MAX: usize = 256 << 20;
 fn show(bytes: &[u8]) -> String {
     const SHOWN: usize = 200;
     let more = if bytes.len() > SHOWN { "…" } else { "" };
-    format!(
-        "{} bytes \"{}{more}\"",
-        bytes.len(),
-        bytes[..bytes.len().min(SHOWN)].escape_ascii()
-    )
+    format!("{} bytes \"{}{more}\"", bytes.len(), bytes[..bytes.len().min(SHOWN)].escape_ascii())
 }

@@ -60,7 +60,7 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
             ));
         }
         (Ended::Broken(status), _) => {
-            exchange.unread(clock::now()).answered(status, Some("no request".to_owned()))
+            exchange.unread(clock::now()).answered(status, Some("no request".to_owned()));
         }
         // A session that nobody takes up says so in its access line.
         (Ended::Closed | Ended::Upgraded(..), _) => {}

@@ -34,7 +34,7 @@ fn feed(mut decoder: Decoder, bytes: &[u8], pieces: &[usize]) -> Vec<Told> {
                 Ok(Some((consumed, event))) => {
                     match event {
                         Event::Data { message: kind, payload, starts_message, ends_message, .. } => {
-                            assert_eq!(starts_message && !message.is_empty(), false);
+                            assert!(!starts_message || message.is_empty());
                             message.extend_from_slice(payload);
                             if ends_message {
                                 told.push(Told::Message(kind, std::mem::take(&mut message)));

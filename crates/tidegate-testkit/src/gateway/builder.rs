@@ -21,10 +21,7 @@ pub struct Builder {
 impl Gateway {
     /// A gateway with one listener on a free port of loopback and no route.
     pub fn builder(binary: &str) -> Builder {
-        Builder {
-            binary: binary.to_owned(),
-            ..Builder::default()
-        }
+        Builder { binary: binary.to_owned(), ..Builder::default() }
     }
 }
 
@@ -46,11 +43,8 @@ impl Builder {
     /// With one more route, and these lines in it.
     #[must_use]
     pub fn route(mut self, path: &str, backend: &str, lines: &str) -> Self {
-        writeln!(
-            self.routes,
-            "[[route]]\npath = '{path}'\nbackend = '{backend}'\n{lines}"
-        )
-        .expect("a string can be written to");
+        writeln!(self.routes, "[[route]]\npath = '{path}'\nbackend = '{backend}'\n{lines}")
+            .expect("a string can be written to");
         self
     }
 
@@ -61,44 +55,24 @@ impl Builder {
     #[track_caller]
     pub fn start(&self) -> Gateway {
         let mut config = tempfile::NamedTempFile::new().expect("a temporary file can be made");
-        config
-            .write_all(self.config().as_bytes())
-            .expect("a temporary file can be written");
-        let mut child = self
-            .command(config.path())
-            .spawn()
-            .expect("the gateway can be started");
+        config.write_all(self.config().as_bytes()).expect("a temporary file can be written");
+        let mut child = self.command(config.path()).spawn().expect("the gateway can be started");
         let log = Lines::collect(child.stdout.take().expect("its output is a pipe"));
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
-        let address = diagnosis.wait_for("the address", |line| address_in(line));
+        let address = diagnosis.wait_for("the address", address_in);
         let sockets = process::sockets(child.id()).expect("the gateway is running");
-        Gateway {
-            child,
-            address,
-            log,
-            diagnosis,
-            sockets,
-            _config: config,
-        }
+        Gateway { child, address, log, diagnosis, sockets, _config: config }
     }
 
     fn config(&self) -> String {
-        let Self {
-            top,
-            listener,
-            routes,
-            ..
-        } = self;
+        let Self { top, listener, routes, .. } = self;
         format!("{top}\n[[listener]]\naddress = \"127.0.0.1:0\"\n{listener}\n{routes}")
     }
 
     fn command(&self, config: &Path) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("-c").arg(config);
-        command
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::piped());
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }

@@ -27,16 +27,11 @@ struct State {
 impl Lines {
     pub(super) fn collect(stream: impl Read + Send + 'static) -> Self {
         let shared = Arc::<Shared>::default();
-        let lines = Self {
-            shared: Arc::clone(&shared),
-        };
+        let lines = Self { shared: Arc::clone(&shared) };
         thread::spawn(move || {
             for line in BufReader::new(stream).split(b'\n') {
                 let Ok(line) = line else { break };
-                shared
-                    .lock()
-                    .lines
-                    .push(String::from_utf8_lossy(&line).into_owned());
+                shared.lock().lines.push(String::from_utf8_lossy(&line).into_owned());
                 shared.changed.notify_all();
             }
             shared.lock().ended = true;
@@ -62,10 +57,7 @@ impl Lines {
         match found {
             Some(Some(found)) => found,
             Some(None) => panic!("it ended without {what}; its lines:\n{}", self.all().join("\n")),
-            None => panic!(
-                "no {what} within {PATIENCE:?}; its lines:\n{}",
-                self.all().join("\n")
-            ),
+            None => panic!("no {what} within {PATIENCE:?}; its lines:\n{}", self.all().join("\n")),
         }
     }
 
@@ -73,11 +65,7 @@ impl Lines {
     #[track_caller]
     pub(super) fn wait_for_end(&self) {
         let ended = self.wait(|state| state.ended.then_some(()));
-        assert!(
-            ended.is_some(),
-            "it did not end within {PATIENCE:?}; its lines:\n{}",
-            self.all().join("\n")
-        );
+        assert!(ended.is_some(), "it did not end within {PATIENCE:?}; its lines:\n{}", self.all().join("\n"));
     }
 
     /// Writes all lines where a failed test shows them.
@@ -94,12 +82,7 @@ impl Lines {
                 return Some(answer);
             }
             let left = deadline.left()?;
-            state = self
-                .shared
-                .changed
-                .wait_timeout(state, left)
-                .unwrap_or_else(PoisonError::into_inner)
-                .0;
+            state = self.shared.changed.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
         }
     }
 }

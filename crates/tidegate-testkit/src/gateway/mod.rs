@@ -38,6 +38,12 @@ impl Gateway {
         Wire::connect(self.address)
     }
 
+    /// A new connection to it from far away; see [`Wire::connect_narrow`].
+    #[track_caller]
+    pub fn connect_narrow(&self, segment: u32, window: usize) -> Wire {
+        Wire::connect_narrow(self.address, segment, window)
+    }
+
     /// A new WebSocket on a route that needs no backend of the test to be opened.
     #[track_caller]
     pub fn open(&self, target: &str) -> Wire {
@@ -68,8 +74,7 @@ impl Gateway {
     /// The first access line, complete or still to come, that `is_it` is true of.
     #[track_caller]
     pub fn access_line(&self, is_it: impl Fn(&Value) -> bool) -> Value {
-        self.log
-            .wait_for("an access line", |line| Some(parse(line)).filter(&is_it))
+        self.log.wait_for("an access line", |line| Some(parse(line)).filter(&is_it))
     }
 
     /// The access line of this client's connection.
@@ -87,8 +92,7 @@ impl Gateway {
     /// A line of its diagnosis, there or still to come, that contains `text`.
     #[track_caller]
     pub fn diagnosis(&self, text: &str) -> String {
-        self.diagnosis
-            .wait_for(text, |line| line.contains(text).then(|| line.to_owned()))
+        self.diagnosis.wait_for(text, |line| line.contains(text).then(|| line.to_owned()))
     }
 
     /// Bytes of its own memory that are resident: heap and stacks, not the binary.
@@ -112,22 +116,14 @@ impl Gateway {
     /// That it still runs, and never panicked.
     #[track_caller]
     pub fn assert_alive(&mut self) {
-        assert_eq!(
-            self.child.try_wait().expect("our own child can be asked"),
-            None,
-            "the gateway has ended"
-        );
+        assert_eq!(self.child.try_wait().expect("our own child can be asked"), None, "the gateway has ended");
         self.assert_no_panic();
     }
 
     /// That none of its threads has panicked so far.
     #[track_caller]
     pub fn assert_no_panic(&self) {
-        let panicked = self
-            .diagnosis
-            .all()
-            .into_iter()
-            .find(|line| line.contains("panicked at"));
+        let panicked = self.diagnosis.all().into_iter().find(|line| line.contains("panicked at"));
         assert_eq!(panicked, None);
     }
 

@@ -38,7 +38,8 @@ impl Relay {
             | End::BackendNotText
             | End::BackendStalled
             | End::Drained => {
-                self.client.close(now, &Close::code(cause.code_to_client().unwrap_or(CloseCode::NORMAL)))
+                let code = cause.code_to_client().unwrap_or(CloseCode::NORMAL);
+                self.client.close(now, &Close::code(code));
             }
         }
         if let Some(backend) = self.far.websocket_mut() {

@@ -1,0 +1,92 @@
+//! Clients that send a great many small frames: nobody else pays.
+
+use std::thread;
+
+use tidegate_testkit::{Canary, Frame, opcode};
+
+use crate::rig::{EVERY_FAR, Far, Rig, Session, assert_same, expect_line};
+
+/// Two hundred at once are nobody's fault; two thousand more are.
+#[test]
+fn t120_t121_control_frames_beyond_their_rate() {
+    let rig = Rig::start();
+    let canary = Canary::start(rig.gateway.address(), "/echo");
+    for frame in [Frame::ping([b'p'; 125]).masked(), Frame::pong("unasked").masked()] {
+        for far in EVERY_FAR {
+            let mut session = rig.open(far);
+            session.client.send(frame.encode().repeat(190));
+            session.client.send_frame(&Frame::binary("after the burst").masked());
+            expect_burst(far, &mut session, &frame);
+            session.client.send(frame.encode().repeat(2_000));
+            let answers = Frame::parse_all(&session.client.read_to_fin());
+            let (close, pongs) = answers.split_last().unwrap();
+            assert_eq!(close.close_code(), Some(1008), "{frame:?} {far:?}");
+            assert!(pongs.iter().all(|pong| pong.opcode == opcode::PONG && frame.opcode == opcode::PING));
+            expect_line(&rig.gateway, session, "client_flood", 1008, "gateway");
+        }
+    }
+    canary.finish();
+    rig.finish();
+}
+
+/// All of the burst was taken: what came after it arrives, and a WebSocket backend saw every frame.
+#[track_caller]
+fn expect_burst(far: Far, session: &mut Session, frame: &Frame) {
+    let message = Frame::binary("after the burst");
+    match far {
+        Far::Echo => while session.client.read_frame() != message {},
+        Far::Tcp => assert_eq!(session.backend().read_exact(15), message.payload),
+        Far::Ws => {
+            let expected = [frame.encode().repeat(190), message.masked().encode()].concat();
+            assert_same(&session.backend().read_exact(expected.len()), &expected);
+        }
+    }
+}
+
+#[test]
+fn t122_empty_messages() {
+    let rig = Rig::start();
+    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let count = 300_000;
+    let mut session = rig.open(Far::Echo);
+    let mut writer = session.client.handle();
+    thread::scope(|scope| {
+        scope.spawn(move || {
+            writer.send(Frame::text("").masked().encode().repeat(count));
+            writer.send_frame(&Frame::close(1000, "").masked());
+        });
+        let echoed = session.client.read_exact(2 * count);
+        assert!(echoed.chunks(2).all(|frame| frame == [0x81, 0]));
+        session.client.expect_close(1000);
+    });
+    let (mut client, mut backend) = rig.open_tcp();
+    client.send(Frame::text("").masked().encode().repeat(count));
+    client.send_frame(&Frame::text("after").masked());
+    assert_eq!(backend.read_exact(5), b"after");
+    drop((client, backend, session));
+    canary.finish();
+    rig.finish();
+}
+
+/// T248: one connection that is always ready gives way to others.
+#[test]
+fn t248_a_connection_in_full_flow_leaves_time_for_others() {
+    let rig = Rig::with_top("workers = 1", "");
+    let (mut client, mut backend) = rig.open_tcp();
+    let (mut writer, mut reader) = (backend.handle(), client.handle());
+    thread::scope(|scope| {
+        scope.spawn(move || while writer.try_send([7; 1 << 16]).is_ok() {});
+        scope.spawn(move || while reader.read_some_or_end().is_some() {});
+        let mut others: Vec<_> = (0..3).map(|_| rig.gateway.open("/echo")).collect();
+        for round in 0..50_u32 {
+            for other in &mut others {
+                other.send_frame(&Frame::binary(round.to_be_bytes()).masked());
+                assert_eq!(other.read_frame(), Frame::binary(round.to_be_bytes()));
+            }
+        }
+        client.hang_up();
+        backend.hang_up();
+    });
+    drop((client, backend));
+    rig.finish();
+}

@@ -1,0 +1,172 @@
+//! Limits on the size of frames and messages.
+
+use tidegate_testkit::{Frame, opcode};
+
+use crate::rig::{EVERY_FAR, Far, Rig, Session, assert_same, beside, close_from_client, numbered};
+
+const MIB: usize = 1 << 20;
+
+/// The default of `max_frame` and `max_message`, to the byte.
+#[test]
+fn t104_a_message_of_exactly_the_limit_passes() {
+    let rig = Rig::start();
+    let payload = numbered(MIB);
+    let halves = [Frame::binary(&payload[..MIB / 2]).unfinished(), Frame::continuation(&payload[MIB / 2..])];
+    for frames in [vec![Frame::binary(&payload)], halves.to_vec()] {
+        for far in EVERY_FAR {
+            let mut session = rig.open(far);
+            let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.clone().masked().encode()).collect();
+            beside(session.client.handle(), &bytes, || match far {
+                Far::Echo => {
+                    let (opcode, echoed) = session.client.read_message();
+                    assert_eq!(opcode, opcode::BINARY);
+                    assert_same(&echoed, &payload);
+                }
+                Far::Tcp => assert_same(&session.backend().read_exact(MIB), &payload),
+                Far::Ws => assert_same(&session.backend().read_exact(bytes.len()), &bytes),
+            });
+            close_from_client(far, &mut session);
+        }
+    }
+    rig.finish();
+}
+
+#[test]
+fn t104_one_byte_more_is_too_big() {
+    let rig = Rig::start();
+    for far in EVERY_FAR {
+        // The header alone decides.
+        let mut session = rig.open(far);
+        session.client.send(Frame::binary("").masked().encode_header(MIB as u64 + 1));
+        session.client.expect_close(1009);
+        session.expect_backend_end(far, b"", 1001);
+    }
+    for far in [Far::Echo, Far::Ws] {
+        let mut session = rig.open(far);
+        let legal = Frame::binary(numbered(MIB)).unfinished().masked().encode();
+        let bytes = [legal.clone(), Frame::continuation("+").masked().encode()].concat();
+        beside(session.client.handle(), &bytes, || match far {
+            Far::Echo => expect_too_big(&mut session),
+            Far::Tcp | Far::Ws => assert_same(&session.backend().read_exact(legal.len()), &legal),
+        });
+        if far == Far::Ws {
+            expect_too_big(&mut session);
+        }
+        session.expect_backend_end(far, b"", 1001);
+    }
+    rig.finish();
+}
+
+/// In WebSocket to TCP messages are streamed: only frames are limited, unless the route limits messages as well.
+#[test]
+fn t104_messages_to_a_tcp_backend_have_no_limit_by_default() {
+    let rig = Rig::start();
+    let (mut client, mut backend) = rig.open_tcp();
+    let payload = numbered(MIB);
+    for frame in [Frame::binary(&payload).unfinished(), Frame::continuation(&payload)] {
+        beside(client.handle(), &frame.masked().encode(), || assert_same(&backend.read_exact(MIB), &payload));
+    }
+    drop((client, backend));
+    rig.finish();
+
+    let rig = Rig::with("max_message = 1000");
+    for far in EVERY_FAR {
+        let mut session = rig.open(far);
+        let legal = Frame::binary([7; 600]).unfinished().masked().encode();
+        session.client.send(&legal);
+        session.client.send(Frame::continuation([7; 401]).masked().encode());
+        expect_too_big(&mut session);
+        session.expect_backend_end(far, if far == Far::Tcp { &[7; 600] } else { &legal }, 1001);
+    }
+    rig.finish();
+}
+
+#[test]
+fn m9_max_frame_limits_every_frame() {
+    let rig = Rig::with("max_frame = 125");
+    for far in EVERY_FAR {
+        let mut session = rig.open(far);
+        let legal = [
+            Frame::ping([1; 125]).masked().encode(),
+            Frame::binary([2; 125]).unfinished().masked().encode(),
+            Frame::continuation([3; 125]).masked().encode(),
+        ]
+        .concat();
+        session.client.send(&legal);
+        session.client.send(Frame::binary([4; 126]).masked().encode());
+        expect_too_big(&mut session);
+        let streamed = [[2; 125], [3; 125]].concat();
+        session.expect_backend_end(far, if far == Far::Tcp { &streamed } else { &legal }, 1001);
+    }
+    rig.finish();
+}
+
+/// Frames made from a TCP backend's bytes keep the route's `max_frame` as well.
+#[test]
+fn m9_max_frame_limits_the_frames_that_are_made() {
+    let rig = Rig::with("max_frame = 125");
+    let (mut client, mut backend) = rig.open_tcp();
+    let sent = numbered(10_000);
+    backend.send(&sent);
+    let mut received = Vec::new();
+    while received.len() < sent.len() {
+        let frame = client.read_frame();
+        assert!(frame.payload.len() <= 125, "{frame:?}");
+        received.extend(frame.payload);
+    }
+    assert_same(&received, &sent);
+    drop((client, backend));
+    rig.finish();
+}
+
+/// A frame in the smallest segments is still one frame, and costs the memory of none.
+#[test]
+fn t105_a_frame_in_single_bytes() {
+    let rig = Rig::start();
+    let mut session = rig.open(Far::Echo);
+    let payload = numbered(20_000);
+    let mut reader = session.client.handle();
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            for byte in Frame::binary(&payload).masked_with([1, 2, 3, 4]).encode() {
+                session.client.send([byte]);
+            }
+        });
+        let (_, echoed) = reader.read_message();
+        assert_same(&echoed, &payload);
+    });
+    drop((session, reader));
+    rig.finish();
+}
+
+#[test]
+fn t106_frames_that_never_end_are_closed_as_idle_and_hold_no_memory() {
+    let rig = Rig::with("ping_interval = 0\nidle_timeout = '3s'");
+    let warm = rig.open(Far::Echo);
+    let before = rig.gateway.memory();
+    let payload = numbered(999_999);
+    let mut sessions: Vec<Session> = (0..20)
+        .map(|_| {
+            let mut session = rig.open(Far::Tcp);
+            session.client.send(Frame::binary("").masked().encode_header(1_000_000));
+            beside(session.client.handle(), &payload, || {
+                assert_same(&session.backend().read_exact(payload.len()), &payload);
+            });
+            session
+        })
+        .collect();
+    let grown = rig.gateway.memory().saturating_sub(before);
+    assert!(grown < 4 << 20, "{grown} bytes for 20 frames under way");
+    for session in &mut sessions {
+        session.client.expect_close_frame(1001);
+    }
+    drop((sessions, warm));
+    rig.finish();
+}
+
+/// Whatever was echoed before, the last that comes is Close 1009.
+#[track_caller]
+fn expect_too_big(session: &mut Session) {
+    let answers = Frame::parse_all(&session.client.read_to_fin());
+    assert_eq!(answers.last().and_then(Frame::close_code), Some(1009));
+}

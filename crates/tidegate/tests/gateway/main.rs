@@ -1,0 +1,33 @@
+//! The built gateway between a client and a backend that the tests hold, byte by byte.
+//!
+//! Modules follow the way of a connection: opening handshake, frames, endings, pressure, stopping. A test is named
+//! after the row of the requirement that it holds: `t…` for hostile input, `f…` for faults, `ends_…` for the table of
+//! endings.
+
+mod rig;
+
+mod http;
+mod opening;
+mod origins;
+mod subprotocols;
+mod upgrade_answers;
+mod upgrade_flow;
+
+mod close_frames;
+mod fragments;
+mod limits;
+mod messages;
+mod text;
+mod violations;
+
+mod ends_backend;
+mod ends_client;
+mod half_close;
+mod keepalive;
+
+mod abandoned;
+mod access_lines;
+mod drain;
+mod floods;
+mod pressure;
+mod slow;

@@ -1,0 +1,123 @@
+//! Back-pressure: who does not read makes the other side wait, and costs the gateway next to nothing.
+
+use std::thread;
+use std::time::Duration;
+
+use tidegate_testkit::{Canary, Frame, Wire};
+
+use crate::rig::{Far, Rig, Session, assert_same, numbered};
+
+const CONNECTIONS: usize = 8;
+
+/// One read of a megabyte that the far side did not take, and what is little beside it.
+const BYTES_PER_CONNECTION: u64 = 2 << 20;
+
+/// What each client or backend tries to get rid of.
+const FLOOD: usize = 64 << 20;
+
+/// How long a socket that takes nothing counts as stalled.
+const PAUSE: Duration = Duration::from_millis(300);
+
+/// Floods one end of each session while nobody reads the other, and returns how much each end took.
+fn hold(far: Far, flood: impl Fn(&mut Session) -> usize + Sync) -> (Rig, Vec<Session>, Vec<usize>) {
+    let rig = Rig::start();
+    let warm = rig.open(Far::Echo);
+    let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| rig.open(far)).collect();
+    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let before = rig.gateway.memory();
+    let taken: Vec<usize> = thread::scope(|scope| {
+        let flooding: Vec<_> = sessions.iter_mut().map(|session| scope.spawn(|| flood(session))).collect();
+        flooding.into_iter().map(|thread| thread.join().unwrap()).collect()
+    });
+    let grown = rig.gateway.memory().saturating_sub(before);
+    assert!(
+        grown <= BYTES_PER_CONNECTION * CONNECTIONS as u64,
+        "{grown} bytes for {CONNECTIONS} stalled connections"
+    );
+    assert!(taken.iter().all(|taken| *taken < FLOOD), "{taken:?}: somebody was never made to wait");
+    canary.finish();
+    drop(warm);
+    (rig, sessions, taken)
+}
+
+#[test]
+fn f13_a_backend_that_reads_nothing() {
+    let pattern = numbered(1 << 20);
+    let frame = Frame::binary(&pattern).masked().encode();
+    for far in [Far::Tcp, Far::Ws] {
+        let (rig, sessions, taken) =
+            hold(far, |session| session.client.send_until_stalled(&frame, FLOOD, PAUSE));
+        // Once it reads again, nothing of what was taken is missing.
+        for (mut session, taken) in sessions.into_iter().zip(taken).take(2) {
+            let whole = taken / frame.len();
+            match far {
+                Far::Echo => {}
+                Far::Tcp => (0..whole)
+                    .for_each(|_| assert_same(&session.backend().read_exact(pattern.len()), &pattern)),
+                Far::Ws => {
+                    (0..whole).for_each(|_| assert_same(&session.backend().read_exact(frame.len()), &frame))
+                }
+            }
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn f15_t123_a_client_that_reads_nothing() {
+    let pattern = numbered(1 << 20);
+    let frame = Frame::binary(&pattern).encode();
+    for far in [Far::Tcp, Far::Ws] {
+        let bytes = if far == Far::Tcp { &pattern } else { &frame };
+        let (rig, sessions, taken) =
+            hold(far, |session| session.backend().send_until_stalled(bytes, FLOOD, PAUSE));
+        for (mut session, taken) in sessions.into_iter().zip(taken).take(2) {
+            let whole = taken / bytes.len();
+            let received = session.client.read_payload(whole * pattern.len());
+            for chunk in received.chunks_exact(pattern.len()).take(whole) {
+                assert_same(chunk, &pattern);
+            }
+        }
+        rig.finish();
+    }
+}
+
+#[test]
+fn t123_an_echo_client_that_reads_nothing() {
+    let frame = Frame::binary(numbered(1 << 20)).masked().encode();
+    let (rig, sessions, _) =
+        hold(Far::Echo, |session| session.client.send_until_stalled(&frame, FLOOD, PAUSE));
+    drop(sessions);
+    rig.finish();
+}
+
+/// F13: a backend that takes nothing does not keep the client's control frames from being answered, as long as they
+/// can be read at all.
+#[test]
+fn f13_pings_are_answered_while_the_backend_is_silent() {
+    let rig = Rig::start();
+    let (mut client, backend) = rig.open_tcp();
+    client.send_frame(&Frame::binary([1; 1000]).masked());
+    client.send_frame(&Frame::ping("there?").masked());
+    assert_eq!(client.read_frame(), Frame::pong("there?"));
+    drop((client, backend));
+    rig.finish();
+}
+
+/// What flows one way does not wait for the other.
+#[test]
+fn f13_one_direction_stalls_alone() {
+    let rig = Rig::start();
+    let (mut client, mut backend) = rig.open_tcp();
+    let frame = Frame::binary([1; 1 << 16]).masked().encode();
+    client.send_until_stalled(&frame, FLOOD, PAUSE);
+    let payload = numbered(8 << 20);
+    let mut writer: Wire = backend.handle();
+    thread::scope(|scope| {
+        scope.spawn(|| writer.send(&payload));
+        assert_same(&client.read_payload(payload.len()), &payload);
+    });
+    assert_eq!(backend.read_exact(1 << 16), [1; 1 << 16]);
+    drop((client, backend, writer));
+    rig.finish();
+}

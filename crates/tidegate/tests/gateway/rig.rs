@@ -1,0 +1,234 @@
+//! A gateway with one route of each kind, and the backends behind them in the hands of the test.
+
+use std::thread;
+
+use tidegate_testkit::{Backend, Builder, Frame, Gateway, Head, Request, Wire};
+
+/// Starts the built binary.
+pub(crate) fn gateway() -> Builder {
+    Gateway::builder(env!("CARGO_BIN_EXE_tidegate"))
+}
+
+/// What is behind a route.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Far {
+    Echo,
+    Tcp,
+    Ws,
+}
+
+/// All of them, for what must hold on every route.
+pub(crate) const EVERY_FAR: [Far; 3] = [Far::Echo, Far::Tcp, Far::Ws];
+
+/// A gateway with the routes `/echo`, `/tcp` and `/ws`.
+#[derive(Debug)]
+pub(crate) struct Rig {
+    pub(crate) gateway: Gateway,
+    pub(crate) tcp: Backend,
+    pub(crate) ws: Backend,
+}
+
+/// An open WebSocket with both of its ends.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) client: Wire,
+    /// The backend's end; none behind `echo:`.
+    backend: Option<Wire>,
+}
+
+impl Rig {
+    pub(crate) fn start() -> Self {
+        Self::with("")
+    }
+
+    /// With these lines in each route.
+    pub(crate) fn with(route: &str) -> Self {
+        Self::with_top("", route)
+    }
+
+    /// With these lines at the top of the file, and these in each route.
+    pub(crate) fn with_top(top: &str, route: &str) -> Self {
+        Self::between(Backend::bind(), Backend::bind(), top, route)
+    }
+
+    /// In front of these backends.
+    pub(crate) fn between(tcp: Backend, ws: Backend, top: &str, route: &str) -> Self {
+        let gateway = gateway()
+            .top(top)
+            .route("/echo", "echo:", route)
+            .route("/tcp", &tcp.tcp(), route)
+            .route("/ws", &ws.ws(), route)
+            .start();
+        Self { gateway, tcp, ws }
+    }
+
+    #[track_caller]
+    pub(crate) fn open(&self, far: Far) -> Session {
+        match far {
+            Far::Echo => self.gateway.open("/echo").into(),
+            Far::Tcp => self.open_tcp().into(),
+            Far::Ws => self.open_ws().into(),
+        }
+    }
+
+    /// A WebSocket on the WebSocket to TCP route: the client's end and the backend's.
+    #[track_caller]
+    pub(crate) fn open_tcp(&self) -> (Wire, Wire) {
+        let client = self.gateway.open("/tcp");
+        (client, self.tcp.accept())
+    }
+
+    /// A WebSocket on the WebSocket to WebSocket route: the client's end and the backend's.
+    #[track_caller]
+    pub(crate) fn open_ws(&self) -> (Wire, Wire) {
+        let (mut client, backend, _) = self.ask_ws(&Request::upgrade("/ws"), "");
+        assert_eq!(client.read_head().status(), 101);
+        (client, backend)
+    }
+
+    /// Sends this request, which must reach the WebSocket backend, and answers it there with 101 and `more` fields.
+    /// The client has not read its own answer yet.
+    #[track_caller]
+    pub(crate) fn ask_ws(&self, request: &Request, more: &str) -> (Wire, Wire, Head) {
+        let mut client = self.gateway.connect();
+        client.send(request.encode());
+        let mut backend = self.ws.accept();
+        let head = backend.read_head();
+        backend.send(head.answer_101(more));
+        (client, backend, head)
+    }
+
+    /// The answer to a request that must be refused: its connection ends, and no backend hears of it.
+    #[track_caller]
+    pub(crate) fn refused(&self, request: &Request) -> Head {
+        let mut client = self.gateway.connect();
+        client.send(request.encode());
+        let (head, _) = client.read_response();
+        assert_ne!(head.status(), 101);
+        client.expect_fin();
+        self.assert_untouched();
+        head
+    }
+
+    /// That no backend has a connection which the test has not accepted.
+    #[track_caller]
+    pub(crate) fn assert_untouched(&self) {
+        self.tcp.assert_untouched();
+        self.ws.assert_untouched();
+    }
+
+    /// The end of a test: nothing may be left over in the gateway.
+    #[track_caller]
+    pub(crate) fn finish(self) {
+        self.assert_untouched();
+        self.gateway.finish();
+    }
+}
+
+impl Session {
+    /// The backend's end.
+    #[track_caller]
+    pub(crate) fn backend(&mut self) -> &mut Wire {
+        self.backend.as_mut().expect("this route has a backend")
+    }
+
+    /// Ends the client's side in this way, and keeps the backend's.
+    pub(crate) fn into_backend_after(self, end: impl FnOnce(Wire)) -> Option<Wire> {
+        end(self.client);
+        self.backend
+    }
+
+    /// What the backend must see when the gateway ends the session for a reason of its own or the client's fault: after
+    /// `received`, a TCP backend sees the end of the bytes and a WebSocket backend a Close with `code`.
+    #[track_caller]
+    pub(crate) fn expect_backend_end(&mut self, far: Far, received: &[u8], code: u16) {
+        match far {
+            Far::Echo => {}
+            Far::Tcp => {
+                let backend = self.backend();
+                let passed = backend.read_to_fin();
+                assert_eq!(passed.escape_ascii().to_string(), received.escape_ascii().to_string());
+                backend.finish();
+            }
+            Far::Ws => {
+                let backend = self.backend();
+                let passed = backend.read_exact(received.len());
+                assert_eq!(passed.escape_ascii().to_string(), received.escape_ascii().to_string());
+                expect_close_at_backend(backend, code);
+            }
+        }
+    }
+}
+
+impl From<(Wire, Wire)> for Session {
+    fn from((client, backend): (Wire, Wire)) -> Self {
+        Self { client, backend: Some(backend) }
+    }
+}
+
+impl From<Wire> for Session {
+    fn from(client: Wire) -> Self {
+        Self { client, backend: None }
+    }
+}
+
+/// A Close of the gateway's own at a WebSocket backend: masked, with this code; it is answered, and then TCP ends.
+#[track_caller]
+pub(crate) fn expect_close_at_backend(backend: &mut Wire, code: u16) {
+    let close = backend.read_frame();
+    assert_eq!(close.close_code(), Some(code), "{close:?}");
+    assert!(close.mask.is_some(), "a client's frame is masked");
+    backend.send_frame(&close.unmasked());
+    backend.expect_fin();
+    backend.finish();
+}
+
+/// Drops both ends. The access line then tells how it ended, with which code, and who began it.
+#[track_caller]
+pub(crate) fn expect_line(gateway: &Gateway, ends: impl Into<Session>, end: &str, code: u16, by: &str) {
+    let session: Session = ends.into();
+    let client = session.client.local_address();
+    drop(session);
+    let line = gateway.access_line_of(client);
+    assert_eq!(
+        (&line["end"], &line["close_code"], &line["closed_by"]),
+        (&end.into(), &code.into(), &by.into()),
+        "{line}"
+    );
+}
+
+/// A closing handshake that the client begins, on any route.
+#[track_caller]
+pub(crate) fn close_from_client(far: Far, session: &mut Session) {
+    session.client.send_frame(&Frame::close(1000, "").masked());
+    match far {
+        Far::Echo => {}
+        Far::Tcp => {
+            session.backend().expect_fin();
+            session.backend().finish();
+        }
+        Far::Ws => expect_close_at_backend(session.backend(), 1000),
+    }
+    session.client.expect_close(1000);
+}
+
+/// Sends bytes that the sockets on the way may not hold all at once, while `read` takes what comes of them.
+pub(crate) fn beside<T>(mut writer: Wire, bytes: &[u8], read: impl FnOnce() -> T) -> T {
+    thread::scope(|scope| {
+        scope.spawn(|| writer.send(bytes));
+        read()
+    })
+}
+
+/// Bytes that tell their place, so that a gap, a repetition or a swap is seen.
+pub(crate) fn numbered(len: usize) -> Vec<u8> {
+    (0_u32..).flat_map(u32::to_be_bytes).take(len).collect()
+}
+
+/// Compares long runs of bytes without printing them.
+#[track_caller]
+pub(crate) fn assert_same(got: &[u8], expected: &[u8]) {
+    let differs = got.iter().zip(expected).position(|(got, expected)| got != expected);
+    assert_eq!(differs, None, "first difference of {} and {} bytes", got.len(), expected.len());
+    assert_eq!(got.len(), expected.len());
+}

@@ -1,0 +1,109 @@
+//! Peers that are slow but not stalled, as clients and backends at the far end of a real network are.
+
+use std::thread;
+use std::time::Duration;
+
+use tidegate_testkit::{Backend, Frame, Gateway, Request, Wire};
+
+use crate::rig::{Rig, assert_same, numbered};
+
+/// More than all kernels and the gateway hold on the way.
+const BULK: usize = 16 << 20;
+
+/// How much of it is taken slowly.
+const SLOWLY: usize = 4 << 20;
+
+/// What is little beside [`BULK`], and enough for what one connection may hold.
+const HELD_MAX: u64 = 4 << 20;
+
+/// Longer than the five seconds that a client has to answer a Close, and the two that a socket lingers.
+const LONG: Duration = Duration::from_secs(8);
+
+const SEGMENT: u32 = 536;
+const WINDOW: usize = 4 << 10;
+
+#[track_caller]
+fn narrow_client(rig: &Rig) -> (Wire, Wire) {
+    let mut client = rig.gateway.connect_narrow(SEGMENT, WINDOW);
+    client.send(Request::upgrade("/tcp").encode());
+    assert_eq!(client.read_head().status(), 101);
+    (client, rig.tcp.accept())
+}
+
+/// Takes so many bytes, a little at a time, and watches what the gateway holds meanwhile.
+fn take_slowly(wire: &mut Wire, len: usize, gateway: &Gateway) -> Vec<u8> {
+    let before = gateway.memory();
+    let mut received = Vec::new();
+    while received.len() < len {
+        received.extend(wire.read_some(8 << 10));
+        let held = gateway.memory().saturating_sub(before);
+        assert!(held < HELD_MAX, "{held} bytes were held for one slow peer after {} bytes", received.len());
+        thread::sleep(Duration::from_millis(1)); // the slowness itself
+    }
+    received
+}
+
+#[test]
+fn f15_a_slow_client_does_not_make_the_gateway_hoard() {
+    let rig = Rig::start();
+    let (mut client, mut backend) = narrow_client(&rig);
+    let payload = numbered(BULK);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            backend.send(&payload);
+            backend.finish();
+        });
+        let begun = take_slowly(&mut client, SLOWLY, &rig.gateway);
+        client.put_back(&begun);
+        assert_same(&client.read_payload(BULK), &payload);
+        client.expect_close_then_answer(1000);
+    });
+    drop(backend);
+    rig.finish();
+}
+
+#[test]
+fn f22_a_slow_backend_does_not_make_the_gateway_hoard() {
+    let rig = Rig::between(Backend::bind_narrow(SEGMENT, WINDOW), Backend::bind(), "", "");
+    let (mut client, mut backend) = rig.open_tcp();
+    let payload = numbered(BULK);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for chunk in payload.chunks(1 << 20) {
+                client.send_frame(&Frame::binary(chunk).masked());
+            }
+            client.send_frame(&Frame::close(1000, "").masked());
+        });
+        let begun = take_slowly(&mut backend, SLOWLY, &rig.gateway);
+        backend.put_back(&begun);
+        assert_same(&backend.read_to_fin(), &payload);
+    });
+    client.expect_close(1000);
+    drop(backend);
+    rig.finish();
+}
+
+/// The time that a client has to answer a Close does not run while it still reads what came before the Close.
+#[test]
+fn ends_backend_fin_reaches_a_slow_client_after_everything() {
+    let rig = Rig::start();
+    let (mut client, mut backend) = narrow_client(&rig);
+    let payload = numbered(BULK);
+    thread::scope(|scope| {
+        let sending = scope.spawn(|| {
+            backend.send(&payload);
+            backend.finish();
+        });
+        let mut begun = Vec::new();
+        while !sending.is_finished() {
+            begun.extend(client.read_some(8 << 10));
+        }
+        // The backend is done; megabytes of what it sent are still on their way to a client that now rests.
+        thread::sleep(LONG);
+        client.put_back(&begun);
+        assert_same(&client.read_payload(BULK), &payload);
+        client.expect_close_then_answer(1000);
+    });
+    drop(backend);
+    rig.finish();
+}
