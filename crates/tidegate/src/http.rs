@@ -22,8 +22,8 @@ use tokio_util::io::InspectWriter;
 
 use crate::io::Socket;
 
-/// Bytes of the longest request head.
-const HEAD_BYTES_MAX: usize = 32 << 10;
+/// Bytes of a request head that are read before it is given up; the exact limits are the request's.
+const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Header fields of a request.
 const FIELDS_MAX: usize = 100;

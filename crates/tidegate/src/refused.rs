@@ -44,6 +44,7 @@ impl Refused {
         match self {
             Self::BadRequest(BadRequest::TargetTooLong) => StatusCode::URI_TOO_LONG,
             Self::BadRequest(BadRequest::Method) => StatusCode::METHOD_NOT_ALLOWED,
+            Self::BadRequest(BadRequest::FieldsTooLarge) => StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
             Self::BadRequest(BadRequest::UnknownMethod) => StatusCode::NOT_IMPLEMENTED,
             Self::BadRequest(BadRequest::Expectation) => StatusCode::EXPECTATION_FAILED,
             Self::BadRequest(

@@ -17,6 +17,12 @@ use crate::via::{self, Via};
 /// Bytes of the longest request target.
 const TARGET_BYTES_MAX: usize = 8 << 10;
 
+/// Bytes of the longest header field, name and value.
+const FIELD_BYTES_MAX: usize = 8 << 10;
+
+/// Bytes of all header fields.
+const FIELDS_BYTES_MAX: usize = 32 << 10;
+
 /// A request head with everything decided that later stages ask for.
 #[derive(Debug)]
 pub struct Request {
@@ -57,6 +63,9 @@ pub enum BadRequest {
     /// 414.
     #[error("the request target is longer than 8 KiB")]
     TargetTooLong,
+    /// 431.
+    #[error("the header fields are larger than 32 KiB, or one of them than 8 KiB")]
+    FieldsTooLarge,
     /// 400.
     #[error("{0}")]
     Host(#[from] HostError),
@@ -90,9 +99,7 @@ impl Request {
         arrival: &Arrival,
         trusted_proxies: &[IpNet],
     ) -> Result<Self, BadRequest> {
-        if target_len(&head.uri) > TARGET_BYTES_MAX {
-            return Err(BadRequest::TargetTooLong);
-        }
+        check_size(&head)?;
         check_method(&head.method)?;
         check_framing(&head)?;
         check_nominated(&head.headers)?;
@@ -181,6 +188,20 @@ impl Request {
             host: self.host.clone(),
             port: self.port.unwrap_or(default),
         }
+    }
+}
+
+/// The HTTP library's own bound depends on how the bytes arrive; this one does not.
+fn check_size(head: &http::request::Parts) -> Result<(), BadRequest> {
+    const AROUND: usize = ": \r\n".len();
+    let lines = head.headers.iter().map(|(name, value)| name.as_str().len() + value.len() + AROUND);
+    let (longest, all) = lines.fold((0, 0), |(longest, all), line| (line.max(longest), all + line));
+    if target_len(&head.uri) > TARGET_BYTES_MAX {
+        Err(BadRequest::TargetTooLong)
+    } else if longest > FIELD_BYTES_MAX || all > FIELDS_BYTES_MAX {
+        Err(BadRequest::FieldsTooLarge)
+    } else {
+        Ok(())
     }
 }
 

@@ -73,7 +73,7 @@ fn ends_backend_close_reaches_the_client_as_it_is() {
 #[test]
 fn f05_ends_backend_reset_is_1011_after_everything_that_came() {
     let rig = Rig::start();
-    let (mut client, mut backend) = rig.open_tcp();
+    let (mut client, backend) = rig.open_tcp();
     beside(backend.handle(), &[7; 100_000], || assert_eq!(client.read_payload(100_000), [7; 100_000]));
     backend.reset();
     client.expect_close_then_answer(1011);

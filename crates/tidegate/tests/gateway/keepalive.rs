@@ -65,7 +65,7 @@ fn m8_pings_wait_for_the_end_of_a_relayed_frame() {
     let (mut client, mut backend) = rig.open_ws();
     let first = client.read_frame();
     client.send_frame(&Frame::pong(&first.payload).masked());
-    backend.send(&Frame::binary("").encode_header(60));
+    backend.send(Frame::binary("").encode_header(60));
     for byte in 0..60 {
         // Far longer than an interval together.
         assert!(backend.is_silent_for(std::time::Duration::from_millis(5)));

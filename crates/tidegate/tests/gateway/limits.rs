@@ -61,7 +61,7 @@ fn t104_one_byte_more_is_too_big() {
 #[test]
 fn t104_messages_to_a_tcp_backend_have_no_limit_by_default() {
     let rig = Rig::start();
-    let (mut client, mut backend) = rig.open_tcp();
+    let (client, mut backend) = rig.open_tcp();
     let payload = numbered(MIB);
     for frame in [Frame::binary(&payload).unfinished(), Frame::continuation(&payload)] {
         beside(client.handle(), &frame.masked().encode(), || assert_same(&backend.read_exact(MIB), &payload));

@@ -4,6 +4,8 @@
 //! after the row of the requirement that it holds: `t…` for hostile input, `f…` for faults, `ends_…` for the table of
 //! endings.
 
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
 mod rig;
 
 mod http;

@@ -55,7 +55,7 @@ fn f13_a_backend_that_reads_nothing() {
                 Far::Tcp => (0..whole)
                     .for_each(|_| assert_same(&session.backend().read_exact(pattern.len()), &pattern)),
                 Far::Ws => {
-                    (0..whole).for_each(|_| assert_same(&session.backend().read_exact(frame.len()), &frame))
+                    (0..whole).for_each(|_| assert_same(&session.backend().read_exact(frame.len()), &frame));
                 }
             }
         }

@@ -118,7 +118,7 @@ fn hold(rig: &Rig, table: &[Breach], delivery: Delivery) {
                 Delivery::Together => session.client.send([&legal, breach, &after()[..]].concat()),
                 Delivery::Alone => session.client.send([&legal, &breach[..]].concat()),
                 Delivery::Chopped(seed) => {
-                    session.client.send_chopped([&legal, breach, &after()[..]].concat(), seed)
+                    session.client.send_chopped([&legal, breach, &after()[..]].concat(), seed);
                 }
             }
             let answers = Frame::parse_all(&session.client.read_to_fin());
