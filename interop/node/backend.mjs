@@ -1,6 +1,9 @@
 // The WebSocket backend in node: node backend.mjs SUBPROTOCOL. What it does is described in python/backends.py.
-// Writes {"port": N} first, then {"id", "code", "reason"} for each echo connection that ended.
+// Beside it, on a port of its own, runs the socket.io server.
+// Writes {"port": N, "socketio": N} first, then {"id", "code", "reason"} for each echo connection that ended.
 import { WebSocketServer } from 'ws';
+
+import { start as startSocketIo } from './socketio_backend.mjs';
 
 const subprotocol = process.argv[2];
 const MAX_PAYLOAD = 64 * 1024 * 1024;
@@ -39,4 +42,4 @@ server.on('connection', (socket, request) => {
   behaviour(socket, url.searchParams, request);
 });
 
-server.on('listening', () => say({ port: server.address().port }));
+server.on('listening', async () => say({ port: server.address().port, socketio: await startSocketIo() }));

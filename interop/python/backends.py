@@ -1,6 +1,6 @@
 """The services behind the gateway: three over plain TCP, and WebSocket ones in Python and in node.
 
-Both WebSocket backends do what the last part of the path says:
+All WebSocket backends do what the last part of the path says:
   echo?id=ID       every message comes back as it was; the way it ended is kept under ID
   headers          one text message: the request as JSON {"path": …, "headers": [[name, value], …]}
   close?code=C&reason=R   one message "last words", then Close C with that reason
@@ -8,6 +8,7 @@ Both WebSocket backends do what the last part of the path says:
 
 import asyncio
 import json
+import ssl
 from asyncio import StreamReader, StreamWriter
 from collections import defaultdict
 from collections.abc import Sequence
@@ -29,17 +30,31 @@ Ending = tuple[int, str]
 
 
 class TcpBackends:
-    """`echo`, `sink` (what it received until EOF goes to `received`) and `source` (DOWNLOAD, then FIN)."""
+    """`echo`, `sink` (what it received until EOF goes to `received`) and `source` (DOWNLOAD, then FIN).
 
-    def __init__(self) -> None:
+    The echo also stands behind TLS, `tls_echo`, and at a Unix socket, `unix_echo`.
+    """
+
+    def __init__(self, tls: ssl.SSLContext, unix_echo: Path) -> None:
+        self.tls = tls
+        self.unix_echo = unix_echo
         self.received: asyncio.Queue[tuple[int, str]] = asyncio.Queue()
         self.ports: dict[str, int] = {}
 
     async def start(self, stack: AsyncExitStack) -> None:
-        for name, handler in (("echo", self.echo), ("sink", self.sink), ("source", self.source)):
-            server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=1 << 20)
+        services = (
+            ("echo", self.echo, None),
+            ("tls_echo", self.echo, self.tls),
+            ("sink", self.sink, None),
+            ("source", self.source, None),
+        )
+        for name, handler, tls in services:
+            server = await asyncio.start_server(handler, "127.0.0.1", 0, limit=1 << 20, ssl=tls)
             stack.callback(server.close)
             self.ports[name] = server.sockets[0].getsockname()[1]
+        # To a Unix socket whose queue is full nobody waits for a place: it refuses at once.
+        server = await asyncio.start_unix_server(self.echo, self.unix_echo, limit=1 << 20, backlog=1024)
+        stack.callback(server.close)
 
     async def echo(self, reader: StreamReader, writer: StreamWriter) -> None:
         try:
@@ -92,13 +107,14 @@ def select(_: ServerConnection, offered: Sequence[Subprotocol]) -> Subprotocol |
 
 
 class PythonBackend:
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None = None) -> None:
+        self.tls = tls
         self.endings = Endings()
         self.port = 0
 
     async def start(self, stack: AsyncExitStack) -> None:
         server = await stack.enter_async_context(
-            serve(self.serve, "127.0.0.1", 0, select_subprotocol=select, max_size=None)
+            serve(self.serve, "127.0.0.1", 0, select_subprotocol=select, max_size=None, ssl=self.tls)
         )
         self.port = server.sockets[0].getsockname()[1]
 
@@ -127,12 +143,13 @@ class PythonBackend:
 
 
 class NodeBackend:
-    """node/backend.mjs: says its port on the first line, and each ending on one of the following."""
+    """node/backend.mjs: says its ports on the first line, and each ending on one of the following."""
 
     def __init__(self, node_folder: Path) -> None:
         self.script = node_folder / "backend.mjs"
         self.endings = Endings()
         self.port = 0
+        self.socketio_port = 0
 
     async def start(self, stack: AsyncExitStack) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -141,7 +158,8 @@ class NodeBackend:
         stack.push_async_callback(process.wait)
         stack.callback(process.kill)
         async with asyncio.timeout(20):
-            self.port = json.loads(await process.stdout.readline())["port"]
+            ports = json.loads(await process.stdout.readline())
+        self.port, self.socketio_port = ports["port"], ports["socketio"]
         listener = asyncio.create_task(self.listen(process.stdout))
         stack.callback(listener.cancel)
 

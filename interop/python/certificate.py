@@ -1,4 +1,4 @@
-"""A certification authority and one certificate for the loopback address, made for this run only."""
+"""Certification authorities and certificates that are made for this run only."""
 
 import subprocess
 from dataclasses import dataclass
@@ -7,23 +7,28 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Certificate:
-    authority: Path
     certificate: Path
     key: Path
 
 
-def make(folder: Path) -> Certificate:
-    authority_key = folder / "authority.key"
-    made = Certificate(folder / "authority.pem", folder / "gateway.pem", folder / "gateway.key")
-    ca_extensions = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
-    leaf_extensions = (
-        "basicConstraints=critical,CA:FALSE",
-        "extendedKeyUsage=serverAuth",
-        "subjectAltName=IP:127.0.0.1,DNS:localhost",
-    )
-    request(made.authority, authority_key, "tidegate interop authority", ca_extensions)
-    request(made.certificate, made.key, "localhost", leaf_extensions, "-CA", made.authority, "-CAkey", authority_key)
-    return made
+class Authority:
+    def __init__(self, folder: Path, name: str) -> None:
+        self.folder = folder
+        self.certificate = folder / f"{name}.pem"
+        self.key = folder / f"{name}.key"
+        extensions = ("basicConstraints=critical,CA:TRUE", "keyUsage=critical,keyCertSign")
+        request(self.certificate, self.key, f"tidegate interop {name}", extensions)
+
+    def issue(self, name: str, *alternatives: str) -> Certificate:
+        """A server's certificate for these names, each with its kind before it: `DNS:localhost`, `IP:127.0.0.1`."""
+        made = Certificate(self.folder / f"{name}.pem", self.folder / f"{name}.key")
+        extensions = (
+            "basicConstraints=critical,CA:FALSE",
+            "extendedKeyUsage=serverAuth",
+            f"subjectAltName={','.join(alternatives)}",
+        )
+        request(made.certificate, made.key, name, extensions, "-CA", self.certificate, "-CAkey", self.key)
+        return made
 
 
 def request(certificate: Path, key: Path, name: str, extensions: tuple[str, ...], *signer: str | Path) -> None:

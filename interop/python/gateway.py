@@ -17,7 +17,7 @@ class Gateway:
     process: Process
     log: Path
     ports: dict[str, int]
-    """Scheme → port of its listener."""
+    """Name of a listener → its port."""
 
     def alive(self) -> bool:
         return self.process.returncode is None
@@ -33,24 +33,17 @@ class Gateway:
             self.process.kill()
             await self.process.wait()
 
+    def diagnosis(self) -> list[str]:
+        """What it told the operator; access lines, which are JSON, are not among it."""
+        return [line for line in self.log.read_text(errors="replace").splitlines() if not line.startswith("{")]
+
     def log_tail(self, lines: int = 20) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
-async def start(binary: Path, folder: Path, routes: str, certificate: Path, key: Path) -> Gateway:
-    ports = {"ws": free_port(), "wss": free_port()}
-    config = folder / "tidegate.toml"
-    config.write_text(
-        f"""
-[[listener]]
-address = "127.0.0.1:{ports["ws"]}"
-
-[[listener]]
-address = "127.0.0.1:{ports["wss"]}"
-tls = {{ cert = "{certificate}", key = "{key}" }}
-{routes}"""
-    )
-    log = folder / "gateway.log"
+async def start(binary: Path, config: Path, ports: dict[str, int]) -> Gateway:
+    """`ports` are those of the configuration's listeners; the log stands beside it."""
+    log = config.with_suffix(".log")
     with log.open("wb") as output:
         process = await asyncio.create_subprocess_exec(
             binary, "serve", "-c", config, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output

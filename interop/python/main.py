@@ -13,6 +13,14 @@ import sys
 from contextlib import AsyncExitStack
 from pathlib import Path
 
+import check_backend_tls
+import check_clients
+import check_files
+import check_front
+import check_http
+import check_postgres
+import check_proxied
+import check_redis
 import check_relay
 import check_shutdown
 import check_tcp
@@ -65,7 +73,20 @@ async def main(binary: Path, folder: Path, node_folder: Path, only: str) -> int:
     tally = Tally()
     async with AsyncExitStack() as stack:
         stage = await stages.set_up(stack, binary, folder, node_folder)
-        suites = (check_relay, check_tcp, check_websocket, check_tls)
+        suites = (
+            check_relay,
+            check_tcp,
+            check_websocket,
+            check_clients,
+            check_tls,
+            check_backend_tls,
+            check_front,
+            check_proxied,
+            check_http,
+            check_files,
+            check_redis,
+            check_postgres,
+        )
         checks = itertools.chain.from_iterable(suite.checks(stage) for suite in suites)
         await tally.run(check for check in checks if only in check.name)
         if not only:

@@ -1,6 +1,7 @@
 """Everything that a check can use: the gateway's addresses, the backends behind it, and ways to connect."""
 
 import ssl
+import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -9,57 +10,30 @@ from typing import Any
 
 from websockets.asyncio.client import connect
 
-import certificate
+import configuration
 import gateway
+from aiohttp_backend import AiohttpBackend
 from backends import NodeBackend, PythonBackend, TcpBackends
+from certificate import Authority, Certificate
+from services import Postgres, Redis
 
 SCHEMES = ("ws", "wss")
-WEBSOCKET_BACKENDS = ("python", "node")
-
-ROUTES = """
-[[route]]
-path = "/tcp"
-backend = "tcp://127.0.0.1:{echo}"
-
-[[route]]
-path = "/tcp-as-text"
-backend = "tcp://127.0.0.1:{echo}"
-message = "text"
-
-[[route]]
-path = "/tcp-mqtt-only"
-backend = "tcp://127.0.0.1:{echo}"
-subprotocols = ["mqtt"]
-
-[[route]]
-path = "/tcp-no-subprotocol"
-backend = "tcp://127.0.0.1:{echo}"
-subprotocols = []
-
-[[route]]
-path = "/sink"
-backend = "tcp://127.0.0.1:{sink}"
-
-[[route]]
-path = "/source"
-backend = "tcp://127.0.0.1:{source}"
-
-[[route]]
-path = "/python/*"
-backend = "ws://127.0.0.1:{python}"
-
-[[route]]
-path = "/node/*"
-backend = "ws://127.0.0.1:{node}"
-"""
-
+WEBSOCKET_BACKENDS = ("python", "node", "aiohttp")
+LISTENERS = (*SCHEMES, "sni", "auto", "proxied", "named")
+SNI_NAMES = ("first.example", "second.example")
 
 @dataclass
 class Stage:
+    binary: Path
+    folder: Path
+    """For what the run writes; its own configuration and log are there, too."""
     gateway: gateway.Gateway
     tcp: TcpBackends
-    websocket: dict[str, PythonBackend | NodeBackend]
+    websocket: dict[str, PythonBackend | NodeBackend | AiohttpBackend]
     authority: Path
+    certificate: Certificate
+    files: Path
+    """The folder behind `/files/`; checks put there what they need."""
 
     def port(self, scheme: str) -> int:
         return self.gateway.ports[scheme]
@@ -79,22 +53,49 @@ class Stage:
     def echo_paths(self) -> Iterator[tuple[str, str]]:
         """What a message comes back from, on a route of each kind: (name for the reader, path)."""
         yield "tcp", "/tcp"
+        yield "unix", "/unix"
+        yield "tls", "/tls/known/echo"
+        yield "wss backend", "/wss/known/echo"
         for name in WEBSOCKET_BACKENDS:
             yield f"{name} backend", f"/{name}/echo"
 
     @staticmethod
     def is_websocket(path: str) -> bool:
         """Whether messages keep their borders on this route; over TCP only the bytes and their order remain."""
-        return path.split("/")[1] in WEBSOCKET_BACKENDS
+        return path.split("/")[1] in (*WEBSOCKET_BACKENDS, "wss", "https")
 
 
 async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder: Path) -> Stage:
-    tcp = TcpBackends()
-    websocket = {"python": PythonBackend(), "node": NodeBackend(node_folder)}
-    for backend in (tcp, *websocket.values()):
+    # A Unix socket's path must be short, and where the run's folder is, is not ours to say.
+    unix_echo = Path(stack.enter_context(tempfile.TemporaryDirectory()), "echo")
+    postgres = Postgres(Path(stack.enter_context(tempfile.TemporaryDirectory())))
+    authority, stranger = Authority(folder, "authority"), Authority(folder, "stranger")
+    own = authority.issue("gateway", "IP:127.0.0.1", "DNS:localhost")
+    tls = server_tls(authority.issue("backend", "IP:127.0.0.1", f"DNS:{configuration.CERTIFIED_NAME}"))
+
+    tcp, behind_tls = TcpBackends(tls, unix_echo), PythonBackend(tls)
+    websocket = {"python": PythonBackend(), "node": NodeBackend(node_folder), "aiohttp": AiohttpBackend(tls)}
+    redis = Redis()
+    for backend in (tcp, behind_tls, *websocket.values(), redis, postgres):
         await backend.start(stack)
-    made = certificate.make(folder)
-    routes = ROUTES.format(**tcp.ports, **{name: backend.port for name, backend in websocket.items()})
-    running = await gateway.start(binary, folder, routes, made.certificate, made.key)
+
+    files = folder / "files"
+    files.mkdir(exist_ok=True)
+    ports = {name: gateway.free_port() for name in LISTENERS}
+    backend_ports = tcp.ports | {name: backend.port for name, backend in websocket.items()}
+    backend_ports |= {"socketio": websocket["node"].socketio_port, "redis": redis.port}
+    backend_ports |= {"wss": behind_tls.port, "https": websocket["aiohttp"].tls_port}
+    places = {"authority": authority.certificate, "stranger": stranger.certificate}
+    places |= {"unix_echo": unix_echo, "postgres": postgres.socket, "files": files}
+    config = folder / "tidegate.toml"
+    by_name = [authority.issue(name, f"DNS:{name}") for name in SNI_NAMES]
+    config.write_text(configuration.listeners(ports, own, by_name) + configuration.routes(backend_ports, places))
+    running = await gateway.start(binary, config, ports)
     stack.push_async_callback(running.kill)
-    return Stage(running, tcp, websocket, made.authority)
+    return Stage(binary, folder, running, tcp, websocket, authority.certificate, own, files)
+
+
+def server_tls(made: Certificate) -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(made.certificate, made.key)
+    return context

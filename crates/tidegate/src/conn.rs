@@ -3,8 +3,9 @@
 //! `accept → tls → http → handshake → route → policy → backend → 101 → relay → settle`. Each stage takes the proof that
 //! the one before made; this is the only file that knows two of them.
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use http::{Response, StatusCode};
@@ -20,7 +21,7 @@ use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
 use crate::journal::Entry;
 use crate::listener::{Accepted, Served};
-use crate::policy::quota::Share;
+use crate::policy::quota::{QuotaExceeded, Share};
 use crate::refused::Refused;
 use crate::request::{Kind, Request};
 use crate::route::Selected;
@@ -45,7 +46,7 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
         service,
         session: Mutex::new(None),
         handshake: Mutex::new(Some(handshake)),
-        share: OnceLock::new(),
+        share: Mutex::new(None),
         answering: AtomicBool::new(false),
     });
     let ended = front::serve(secured.socket, head_timeout, Requests(Arc::clone(&exchange))).await;
@@ -78,7 +79,7 @@ struct Exchange {
     /// Given back with the first answer.
     handshake: Mutex<Option<OwnedSemaphorePermit>>,
     /// The connection's part of its client's quota, taken with the first request.
-    share: OnceLock<Option<Share>>,
+    share: Mutex<Option<(IpAddr, Option<Share>)>>,
     /// A request is being answered.
     answering: AtomicBool,
 }
@@ -169,11 +170,19 @@ impl Exchange {
         if !listener.server_names.as_ref().is_none_or(|names| names.contains(&request.host)) {
             return Err(Refused::Misdirected);
         }
-        if self.share.get().is_none() {
-            let share = self.service.quota.take(request.via.client)?;
-            self.share.get_or_init(|| share);
-        }
+        self.count(request.via.client)?;
         Ok(request)
+    }
+
+    /// Counts the connection for this client. Behind a proxy that keeps its connections it can be another one than for
+    /// the request before.
+    fn count(&self, client: IpAddr) -> Result<(), QuotaExceeded> {
+        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
+        if share.as_ref().is_none_or(|(counted, _)| *counted != client) {
+            *share = None;
+            *share = Some((client, self.service.quota.take(client)?));
+        }
+        Ok(())
     }
 
     /// The answer, and whether it must be the last: frames may already follow an upgrade request.

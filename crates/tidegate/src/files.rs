@@ -6,6 +6,7 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use http::header::{HeaderValue, IF_RANGE, RANGE, VARY};
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
@@ -38,10 +39,23 @@ pub(crate) async fn serve(root: &Path, prefix: &str, path: &str, request: &Reque
     *inner.method_mut() = request.method.clone();
     *inner.headers_mut() = request.fields.clone();
     *inner.uri_mut() = path.parse().expect("a canonical path is a legal target");
-    let mut files = ServeDir::new(root).precompressed_br().precompressed_gzip().redirect_path_prefix(prefix);
+    if inner.headers().contains_key(IF_RANGE) {
+        // A part is wanted only of the very file that is named; the whole file is always a right answer.
+        inner.headers_mut().remove(RANGE);
+    }
+    let mut files = ServeDir::new(root)
+        .precompressed_br()
+        .precompressed_gzip()
+        .ignore_multi_range_requests(true)
+        .redirect_path_prefix(prefix);
     match files.try_call(inner).await {
         Ok(response) if response.status() == StatusCode::NOT_FOUND => not_found(),
-        Ok(response) => response.map(|body| body.map_err(Into::into).boxed_unsync()),
+        Ok(mut response) => {
+            if response.status() == StatusCode::NOT_MODIFIED {
+                response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
+            }
+            response.map(|body| body.map_err(Into::into).boxed_unsync())
+        }
         Err(error) => unreadable(&error),
     }
 }

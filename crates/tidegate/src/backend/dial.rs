@@ -18,6 +18,9 @@ use crate::io::{Socket, tune};
 /// How long one address has for itself before the next is tried beside it (RFC 8305 §5).
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// How long to wait before asking a Unix socket again whose queue is full; nothing tells when it is not.
+const QUEUE_FULL: Duration = Duration::from_millis(20);
+
 /// Connects over TCP, and over TLS where `trusted` says whom to believe.
 pub(super) async fn tcp(
     authority: &Authority,
@@ -37,9 +40,19 @@ pub(super) async fn tcp(
 
 /// Connects to a Unix socket.
 pub(super) async fn unix(path: &Path, budget: Duration) -> Result<Socket, ConnectError> {
-    match timeout(budget, UnixStream::connect(path)).await {
+    match timeout(budget, unix_in_turn(path)).await {
         Ok(connected) => Ok(Socket::Unix(connected?)),
         Err(_elapsed) => Err(ConnectError::ConnectTimeout),
+    }
+}
+
+/// A full queue of a Unix socket refuses at once, where one of TCP keeps us waiting: so we wait ourselves.
+async fn unix_in_turn(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(QUEUE_FULL).await,
+            result => return result,
+        }
     }
 }
 

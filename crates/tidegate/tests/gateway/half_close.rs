@@ -56,12 +56,11 @@ fn ends_client_close_after_an_upload_is_whole_at_a_websocket_backend() {
                     client.expect_close(1000);
                 })
             });
-            let t = tidegate_testkit::Deadline::patient();
             assert_same(&backend.read_payload(BULK), &payload);
-            eprintln!("{narrow} {:?}", t.elapsed());
             assert_eq!(backend.read_frame(), Frame::close(1000, "done").masked());
             backend.send_frame(&Frame::close(1000, ""));
             backend.expect_fin();
+            backend.finish();
         });
         rig.finish();
     }

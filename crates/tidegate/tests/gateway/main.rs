@@ -8,9 +8,12 @@
 
 mod rig;
 
+mod files;
 mod http;
 mod opening;
 mod origins;
+mod parsing;
+mod places;
 mod subprotocols;
 mod upgrade_answers;
 mod upgrade_flow;

@@ -1,0 +1,84 @@
+//! How many connections there may be, whose they are, and which hosts are served.
+
+use tidegate_testkit::{Gateway, Request};
+
+use crate::rig::gateway;
+
+/// The status of an upgrade to `/echo` with these fields more, and the connection for as long as it is kept.
+#[track_caller]
+fn ask(gateway: &Gateway, fields: &[(&str, &str)]) -> (u16, tidegate_testkit::Wire) {
+    let mut client = gateway.connect();
+    let request =
+        fields.iter().fold(Request::upgrade("/echo"), |request, (name, value)| request.set(name, value));
+    client.send(request.encode());
+    (client.read_head().status(), client)
+}
+
+#[test]
+fn t243_one_connection_above_the_client_s_quota_is_503_and_a_place_comes_back() {
+    let gateway = gateway().top("max_connections_per_client = 2").route("/echo", "echo:", "").start();
+    let (first, first_client) = ask(&gateway, &[]);
+    let (second, _second_client) = ask(&gateway, &[]);
+    let (third, third_client) = ask(&gateway, &[]);
+    assert_eq!([first, second, third], [101, 101, 503]);
+    drop((first_client, third_client));
+    gateway.access_line(|line| line["kind"] == "websocket");
+    // The place comes back right behind the line.
+    assert!((0..1000).any(|_| ask(&gateway, &[]).0 == 101));
+}
+
+/// Behind a proxy the client that counts is the one that the proxy names, for each request anew.
+#[test]
+fn t243_behind_a_trusted_proxy_each_client_has_its_own_quota() {
+    let gateway = gateway()
+        .top("max_connections_per_client = 1")
+        .listener("trusted_proxies = ['127.0.0.0/8']")
+        .route("/echo", "echo:", "")
+        .start();
+    let from = |client: &'static str| [("X-Forwarded-For", client)];
+    let mut kept = gateway.connect();
+    for client in ["192.0.2.1", "192.0.2.2"] {
+        kept.send(Request::get("/nothing").set("X-Forwarded-For", client).encode());
+        let head = kept.read_head();
+        assert_eq!(head.status(), 404);
+        kept.read_exact(head.field("Content-Length").unwrap().parse().unwrap());
+    }
+    let (gone_elsewhere, _first) = ask(&gateway, &from("192.0.2.1"));
+    assert_eq!(gone_elsewhere, 101, "the kept connection speaks for another client now");
+    assert_eq!(ask(&gateway, &from("192.0.2.1")).0, 503);
+    assert_eq!(ask(&gateway, &from("192.0.2.2")).0, 503, "that client is the one of the kept connection");
+    assert_eq!(ask(&gateway, &from("192.0.2.3")).0, 101);
+}
+
+#[test]
+fn t082_an_untrusted_peer_cannot_speak_for_others() {
+    let gateway = gateway().top("max_connections_per_client = 1").route("/echo", "echo:", "").start();
+    let (first, _first) = ask(&gateway, &[("X-Forwarded-For", "192.0.2.1")]);
+    let (second, _second) = ask(&gateway, &[("X-Forwarded-For", "192.0.2.2")]);
+    assert_eq!([first, second], [101, 503]);
+}
+
+#[test]
+fn t078_hosts_that_are_not_served_are_421() {
+    let gateway = gateway().listener("server_names = ['gw.test']").route("/echo", "echo:", "").start();
+    let status = |host: &str| ask(&gateway, &[("Host", host), ("Origin", &format!("http://{host}"))]).0;
+    assert_eq!(status("gw.test"), 101);
+    assert_eq!(status("GW.test"), 101);
+    assert_eq!(status("victim.test"), 421);
+    assert_eq!(status("gw.test.evil.test"), 421);
+}
+
+#[test]
+fn t079_forwarded_scheme_and_host_count_only_from_a_trusted_proxy() {
+    let fields = [
+        ("Host", "10.0.0.1:8080"),
+        ("Origin", "https://app.example.com"),
+        ("X-Forwarded-Host", "app.example.com"),
+        ("X-Forwarded-Proto", "https"),
+    ];
+    let trusting =
+        gateway().listener("trusted_proxies = ['127.0.0.1/32']").route("/echo", "echo:", "").start();
+    assert_eq!(ask(&trusting, &fields).0, 101);
+    let wary = gateway().route("/echo", "echo:", "").start();
+    assert_eq!(ask(&wary, &fields).0, 403);
+}
