@@ -43,13 +43,18 @@ impl Deadline {
 /// # Panics
 /// With `what` when [`PATIENCE`] has passed.
 #[track_caller]
-pub fn eventually<T>(what: &str, mut ask: impl FnMut() -> Option<T>) -> T {
-    let deadline = Deadline::patient();
+pub fn eventually<T>(what: &str, ask: impl FnMut() -> Option<T>) -> T {
+    let answer = within(PATIENCE, ask);
+    answer.unwrap_or_else(|| panic!("in {PATIENCE:?} it did not come to this: {what}"))
+}
+
+/// As [`eventually`], but for so long only, and `None` then.
+pub fn within<T>(wait: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
+    let deadline = Deadline::after(wait);
     loop {
-        if let Some(answer) = ask() {
-            return answer;
+        match ask() {
+            None if deadline.left().is_some() => thread::sleep(Duration::from_millis(5)),
+            answer => return answer,
         }
-        assert!(deadline.left().is_some(), "in {PATIENCE:?} it did not come to this: {what}");
-        thread::sleep(Duration::from_millis(5));
     }
 }

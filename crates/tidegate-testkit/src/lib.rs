@@ -27,7 +27,7 @@ mod wire;
 
 pub use backend::{Backend, Full, Serving};
 pub use canary::Canary;
-pub use deadline::{Deadline, PATIENCE, eventually};
+pub use deadline::{Deadline, PATIENCE, eventually, within};
 pub use frame::{Frame, opcode};
 pub use gateway::{Builder, Gateway};
 pub use head::Head;

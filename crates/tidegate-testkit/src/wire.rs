@@ -68,6 +68,11 @@ impl Wire {
         self.socket.local_addr().expect("a connected socket has an address")
     }
 
+    /// The address of the other end.
+    pub fn remote_address(&self) -> SocketAddr {
+        self.socket.peer_addr().expect("a connected socket has a peer")
+    }
+
     /// Sends these bytes.
     #[track_caller]
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {

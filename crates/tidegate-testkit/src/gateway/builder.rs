@@ -15,7 +15,6 @@ pub struct Builder {
     top: String,
     listener: String,
     routes: String,
-    environment: Vec<(String, String)>,
 }
 
 impl Gateway {
@@ -73,7 +72,6 @@ impl Builder {
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("-c").arg(config);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.envs(self.environment.iter().map(|(name, value)| (name, value)));
         command
     }
 }

@@ -105,6 +105,18 @@ impl Gateway {
         process::sockets(self.child.id()).expect("the gateway is running")
     }
 
+    /// Bytes that were sent to it at this end of a connection and that it has not read yet.
+    pub fn unread_from(&self, wire: &Wire) -> u64 {
+        let in_flight = process::in_flight(wire.local_address(), wire.remote_address());
+        in_flight.expect("the system tells about its sockets")
+    }
+
+    /// Bytes that it has sent to this end of a connection and that were not read here yet.
+    pub fn untaken_by(&self, wire: &Wire) -> u64 {
+        let in_flight = process::in_flight(wire.remote_address(), wire.local_address());
+        in_flight.expect("the system tells about its sockets")
+    }
+
     /// Waits until it has closed every connection: it has as many sockets as after its start.
     #[track_caller]
     pub fn settle(&self) {

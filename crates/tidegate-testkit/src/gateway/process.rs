@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::net::SocketAddr;
 
 /// Bytes of private memory that are resident: what grows when something is hoarded. Files that are mapped, such as the
 /// binary, do not count.
@@ -24,15 +25,57 @@ pub(super) fn sockets(pid: u32) -> io::Result<usize> {
     Ok(sockets)
 }
 
+/// Bytes on their way from one end of a connection over IPv4 to the process at the other: not acknowledged yet, or not
+/// read yet. None where there is no such connection any more.
+pub(super) fn in_flight(from: SocketAddr, to: SocketAddr) -> io::Result<u64> {
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    let (from, to) = (hex(from)?, hex(to)?);
+    let (sent, _) = queues(&table, &from, &to).unwrap_or_default();
+    let (_, unread) = queues(&table, &to, &from).unwrap_or_default();
+    Ok(sent + unread)
+}
+
+/// What is unacknowledged and what is unread in the socket of these addresses.
+fn queues(table: &str, local: &str, remote: &str) -> Option<(u64, u64)> {
+    let mut rows = table.lines().map(|row| row.split_ascii_whitespace().collect::<Vec<_>>());
+    let row = rows.find(|row| row.get(1..3) == Some(&[local, remote]))?;
+    let (sent, unread) = row.get(4)?.split_once(':')?;
+    Some((u64::from_str_radix(sent, 16).ok()?, u64::from_str_radix(unread, 16).ok()?))
+}
+
+/// An address as the kernel's table writes it: the four bytes in the order of the machine.
+fn hex(address: SocketAddr) -> io::Result<String> {
+    let SocketAddr::V4(v4) = address else { return Err(io::ErrorKind::Unsupported.into()) };
+    Ok(format!("{:08X}:{:04X}", u32::from_ne_bytes(v4.ip().octets()), v4.port()))
+}
+
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::net::{TcpListener, TcpStream};
+
     use super::*;
+    use crate::eventually;
+
+    #[test]
+    fn what_waits_in_a_socket() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        let mut near = TcpStream::connect(address).unwrap();
+        let (mut far, near_address) = listener.accept().unwrap();
+        near.write_all(b"three").unwrap();
+        assert!(in_flight(near_address, address).unwrap() >= 5);
+        far.read_exact(&mut [0; 5]).unwrap();
+        eventually("all is read and acknowledged", || {
+            (in_flight(near_address, address).unwrap() == 0).then_some(())
+        });
+    }
 
     #[test]
     fn of_this_very_process() {
         let pid = std::process::id();
         assert!(anonymous_memory(pid).unwrap() > 0);
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(sockets(pid).unwrap() >= 1, "{listener:?}");
     }
 }

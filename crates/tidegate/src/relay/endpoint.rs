@@ -207,6 +207,11 @@ impl Endpoint {
 
     /// Ends the TCP connection where the closing handshake is complete or has taken too long.
     pub(super) fn settle(&mut self, now: Instant) {
+        if self.leg.has_backlog() && !self.failed {
+            // A slow peer gets what it is owed first: the time for its answer begins when the Close has left us. That
+            // it takes anything at all is watched elsewhere.
+            self.close_until = self.close_until.map(|_| now + CLOSE_WAIT);
+        }
         let overdue = self.close_until.is_some_and(|until| now >= until);
         if self.leg.is_open() && (self.closing.is_complete() || overdue || self.will_not_answer()) {
             self.leg.finish(Patience::Until(now + LINGER));

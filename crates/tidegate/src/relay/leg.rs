@@ -86,6 +86,11 @@ impl Leg {
         self.backlog.room()
     }
 
+    /// Whether bytes wait that the socket has not taken.
+    pub(super) fn has_backlog(&self) -> bool {
+        !self.backlog.is_empty()
+    }
+
     /// Whether more can be sent.
     pub(super) const fn is_writable(&self) -> bool {
         matches!(self.fin, Fin::NotYet) && !matches!(self.phase, Phase::Gone)

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::Duration;
 
-use tidegate_testkit::{Backend, Frame, Gateway, Request, Wire};
+use tidegate_testkit::{Backend, Frame, Gateway, Request, Wire, eventually, within};
 
 use crate::rig::{Rig, assert_same, numbered};
 
@@ -88,22 +88,35 @@ fn f22_a_slow_backend_does_not_make_the_gateway_hoard() {
 fn ends_backend_fin_reaches_a_slow_client_after_everything() {
     let rig = Rig::start();
     let (mut client, mut backend) = narrow_client(&rig);
-    let payload = numbered(BULK);
-    thread::scope(|scope| {
-        let sending = scope.spawn(|| {
-            backend.send(&payload);
-            backend.finish();
-        });
-        let mut begun = Vec::new();
-        while !sending.is_finished() {
-            begun.extend(client.read_some(8 << 10));
-        }
-        // The backend is done; megabytes of what it sent are still on their way to a client that now rests.
-        thread::sleep(LONG);
-        client.put_back(&begun);
-        assert_same(&client.read_payload(BULK), &payload);
-        client.expect_close_then_answer(1000);
-    });
-    drop(backend);
+    let sent = send_until_held(&rig.gateway, &client, &mut backend);
+    backend.finish();
+    thread::sleep(LONG); // so long the client reads nothing
+    assert_same(&client.read_payload(sent), &numbered(sent));
+    client.expect_close_then_answer(1000);
+    backend.expect_fin();
+    drop((client, backend));
     rig.finish();
 }
+
+/// Sends until the gateway holds bytes that the client's socket does not take, but few enough to read on; how many were
+/// sent.
+#[track_caller]
+fn send_until_held(gateway: &Gateway, client: &Wire, backend: &mut Wire) -> usize {
+    let payload = numbered(BULK);
+    for (number, chunk) in payload.chunks(CHUNK).enumerate() {
+        backend.send(chunk);
+        let sent = (number + 1) * CHUNK;
+        eventually("the gateway has read the chunk", || (gateway.unread_from(backend) == 0).then_some(()));
+        let passed_on = within(PAUSE, || (gateway.untaken_by(client) >= sent as u64).then_some(()));
+        if passed_on.is_none() {
+            return sent;
+        }
+    }
+    panic!("the sockets take everything");
+}
+
+/// Half of what the gateway may hold before it reads no more.
+const CHUNK: usize = 32 << 10;
+
+/// How long a socket that takes nothing counts as full.
+const PAUSE: Duration = Duration::from_millis(500);

@@ -44,6 +44,8 @@ fn t047_t048_the_gateway_selects_for_a_tcp_backend() {
 fn t049_offers_that_break_the_grammar_are_refused() {
     let rig = Rig::start();
     let many = (0..1_500).map(|number| number.to_string()).collect::<Vec<_>>().join(",");
+    let line = ["ab"; 4_000].join(",");
+    assert_eq!(rig.refused(&Request::upgrade("/tcp").with(FIELD, &line)).status(), 431, "beyond 8 KiB");
     for offer in ["a b", "", "chat, chat", "chat,\u{e9}", "a/b", &many] {
         for path in ["/echo", "/tcp", "/ws"] {
             assert_eq!(
