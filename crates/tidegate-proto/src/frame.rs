@@ -70,47 +70,18 @@ impl FrameHeader {
     /// Unknown opcode, fragmented or long control frame, length not minimal or with its top bit set: the peer's fault.
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, Violation> {
-        let [first, second, rest @ ..] = bytes else {
+        let Some((&first_bytes, rest)) = bytes.split_first_chunk() else {
             return Ok(None);
         };
-        let fin = first & 0x80 != 0;
-        let opcode = Opcode::from_nibble(first & 0x0f)?;
-        let short = second & 0x7f;
-        if opcode.is_control() {
-            if !fin {
-                return Err(Violation::ControlFragmented);
-            }
-            if short > 125 {
-                return Err(Violation::ControlTooLong);
-            }
-        }
-        let (payload_len, rest) = match short {
-            126 => match rest.split_first_chunk::<2>() {
-                None => return Ok(None),
-                Some((len, rest)) => (u64::from(u16::from_be_bytes(*len)), rest),
-            },
-            127 => match rest.split_first_chunk::<8>() {
-                None => return Ok(None),
-                Some((len, rest)) => (u64::from_be_bytes(*len), rest),
-            },
-            short => (u64::from(short), rest),
+        let start = HeaderStart::parse(first_bytes)?;
+        let Some((payload_len, rest)) = start.payload_len(rest)? else {
+            return Ok(None);
         };
-        if payload_len >> 63 != 0 {
-            return Err(Violation::LengthTopBit);
-        }
-        if (short == 126 && payload_len < 126) || (short == 127 && payload_len <= 0xffff) {
-            return Err(Violation::LengthNotMinimal);
-        }
-        let (mask, rest) = if second & 0x80 == 0 {
-            (None, rest)
-        } else {
-            match rest.split_first_chunk::<4>() {
-                None => return Ok(None),
-                Some((key, rest)) => (Some(MaskingKey::new(*key)), rest),
-            }
+        let Some((mask, rest)) = start.mask(rest) else {
+            return Ok(None);
         };
-        let header = Self { fin, reserved: first >> 4 & 7, opcode, mask, payload_len };
-        Ok(Some((header, bytes.len() - rest.len())))
+        let HeaderStart { fin, reserved, opcode, .. } = start;
+        Ok(Some((Self { fin, reserved, opcode, mask, payload_len }, bytes.len() - rest.len())))
     }
 
     /// A header without reserved bits and without a mask, as a server sends it.
@@ -139,6 +110,70 @@ impl FrameHeader {
             out.push(&key.to_bytes());
         }
         out
+    }
+}
+
+/// What the first two bytes of a header say; the rest is read when it is there.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeaderStart {
+    pub(crate) fin: bool,
+    /// As in [`FrameHeader`].
+    pub(crate) reserved: u8,
+    pub(crate) opcode: Opcode,
+    masked: bool,
+    /// The payload length, or 126 or 127: it follows in 2 or 8 bytes.
+    short_len: u8,
+}
+
+impl HeaderStart {
+    #[inline]
+    pub(crate) fn parse([first, second]: [u8; 2]) -> Result<Self, Violation> {
+        let fin = first & 0x80 != 0;
+        let opcode = Opcode::from_nibble(first & 0x0f)?;
+        let short_len = second & 0x7f;
+        if opcode.is_control() {
+            if !fin {
+                return Err(Violation::ControlFragmented);
+            }
+            if short_len > 125 {
+                return Err(Violation::ControlTooLong);
+            }
+        }
+        Ok(Self { fin, reserved: first >> 4 & 7, opcode, masked: second & 0x80 != 0, short_len })
+    }
+
+    /// The payload length from what follows the first two bytes, and what is left of that.
+    #[inline]
+    pub(crate) fn payload_len<'a>(&self, rest: &'a [u8]) -> Result<Option<(u64, &'a [u8])>, Violation> {
+        match self.short_len {
+            126 => match rest.split_first_chunk() {
+                None => Ok(None),
+                Some((&len, rest)) => match u16::from_be_bytes(len) {
+                    0..126 => Err(Violation::LengthNotMinimal),
+                    len => Ok(Some((u64::from(len), rest))),
+                },
+            },
+            127 => match rest.split_first_chunk() {
+                None => Ok(None),
+                Some((&len, rest)) => match u64::from_be_bytes(len) {
+                    0..0x1_0000 => Err(Violation::LengthNotMinimal),
+                    len if len >> 63 != 0 => Err(Violation::LengthTopBit),
+                    len => Ok(Some((len, rest))),
+                },
+            },
+            short => Ok(Some((u64::from(short), rest))),
+        }
+    }
+
+    /// The masking key from what follows the payload length, and what is left of that.
+    #[inline]
+    pub(crate) fn mask<'a>(&self, rest: &'a [u8]) -> Option<(Option<MaskingKey>, &'a [u8])> {
+        if self.masked {
+            let (&key, rest) = rest.split_first_chunk()?;
+            Some((Some(MaskingKey::new(key)), rest))
+        } else {
+            Some((None, rest))
+        }
     }
 }
 
@@ -199,6 +234,17 @@ impl ControlFrame {
     /// The bytes.
     pub fn as_slice(&self) -> &[u8] {
         self.bytes.get(..usize::from(self.len)).unwrap_or_default()
+    }
+
+    /// The same frame with a mask, if it has none yet and `mask` gives one.
+    #[must_use]
+    pub(crate) fn masked(&self, mask: Option<MaskingKey>) -> Self {
+        match (mask, FrameHeader::parse(self.as_slice())) {
+            (Some(_), Ok(Some((header, len)))) if header.mask.is_none() => {
+                Self::new(header.opcode, self.as_slice().get(len..).unwrap_or_default(), mask)
+            }
+            _ => *self,
+        }
     }
 }
 

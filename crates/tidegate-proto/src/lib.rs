@@ -1,47 +1,93 @@
-//! The WebSocket protocol without I/O: RFC 6455 as pure functions over bytes.
+//! The WebSocket protocol without I/O: RFC 6455, RFC 7692 and hybi-00 as pure functions over bytes.
 //!
-//! The crate has no socket, no clock, no task and no randomness of its own. Bytes go in, events come out; masking keys
-//! and nonces are arguments. It is `no_std` with `alloc`, and never holds a message: payload is handed out as slices of
-//! the caller's own buffer, as it arrives.
+//! The crate has no socket, no clock, no task and no randomness of its own. Bytes go in, events and bytes come out;
+//! time, masking keys and nonces are arguments. It is `no_std` with `alloc`, and runs on threads, on any runtime, and
+//! where there is no operating system at all.
 //!
-//! # Reading
+//! # The contract
 //!
-//! A [`Decoder`] is one direction of one connection: some dozens of bytes of state. Put received bytes into a buffer
-//! and call [`Decoder::decode`] until it returns `None`; what it has not consumed by then is the beginning of a frame
-//! header or of a control frame, at most [`CARRY_BYTES_MAX`] bytes, and must stand in front of the bytes of the next
-//! read.
+//! - **Streaming.** No message is ever held. Payload is handed out as slices of the caller's own buffer, as it arrives,
+//!   unmasked in place; a message of any size passes through any buffer. What was not consumed when more bytes are
+//!   needed is the beginning of a frame header or of a control frame, at most [`CARRY_BYTES_MAX`] bytes, and must stand
+//!   in front of the bytes of the next read.
+//! - **Memory.** A [`Decoder`] and an [`Encoder`] are some dozens of bytes each. Nothing is allocated for payload, nor
+//!   from a declared length. [`deflate`] says what compression costs, and is the only part with buffers of its own.
+//! - **Time.** A call takes time in proportion to the bytes it was given. Deadlines are values: [`Connection::deadline`]
+//!   says when [`Connection::handle_time`] wants to be called.
+//! - **Faults.** A [`Violation`] is the peer's fault, is final, and knows the Close code that answers it. A
+//!   [`SendError`] is the caller's own, and changes nothing. There are no panics.
+//! - **Strictness.** Every rule is checked as soon as the bytes that decide it are there; what the peer sent before is
+//!   handed out first. [`Limits`] bound what a peer may send, with defaults.
+//!
+//! # A connection
+//!
+//! [`Connection`] is both directions, closing and clock. One loop serves either role: what was read goes in, what is
+//! due is sent, and the socket is ended when the connection is [over](Phase::Over).
 //!
 //! ```
-//! use tidegate_proto::{Decoder, Event, Limits, Role};
+//! use std::time::Duration;
+//! use tidegate_proto::{
+//!     Connection, Decoder, Encoder, Event, Limits, Phase, Receiver, Role, SendError, Times,
+//! };
 //!
-//! let mut decoder = Decoder::new(Role::Server, Limits::default());
-//! let mut bytes = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58"; // RFC 6455 §5.7: a masked "Hello"
-//! let mut read = &mut bytes[..];
-//! let mut text = Vec::new();
-//! while let Some((consumed, event)) = decoder.decode(read)? {
-//!     if let Event::Data { payload, .. } = event {
-//!         text.extend_from_slice(payload);
+//! /// One turn of an echo server: `read` holds received bytes; returns how many of them are consumed.
+//! fn turn(
+//!     connection: &mut Connection,
+//!     now: Duration,
+//!     read: &mut [u8],
+//!     out: &mut Vec<u8>,
+//! ) -> Result<usize, SendError> {
+//!     let mut at = 0;
+//!     loop {
+//!         match connection.handle_bytes(now, &mut read[at..], &mut []) {
+//!             Ok(None) => break, // more bytes are needed
+//!             Ok(Some((consumed, event))) => {
+//!                 if let Event::Data { message, payload, ends_message, .. } = event
+//!                     && connection.may_send()
+//!                 {
+//!                     let header = connection.frame(message, payload, ends_message, None)?;
+//!                     out.extend_from_slice(header.as_slice());
+//!                     out.extend_from_slice(payload);
+//!                 }
+//!                 at += consumed;
+//!             }
+//!             Err(violation) => eprintln!("{violation}"), // the Close that answers it is due
+//!         }
 //!     }
-//!     read = &mut read[consumed..];
+//!     while let Some(frame) = connection.poll_control(now, None)? {
+//!         out.extend_from_slice(frame.as_slice());
+//!     }
+//!     Ok(at)
 //! }
-//! assert_eq!(text, b"Hello");
-//! # Ok::<(), tidegate_proto::Violation>(())
+//!
+//! let receiver = Receiver::new(Decoder::new(Role::Server, Limits::default()));
+//! let encoder = Encoder::new(Role::Server);
+//! let now = Duration::ZERO; // since any moment that stays the same
+//! let mut connection = Connection::new(receiver, encoder, &Times::default(), now, *b"our ping");
+//!
+//! // RFC 6455 §5.7, a masked "Hello"; and a masked Close.
+//! let mut read = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58\x88\x82\0\0\0\0\x03\xe8";
+//! let mut out = Vec::new();
+//! let consumed = turn(&mut connection, now, &mut read, &mut out)?;
+//! assert_eq!((consumed, &out[..]), (read.len(), &b"\x81\x05Hello\x88\x02\x03\xe8"[..]));
+//! assert_eq!(connection.phase(), Phase::Over);
+//! # Ok::<(), SendError>(())
 //! ```
 //!
-//! An intermediary that only checks and passes frames on calls [`Decoder::step`] instead: the same rules, but not a
-//! byte of the buffer is changed.
+//! # Its parts
 //!
-//! A [`Violation`] is the peer's fault, is final, and knows the Close code that answers it
-//! ([`Violation::close_code`]). Errors of one's own caller do not exist while reading.
+//! Each is of use alone, and small enough to be kept by the hundred thousand:
 //!
-//! # Writing
-//!
-//! [`FrameHeader::encode`] gives the bytes of a header, [`ControlFrame`] those of a whole Ping, Pong or Close frame.
-//! [`Closing`] says when a Close frame may or must be sent and when the closing handshake is complete.
-//!
-//! # Handshakes
-//!
-//! [`handshake`] checks an opening handshake as a server and as a client, over any HTTP library.
+//! - [`Decoder`] reads frames. An intermediary that only checks and passes them on calls [`Decoder::step`]: the same
+//!   rules, but not a byte of the buffer is changed.
+//! - [`Receiver`] is a decoder with decompression.
+//! - [`Encoder`] makes the frames of messages, in place or into a buffer, plain or compressed. [`FrameHeader`] and
+//!   [`ControlFrame`] are the bytes alone.
+//! - [`Closing`] says when a Close may or must be sent, [`Keepalive`] when a Ping is due and a peer given up.
+//! - [`Assembler`] holds whole messages, with a limit, for whoever wants them.
+//! - [`handshake`] checks an opening handshake as a server and as a client, over any HTTP library; [`WsUri`] reads
+//!   `ws://` and `wss://`.
+//! - [`hybi00`] is the protocol before the standard, for clients that never learned another.
 #![no_std]
 #![forbid(unsafe_code)]
 #![deny(missing_docs)]
@@ -51,19 +97,34 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod assembler;
 pub mod close;
+mod connection;
 mod decoder;
+#[cfg(feature = "deflate")]
+pub mod deflate;
+mod encoder;
 mod frame;
 pub mod handshake;
+pub mod hybi00;
+mod keepalive;
 mod limits;
 mod mask;
+mod receiver;
+mod uri;
 mod utf8;
 mod violation;
 
+pub use assembler::{Assembler, Message};
 pub use close::{Close, CloseCode, Closing};
+pub use connection::{CloseStatus, Connection, Phase};
 pub use decoder::{CARRY_BYTES_MAX, Decoder, Event, MessageType, Reserved, Role, Step, StepKind};
+pub use encoder::{Encoded, Encoder, SendError};
 pub use frame::{CONTROL_PAYLOAD_MAX, ControlFrame, FrameHeader, HEADER_BYTES_MAX, HeaderBytes, Opcode};
+pub use keepalive::{Demand, Keepalive, Times};
 pub use limits::Limits;
 pub use mask::MaskingKey;
+pub use receiver::Receiver;
+pub use uri::{Schemes, UriError, WsUri};
 pub use utf8::Utf8;
-pub use violation::Violation;
+pub use violation::{InvalidDeflate, Violation};

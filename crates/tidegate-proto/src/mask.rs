@@ -17,18 +17,36 @@ impl MaskingKey {
         self.0.to_le_bytes()
     }
 
+    /// The key that takes a payload under `self` to what it is under `other`, in one pass and without unmasking it.
+    ///
+    /// Both must be aligned to the same byte.
+    #[must_use]
+    pub const fn combined(self, other: Self) -> Self {
+        Self(self.0 ^ other.0)
+    }
+
     /// Masks or unmasks the next `payload.len()` bytes in place.
     #[inline]
     pub fn apply(&mut self, payload: &mut [u8]) {
-        let wide = u64::from(self.0) << 32 | u64::from(self.0);
-        let (words, rest) = payload.as_chunks_mut::<8>();
-        for word in words {
-            *word = (u64::from_le_bytes(*word) ^ wide).to_le_bytes();
-        }
-        for (byte, key) in rest.iter_mut().zip(wide.to_le_bytes()) {
-            *byte ^= key;
-        }
+        tidegate_simd::xor(payload, self.to_bytes());
         self.advance(payload.len());
+    }
+
+    /// Does what [`apply`](Self::apply) does, and tells whether the result is ASCII alone, at hardly any cost.
+    #[inline]
+    pub fn apply_ascii(&mut self, payload: &mut [u8]) -> bool {
+        let ascii = tidegate_simd::xor_ascii(payload, self.to_bytes());
+        self.advance(payload.len());
+        ascii
+    }
+
+    /// Masks or unmasks the next bytes of `src` on their way to `dst`; for less than a copy and [`apply`](Self::apply).
+    ///
+    /// As many as the shorter one has; what is beyond that is left alone, in `dst` too.
+    #[inline]
+    pub fn apply_copy(&mut self, dst: &mut [u8], src: &[u8]) {
+        tidegate_simd::xor_copy(dst, src, self.to_bytes());
+        self.advance(dst.len().min(src.len()));
     }
 
     /// Turns the key past `bytes` payload bytes that it was not applied to.
@@ -74,6 +92,32 @@ mod tests {
             }
             turning.apply(rest);
             prop_assert_eq!(masked, expected);
+        }
+
+        #[test]
+        fn a_copy_is_masked_as_in_place(
+            key: [u8; 4], payload in proptest::collection::vec(any::<u8>(), 0..400), cut in 0usize..400, room in 0usize..400,
+        ) {
+            let (a, b) = payload.split_at(cut.min(payload.len()));
+            let mut copy = std::vec![0xee; room];
+            let mut turning = MaskingKey::new(key);
+            let (to_a, to_b) = copy.split_at_mut(cut.min(room));
+            turning.apply_copy(to_a, a);
+            if to_a.len() == a.len() {
+                turning.apply_copy(to_b, b);
+            }
+            let masked = naive(key, &payload);
+            let copied = room.min(payload.len());
+            prop_assert_eq!(&copy[..copied], &masked[..copied]);
+            prop_assert!(copy[copied..].iter().all(|byte| *byte == 0xee), "no byte beyond the payload is touched");
+        }
+
+        #[test]
+        fn one_key_for_two(ours: [u8; 4], theirs: [u8; 4], payload in proptest::collection::vec(any::<u8>(), 0..200)) {
+            let mut combined = MaskingKey::new(ours).combined(MaskingKey::new(theirs));
+            let mut masked = naive(ours, &payload);
+            combined.apply(&mut masked);
+            prop_assert_eq!(masked, naive(theirs, &payload));
         }
 
         #[test]

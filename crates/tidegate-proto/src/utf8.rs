@@ -37,11 +37,11 @@ impl Utf8 {
     #[inline]
     pub fn check(&mut self, chunk: &[u8]) -> Result<(), Violation> {
         let rest = if self.held_len == 0 { chunk } else { self.complete_held(chunk)? };
-        match str::from_utf8(rest) {
-            Ok(_) => Ok(()),
-            Err(error) if error.error_len().is_none() => self.hold(rest.get(error.valid_up_to()..)),
-            Err(_) => Err(Violation::InvalidUtf8),
+        let (points, cut) = rest.split_at(rest.len() - cut_len(rest));
+        if !tidegate_simd::is_utf8(points) {
+            return Err(Violation::InvalidUtf8);
         }
+        if cut.is_empty() { Ok(()) } else { self.hold_cut(cut) }
     }
 
     /// Ends the text.
@@ -74,6 +74,14 @@ impl Utf8 {
         Ok(&[])
     }
 
+    /// Keeps the beginning of a code point, if there is one that begins so.
+    fn hold_cut(&mut self, cut: &[u8]) -> Result<(), Violation> {
+        match str::from_utf8(cut) {
+            Err(error) if error.valid_up_to() == 0 && error.error_len().is_none() => self.hold(Some(cut)),
+            Ok(_) | Err(_) => Err(Violation::InvalidUtf8),
+        }
+    }
+
     /// Keeps the beginning of a code point; four bytes always are a whole one or a violation.
     fn hold(&mut self, beginning: Option<&[u8]>) -> Result<(), Violation> {
         let beginning = beginning.unwrap_or_default();
@@ -81,6 +89,18 @@ impl Utf8 {
         slots.copy_from_slice(beginning);
         self.held_len = beginning.len().try_into().unwrap_or(u8::MAX);
         Ok(())
+    }
+}
+
+/// How many bytes at the end of `text` belong to a code point whose first byte asks for more than there are; at most 3.
+///
+/// Only the first byte is judged: whether the others may follow it is not.
+#[inline]
+fn cut_len(text: &[u8]) -> usize {
+    let back = text.iter().rev().zip(1..4).find(|(byte, _)| !matches!(byte, 0x80..=0xbf));
+    match back {
+        Some((0xc0..=0xdf, len @ ..2)) | Some((0xe0..=0xef, len @ ..3)) | Some((0xf0.., len @ ..4)) => len,
+        _ => 0,
     }
 }
 

@@ -57,6 +57,47 @@ pub enum Violation {
     /// A close reason that is not UTF-8 (§5.5.1).
     #[error("close reason is not valid UTF-8")]
     CloseReasonInvalidUtf8,
+    /// A compressed message that is not DEFLATE (RFC 7692 §7.2.2).
+    #[error("compressed message is not valid: {0}")]
+    InvalidDeflate(#[from] InvalidDeflate),
+    /// A compressed message that refers back farther than the window that was agreed (RFC 7692 §7.1.2).
+    #[error("compressed message reaches back farther than the agreed window")]
+    DeflateWindowExceeded,
+    /// A compressed message that becomes larger than
+    /// [`InflateLimits::message_bytes_max`](crate::deflate::InflateLimits::message_bytes_max).
+    #[error("message is larger than the limit once inflated")]
+    InflatedTooBig,
+    /// A compressed message that grows more than
+    /// [`InflateLimits::ratio_max`](crate::deflate::InflateLimits::ratio_max) allows.
+    #[error("message grows by more than the limit when inflated")]
+    InflatedTooMuch,
+    /// A compressed message with far more blocks than its content needs, which is work for nothing.
+    #[error("compressed message has more blocks than its content needs")]
+    TooManyBlocks,
+}
+
+/// How a compressed message breaks the format of DEFLATE (RFC 1951).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvalidDeflate {
+    /// The reserved type of block (§3.2.3).
+    #[error("block type 3")]
+    BlockType,
+    /// The length of a stored block contradicts its complement (§3.2.4).
+    #[error("stored block with contradictory lengths")]
+    StoredLength,
+    /// Code lengths that make no prefix code, or are too many (§3.2.7).
+    #[error("code lengths that make no code")]
+    CodeLengths,
+    /// A code that stands for nothing (§3.2.5, §3.2.6).
+    #[error("code without a meaning")]
+    Symbol,
+    /// A distance to before the first byte of the history (§3.2.3).
+    #[error("distance to before the first byte")]
+    Distance,
+    /// The message ends inside a block (RFC 7692 §7.2.2).
+    #[error("end inside a block")]
+    Truncated,
 }
 
 impl Violation {
@@ -74,10 +115,15 @@ impl Violation {
             | Self::ContinuationWithoutStart
             | Self::MessageInterrupted
             | Self::CloseBodyTooShort
-            | Self::CloseCodeInvalid(_) => CloseCode::PROTOCOL_ERROR,
-            Self::InvalidUtf8 | Self::CloseReasonInvalidUtf8 => CloseCode::INVALID_PAYLOAD,
-            Self::TooManyFragments => CloseCode::POLICY_VIOLATION,
-            Self::FrameTooBig | Self::MessageTooBig => CloseCode::TOO_BIG,
+            | Self::CloseCodeInvalid(_)
+            | Self::DeflateWindowExceeded => CloseCode::PROTOCOL_ERROR,
+            Self::InvalidUtf8 | Self::CloseReasonInvalidUtf8 | Self::InvalidDeflate(_) => {
+                CloseCode::INVALID_PAYLOAD
+            }
+            Self::TooManyFragments | Self::TooManyBlocks => CloseCode::POLICY_VIOLATION,
+            Self::FrameTooBig | Self::MessageTooBig | Self::InflatedTooBig | Self::InflatedTooMuch => {
+                CloseCode::TOO_BIG
+            }
         }
     }
 }

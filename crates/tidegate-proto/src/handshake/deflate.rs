@@ -1,7 +1,55 @@
-use super::extensions::{Extension, Parameter};
+use alloc::string::{String, ToString as _};
+
+use super::extensions::{Extension, Extensions, Parameter};
+
+mod negotiation;
+
+pub use negotiation::{DeflateAgreement, DeflatePreferences, DeflateSide};
 
 /// The registered name of the compression extension (RFC 7692 §7).
 pub const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
+
+/// The size of a window, as a power of two: 8 to 15, so 256 bytes to 32 KiB (RFC 7692 §7.1.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct WindowBits(u8);
+
+impl WindowBits {
+    /// 256 bytes.
+    pub const MIN: Self = Self(WINDOW_BITS_MIN);
+    /// 32 KiB, which is meant where nothing is said.
+    pub const MAX: Self = Self(WINDOW_BITS_MAX);
+
+    /// The exponent.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+
+    /// The size in bytes.
+    pub const fn bytes(self) -> usize {
+        1 << self.0
+    }
+}
+
+impl TryFrom<u8> for WindowBits {
+    type Error = DeflateError;
+
+    fn try_from(bits: u8) -> Result<Self, DeflateError> {
+        if (WINDOW_BITS_MIN..=WINDOW_BITS_MAX).contains(&bits) {
+            Ok(Self(bits))
+        } else {
+            Err(DeflateError::WindowBits)
+        }
+    }
+}
+
+/// Whether a message may refer to the ones before it (RFC 7692 §7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Context {
+    /// It may: better compression, and memory for as long as the connection lasts.
+    Takeover,
+    /// It may not (`no_context_takeover`): memory for as long as a message lasts.
+    Fresh,
+}
 
 /// The parameters of permessage-deflate, in an offer or in an answer (RFC 7692 §7.1).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -50,6 +98,42 @@ impl DeflateParameters {
         takeover && server_window && client_window
     }
 
+    /// The list that offers this and nothing else.
+    pub fn to_offer(&self) -> Extensions {
+        self.write(true)
+    }
+
+    /// The list that answers this and nothing else.
+    pub fn to_answer(&self) -> Extensions {
+        self.write(false)
+    }
+
+    /// An offer of the largest window is written without its value, as browsers write it.
+    fn write(&self, is_offer: bool) -> Extensions {
+        let mut list = String::from(PERMESSAGE_DEFLATE);
+        let mut add = |name: &str, value: Option<u8>| {
+            list.push_str("; ");
+            list.push_str(name);
+            if let Some(value) = value {
+                list.push('=');
+                list.push_str(&value.to_string());
+            }
+        };
+        if self.server_no_context_takeover {
+            add(SERVER_CONTEXT, None);
+        }
+        if self.client_no_context_takeover {
+            add(CLIENT_CONTEXT, None);
+        }
+        if let Some(bits) = self.server_max_window_bits {
+            add(SERVER_WINDOW, Some(bits));
+        }
+        if let Some(bits) = self.client_max_window_bits {
+            add(CLIENT_WINDOW, Some(bits).filter(|&bits| !is_offer || bits != WINDOW_BITS_MAX));
+        }
+        list.parse().expect("a name and parameters of tokens are a list of one extension")
+    }
+
     /// `bare_client_window` is what `client_max_window_bits` without a value means, if it may have none.
     fn read(extension: &Extension, bare_client_window: Option<u8>) -> Result<Self, DeflateError> {
         if extension.name() != PERMESSAGE_DEFLATE {
@@ -58,10 +142,10 @@ impl DeflateParameters {
         let mut read = Self::default();
         for parameter in extension.parameters() {
             match parameter.name() {
-                "server_no_context_takeover" => set_flag(&mut read.server_no_context_takeover, parameter)?,
-                "client_no_context_takeover" => set_flag(&mut read.client_no_context_takeover, parameter)?,
-                "server_max_window_bits" => set_window(&mut read.server_max_window_bits, parameter, None)?,
-                "client_max_window_bits" => {
+                SERVER_CONTEXT => set_flag(&mut read.server_no_context_takeover, parameter)?,
+                CLIENT_CONTEXT => set_flag(&mut read.client_no_context_takeover, parameter)?,
+                SERVER_WINDOW => set_window(&mut read.server_max_window_bits, parameter, None)?,
+                CLIENT_WINDOW => {
                     set_window(&mut read.client_max_window_bits, parameter, bare_client_window)?;
                 }
                 _ => return Err(DeflateError::UnknownParameter),
@@ -90,6 +174,9 @@ pub enum DeflateError {
     /// A window is no decimal number from 8 to 15 without leading zeros.
     #[error("max_window_bits takes a number from {WINDOW_BITS_MIN} to {WINDOW_BITS_MAX}")]
     WindowBits,
+    /// The answer grants less than the offer demands, or limits a client that did not say it can be limited.
+    #[error("the parameters of {PERMESSAGE_DEFLATE} do not answer the offer")]
+    Mismatch,
 }
 
 fn set_flag(flag: &mut bool, parameter: &Parameter) -> Result<(), DeflateError> {
@@ -112,97 +199,13 @@ fn window_bits(value: &str) -> Option<u8> {
     value.parse().ok().filter(|bits| (WINDOW_BITS_MIN..=WINDOW_BITS_MAX).contains(bits))
 }
 
+const SERVER_CONTEXT: &str = "server_no_context_takeover";
+const CLIENT_CONTEXT: &str = "client_no_context_takeover";
+const SERVER_WINDOW: &str = "server_max_window_bits";
+const CLIENT_WINDOW: &str = "client_max_window_bits";
+
 const WINDOW_BITS_MIN: u8 = 8;
 const WINDOW_BITS_MAX: u8 = 15;
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::handshake::Extensions;
-    use alloc::format;
-
-    fn extension(parameters: &str) -> Extension {
-        let list: Extensions = format!("permessage-deflate{parameters}").parse().unwrap();
-        list.iter().next().unwrap().clone()
-    }
-
-    fn offer(parameters: &str) -> Result<DeflateParameters, DeflateError> {
-        DeflateParameters::from_offer(&extension(parameters))
-    }
-
-    fn answer(parameters: &str) -> Result<DeflateParameters, DeflateError> {
-        DeflateParameters::from_answer(&extension(parameters))
-    }
-
-    #[test]
-    fn all_four_parameters_are_read() {
-        let all = "; server_max_window_bits=8; client_max_window_bits=\"15\"; \
-                   client_no_context_takeover; server_no_context_takeover";
-        let expected = DeflateParameters {
-            server_no_context_takeover: true,
-            client_no_context_takeover: true,
-            server_max_window_bits: Some(8),
-            client_max_window_bits: Some(15),
-        };
-        assert_eq!((offer(all), answer(all)), (Ok(expected), Ok(expected)));
-        assert_eq!(offer(""), Ok(DeflateParameters::default()));
-    }
-
-    #[test]
-    fn only_an_offer_may_leave_the_client_window_bare() {
-        let bare = "; client_max_window_bits";
-        assert_eq!(offer(bare).unwrap().client_max_window_bits, Some(15));
-        assert_eq!(answer(bare), Err(DeflateError::WindowBits));
-    }
-
-    #[test]
-    fn what_the_rfc_forbids_is_named() {
-        use DeflateError::*;
-        let table = [
-            ("; client_max_window_bits=7", WindowBits),
-            ("; client_max_window_bits=16", WindowBits),
-            ("; client_max_window_bits=08", WindowBits),
-            ("; client_max_window_bits=+8", WindowBits),
-            ("; client_max_window_bits=a", WindowBits),
-            ("; client_max_window_bits=1000", WindowBits),
-            ("; server_max_window_bits", WindowBits),
-            ("; server_max_window_bits=9; server_max_window_bits=9", RepeatedParameter),
-            ("; client_max_window_bits=9; client_max_window_bits=10", RepeatedParameter),
-            ("; client_no_context_takeover; client_no_context_takeover", RepeatedParameter),
-            ("; server_no_context_takeover=1", ValueUnexpected),
-            ("; mem_level=9", UnknownParameter),
-            ("; Server_No_Context_Takeover", UnknownParameter),
-        ];
-        for (parameters, error) in table {
-            assert_eq!(offer(parameters), Err(error), "{parameters}");
-            assert_eq!(answer(parameters), Err(error), "{parameters}");
-        }
-        let other: Extensions = "foo".parse().unwrap();
-        let other = other.iter().next().unwrap();
-        assert_eq!(DeflateParameters::from_offer(other), Err(OtherExtension));
-    }
-
-    #[test]
-    fn an_answer_grants_what_limits_the_server_and_limits_a_client_that_agreed() {
-        let table = [
-            ("", "", true),
-            ("", "; server_no_context_takeover; client_no_context_takeover", true),
-            ("", "; server_max_window_bits=9", true),
-            ("", "; client_max_window_bits=15", false),
-            ("; client_max_window_bits", "", true),
-            ("; client_max_window_bits", "; client_max_window_bits=8", true),
-            ("; client_max_window_bits=9", "; client_max_window_bits=15", true),
-            ("; server_max_window_bits=10", "; server_max_window_bits=10", true),
-            ("; server_max_window_bits=10", "; server_max_window_bits=8", true),
-            ("; server_max_window_bits=10", "; server_max_window_bits=11", false),
-            ("; server_max_window_bits=10", "", false),
-            ("; server_no_context_takeover", "; server_no_context_takeover", true),
-            ("; server_no_context_takeover", "", false),
-            ("; client_no_context_takeover", "", true),
-        ];
-        for (offered, answered, fits) in table {
-            let (offered, answered) = (offer(offered).unwrap(), answer(answered).unwrap());
-            assert_eq!(answered.answers(&offered), fits, "{answered:?} to {offered:?}");
-        }
-    }
-}
+mod tests;

@@ -34,6 +34,7 @@
 
 mod client;
 mod deflate;
+pub mod extended;
 mod extensions;
 mod field;
 mod headers;
@@ -42,10 +43,14 @@ mod key;
 mod refusal;
 mod server;
 mod subprotocol;
+pub(crate) mod translated;
 mod violation;
 
 pub use client::{Agreed, Request};
-pub use deflate::{DeflateError, DeflateParameters, PERMESSAGE_DEFLATE};
+pub use deflate::{
+    Context, DeflateAgreement, DeflateError, DeflateParameters, DeflatePreferences, DeflateSide,
+    PERMESSAGE_DEFLATE, WindowBits,
+};
 pub use extensions::{
     EXTENSION_PARAMETERS_MAX, EXTENSIONS_MAX, Extension, Extensions, ExtensionsError, Parameter,
 };
