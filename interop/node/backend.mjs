@@ -1,8 +1,9 @@
 // The WebSocket backend in node: node backend.mjs SUBPROTOCOL. What it does is described in python/backends.py.
-// Beside it, on a port of its own, runs the socket.io server.
-// Writes {"port": N, "socketio": N} first, then {"id", "code", "reason"} for each echo connection that ended.
+// Beside it, on ports of their own, run the socket.io server and the bulk server.
+// Writes {"port": N, "socketio": N, "bulk": N} first, then {"id", "code", "reason"} for each echo connection that ended.
 import { WebSocketServer } from 'ws';
 
+import { overWebSocket as bulk, start as startBulk } from './bulk_backend.mjs';
 import { start as startSocketIo } from './socketio_backend.mjs';
 
 const subprotocol = process.argv[2];
@@ -33,6 +34,7 @@ const behaviours = {
     socket.send('last words');
     socket.close(Number(query.get('code')), query.get('reason'));
   },
+  bulk,
 };
 
 server.on('connection', (socket, request) => {
@@ -42,4 +44,6 @@ server.on('connection', (socket, request) => {
   behaviour(socket, url.searchParams, request);
 });
 
-server.on('listening', async () => say({ port: server.address().port, socketio: await startSocketIo() }));
+server.on('listening', async () => {
+  say({ port: server.address().port, socketio: await startSocketIo(), bulk: await startBulk() });
+});

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 
+import { checks as bulk } from './bulk.mjs';
 import { anyFailed, check, equal, sameBytes } from './checks.mjs';
 import { Connection } from './connection.mjs';
 import { checks as socketIo } from './socketio.mjs';
@@ -117,6 +118,7 @@ for (const [scheme, url] of Object.entries(urls)) {
     if (backend !== 'aiohttp') await check(`${name}: Close without a code`, () => closeWithoutCode(url, backend));
     await check(`${name}: permessage-deflate end to end`, () => deflate(url, backend));
   }
+  await bulk(scheme, url, tls);
   await undici(scheme, url, tls, BACKENDS);
   await socketIo(scheme.replace('ws', 'http'), url.replace('ws', 'http'), tls);
 }

@@ -4,6 +4,7 @@ All WebSocket backends do what the last part of the path says:
   echo?id=ID       every message comes back as it was; the way it ended is kept under ID
   headers          one text message: the request as JSON {"path": …, "headers": [[name, value], …]}
   close?code=C&reason=R   one message "last words", then Close C with that reason
+  bulk                    (node only) node/bulk_backend.mjs says what
 """
 
 import asyncio
@@ -150,6 +151,7 @@ class NodeBackend:
         self.endings = Endings()
         self.port = 0
         self.socketio_port = 0
+        self.bulk_port = 0
 
     async def start(self, stack: AsyncExitStack) -> None:
         process = await asyncio.create_subprocess_exec(
@@ -159,7 +161,7 @@ class NodeBackend:
         stack.callback(process.kill)
         async with asyncio.timeout(20):
             ports = json.loads(await process.stdout.readline())
-        self.port, self.socketio_port = ports["port"], ports["socketio"]
+        self.port, self.socketio_port, self.bulk_port = ports["port"], ports["socketio"], ports["bulk"]
         listener = asyncio.create_task(self.listen(process.stdout))
         stack.callback(listener.cancel)
 

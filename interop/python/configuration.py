@@ -18,6 +18,14 @@ path = "/tcp"
 backend = "tcp://127.0.0.1:{echo}"
 
 [[route]]
+path = "/echo"
+backend = "echo:"
+
+[[route]]
+path = "/absent"
+backend = "tcp://127.0.0.1:{absent}"
+
+[[route]]
 path = "/unix"
 backend = "unix:{unix_echo}"
 
@@ -43,6 +51,20 @@ backend = "tcp://127.0.0.1:{sink}"
 [[route]]
 path = "/source"
 backend = "tcp://127.0.0.1:{source}"
+
+[[route]]
+path = "/bulk"
+backend = "tcp://127.0.0.1:{bulk}"
+
+[[route]]
+path = "/victim/tcp/*"
+backend = "tcp://127.0.0.1:{victim_tcp}"
+ping_interval = 0
+
+[[route]]
+path = "/victim/websocket/*"
+backend = "ws://127.0.0.1:{victim_websocket}"
+ping_interval = 0
 
 [[route]]
 path = "/python/*"
@@ -72,6 +94,18 @@ backend = "unix:{postgres}"
 path = "/files/*"
 backend = "file:{files}"
 """
+
+ECHOES = {
+    "/tcp": "tcp://127.0.0.1:{echo}",
+    "/echo": "echo:",
+    "/python/*": "ws://127.0.0.1:{python}",
+}
+
+VARIANTS = {
+    "large": 'max_frame = "32MiB"\nmax_message = "32MiB"',
+    "pinged": 'ping_interval = "200ms"',
+}
+"""Below a prefix of its own, the same echoes with something else than the defaults."""
 
 TLS_BACKENDS = {
     "tls": "tls://127.0.0.1:{tls_echo}",
@@ -107,7 +141,13 @@ def pair(made: Certificate) -> str:
 
 
 def routes(ports: dict[str, int], places: dict[str, Path]) -> str:
-    return "".join([ROUTES, *tls_routes()]).format(**ports, **places)
+    return "".join([ROUTES, *variant_routes(), *tls_routes()]).format(**ports, **places)
+
+
+def variant_routes() -> Iterator[str]:
+    for prefix, keys in VARIANTS.items():
+        for path, backend in ECHOES.items():
+            yield f'\n[[route]]\npath = "/{prefix}{path}"\nbackend = "{backend}"\n{keys}\n'
 
 
 def tls_routes() -> Iterator[str]:

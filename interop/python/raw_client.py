@@ -15,6 +15,7 @@ from report import Failed, equal
 
 CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0x0, 0x1, 0x2, 0x8, 0x9, 0xA
 ACCEPT_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+HEAD_END = b"\r\n\r\n"
 KEY = base64.b64encode(b"sixteen bytes..!").decode()
 
 
@@ -31,17 +32,39 @@ def request(path: str, host: str, *extra: str) -> bytes:
     return "\r\n".join([*lines, "", ""]).encode()
 
 
-def frame(opcode: int, payload: bytes, mask: bytes, fin: bool = True) -> bytes:
+def check_answer(head: bytes) -> None:
+    status, *lines = head.decode("latin-1").split("\r\n")
+    equal("status", status.split(" ")[1], "101")
+    equal("Sec-WebSocket-Accept", fields(lines).get("sec-websocket-accept"), accept(KEY))
+
+
+def fields(lines: list[str]) -> dict[str, str]:
+    return {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+
+
+def accept(key: str) -> str:
+    return base64.b64encode(hashlib.sha1((key + ACCEPT_GUID).encode()).digest()).decode()
+
+
+def frame(opcode: int, payload: bytes, mask: bytes | None, fin: bool = True) -> bytes:
+    """Without a mask it is a server's."""
     first = opcode | (0x80 if fin else 0)
+    masked = 0 if mask is None else 0x80
     size = len(payload)
     if size < 126:
-        head = struct.pack("!BB", first, 0x80 | size)
+        head = struct.pack("!BB", first, masked | size)
     elif size < 1 << 16:
-        head = struct.pack("!BBH", first, 0x80 | 126, size)
+        head = struct.pack("!BBH", first, masked | 126, size)
     else:
-        head = struct.pack("!BBQ", first, 0x80 | 127, size)
+        head = struct.pack("!BBQ", first, masked | 127, size)
+    return head + payload if mask is None else head + mask + unmask(payload, mask)
+
+
+def unmask(payload: bytes, mask: bytes) -> bytes:
+    """Or mask: it is the same."""
+    size = len(payload)
     key = int.from_bytes((mask * (size // 4 + 1))[:size])
-    return head + mask + (int.from_bytes(payload) ^ key).to_bytes(size)
+    return (int.from_bytes(payload) ^ key).to_bytes(size)
 
 
 @dataclass
@@ -71,12 +94,7 @@ class RawClient:
             position += size
 
     async def read_answer(self) -> None:
-        head = (await self.reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-        status, *lines = head.split("\r\n")
-        equal("status line", status.split(" ")[1], "101")
-        headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-        accept = base64.b64encode(hashlib.sha1((KEY + ACCEPT_GUID).encode()).digest()).decode()
-        equal("Sec-WebSocket-Accept", headers.get("sec-websocket-accept"), accept)
+        check_answer(await self.reader.readuntil(HEAD_END))
 
     async def read_frame(self) -> tuple[int, bytes]:
         first, second = await self.reader.readexactly(2)

@@ -34,6 +34,10 @@ class Stage:
     certificate: Certificate
     files: Path
     """The folder behind `/files/`; checks put there what they need."""
+    victims: dict[str, int]
+    """Where a backend is expected that a check starts itself: its kind → its port."""
+    seed: str
+    """Of what is left to chance."""
 
     def port(self, scheme: str) -> int:
         return self.gateway.ports[scheme]
@@ -65,7 +69,7 @@ class Stage:
         return path.split("/")[1] in (*WEBSOCKET_BACKENDS, "wss", "https")
 
 
-async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder: Path) -> Stage:
+async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder: Path, seed: str) -> Stage:
     # A Unix socket's path must be short, and where the run's folder is, is not ours to say.
     unix_echo = Path(stack.enter_context(tempfile.TemporaryDirectory()), "echo")
     postgres = Postgres(Path(stack.enter_context(tempfile.TemporaryDirectory())))
@@ -84,6 +88,10 @@ async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder:
     ports = {name: gateway.free_port() for name in LISTENERS}
     backend_ports = tcp.ports | {name: backend.port for name, backend in websocket.items()}
     backend_ports |= {"socketio": websocket["node"].socketio_port, "redis": redis.port}
+    backend_ports["bulk"] = websocket["node"].bulk_port
+    victims = {kind: gateway.free_port() for kind in ("tcp", "websocket")}
+    backend_ports |= {f"victim_{kind}": port for kind, port in victims.items()}
+    backend_ports["absent"] = gateway.free_port()
     backend_ports |= {"wss": behind_tls.port, "https": websocket["aiohttp"].tls_port}
     places = {"authority": authority.certificate, "stranger": stranger.certificate}
     places |= {"unix_echo": unix_echo, "postgres": postgres.socket, "files": files}
@@ -92,7 +100,7 @@ async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder:
     config.write_text(configuration.listeners(ports, own, by_name) + configuration.routes(backend_ports, places))
     running = await gateway.start(binary, config, ports)
     stack.push_async_callback(running.kill)
-    return Stage(binary, folder, running, tcp, websocket, authority.certificate, own, files)
+    return Stage(binary, folder, running, tcp, websocket, authority.certificate, own, files, victims, seed)
 
 
 def server_tls(made: Certificate) -> ssl.SSLContext:
