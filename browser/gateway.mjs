@@ -41,6 +41,41 @@ backend = ${JSON.stringify(`file:${directory}`)}
   return { plain: `http://127.0.0.1:${plain}`, secure: `https://127.0.0.1:${secure}` };
 }
 
+/**
+ * One plain and one TLS listener, and everything relayed to the WebSocket backend on a TCP port: for these origins and
+ * with raised limits, but below /same-origin only for pages of the gateway's own.
+ */
+export async function serveRelay(scope, certificate, backendPort, origins) {
+  const [plain, secure] = [await freePort(), await freePort()];
+  const config = join(await scope.directory(), "tidegate.toml");
+  await writeFile(
+    config,
+    `
+[[listener]]
+address = "127.0.0.1:${plain}"
+
+[[listener]]
+address = "127.0.0.1:${secure}"
+tls = { cert = ${JSON.stringify(certificate.cert)}, key = ${JSON.stringify(certificate.key)} }
+
+[[route]]
+name = "same-origin"
+path = "/same-origin/*"
+backend = "ws://127.0.0.1:${backendPort}"
+
+[[route]]
+name = "relay"
+path = "/*"
+backend = "ws://127.0.0.1:${backendPort}"
+origins = ${JSON.stringify(origins)}
+max_frame = "64MiB"
+max_message = "64MiB"
+`,
+  );
+  const { failure } = await serve(scope, ["-c", config], [plain, secure]);
+  return { ports: { ws: plain, wss: secure }, failure };
+}
+
 async function serve(scope, args, ports) {
   const gateway = scope.start(process.env.TIDEGATE, ["serve", ...args]);
   for (const port of ports) {
@@ -49,6 +84,7 @@ async function serve(scope, args, ports) {
       return listens(port);
     });
   }
+  return gateway;
 }
 
 function listens(port) {

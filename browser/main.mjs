@@ -1,10 +1,12 @@
-// Runs the browser tests in order; one line for each.
+// Runs the browser tests in order; one line for each, and one that counts them.
 import { parseArgs } from "node:util";
 import { makeCertificate } from "./certificate.mjs";
 import { startBrowser } from "./chromium.mjs";
 import { desktopTests } from "./desktop.mjs";
 import { pageTests } from "./page.mjs";
 import { Scope } from "./process.mjs";
+import { prepareGround } from "./web/ground.mjs";
+import { allWebTests } from "./web/all.mjs";
 
 const TEST_MS_MAX = 90_000;
 const RUN_MS_MAX = 10 * 60_000;
@@ -18,7 +20,7 @@ const { values: options } = parseArgs({
 });
 
 const whole = new Scope();
-let failed = 0;
+let [passed, failed] = [0, 0];
 setTimeout(() => {
   console.log("not ok browser tests — the whole run took too long");
   process.exit(1);
@@ -30,8 +32,12 @@ for (const signal of ["SIGINT", "SIGTERM"]) {
 try {
   const certificate = await makeCertificate(await whole.directory());
   const browser = await startBrowser(whole, certificate);
-  const shared = { browser, certificate, screenshots: options["update-screenshots"] };
-  const tests = [...pageTests, ...desktopTests].filter(([name]) => name.includes(options.only));
+  let prepared;
+  const ground = () => (prepared ??= prepareGround(whole, browser, certificate));
+  const shared = { browser, certificate, ground, screenshots: options["update-screenshots"] };
+  const tests = [...pageTests, ...desktopTests, ...allWebTests].filter(([name]) =>
+    name.includes(options.only),
+  );
   if (tests.length === 0) throw new Error(`no test has “${options.only}” in its name`);
   for (const [name, test] of tests) await runTest(name, test, shared);
 } catch (error) {
@@ -39,6 +45,7 @@ try {
 } finally {
   await whole.end();
 }
+console.log(`${passed} passed, ${failed} failed, 0 skipped`);
 process.exit(failed ? 1 : 0);
 
 async function runTest(name, test, shared) {
@@ -60,7 +67,10 @@ async function runTest(name, test, shared) {
 }
 
 function report(name, problems) {
-  if (problems.length === 0) return console.log(`ok ${name}`);
+  if (problems.length === 0) {
+    passed += 1;
+    return console.log(`ok ${name}`);
+  }
   failed += 1;
   const reason = problems
     .join("; ")
