@@ -90,6 +90,13 @@ impl Encoder {
         self
     }
 
+    /// The compressor, if there is one. Between two messages it may be exchanged for another of the same
+    /// configuration: with [`Context::Fresh`](crate::deflate::Context::Fresh) one can serve many connections.
+    #[cfg(feature = "deflate")]
+    pub fn deflater_mut(&mut self) -> Option<&mut Deflater> {
+        self.compression.as_mut().map(|compression| &mut compression.deflater)
+    }
+
     /// Which end of the connection this is.
     pub const fn role(&self) -> Role {
         self.role

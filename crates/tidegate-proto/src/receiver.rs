@@ -1,6 +1,9 @@
 //! The reading half with compression: what [`Decoder`] hands out, inflated where the message is compressed.
 
 #[cfg(feature = "deflate")]
+use alloc::boxed::Box;
+
+#[cfg(feature = "deflate")]
 use crate::MessageType;
 #[cfg(feature = "deflate")]
 use crate::deflate::Inflater;
@@ -11,7 +14,7 @@ use crate::{Decoder, Event, Violation};
 pub struct Receiver {
     decoder: Decoder,
     #[cfg(feature = "deflate")]
-    inflating: Option<Inflating>,
+    inflating: Option<Box<Inflating>>,
 }
 
 /// A decompressor, and the part of a frame that it is at.
@@ -49,13 +52,31 @@ impl Receiver {
     #[must_use]
     pub fn with_deflate(self, inflater: Inflater) -> Self {
         let decoder = self.decoder.with_reserved(crate::Reserved::PermessageDeflate);
-        Self { decoder, inflating: Some(Inflating { inflater, utf8: crate::Utf8::new(), chunk: None }) }
+        let inflating = Inflating { inflater, utf8: crate::Utf8::new(), chunk: None };
+        Self { decoder, inflating: Some(Box::new(inflating)) }
+    }
+
+    /// The decoder, for whoever reads frames as they are. A connection with compression is read through
+    /// [`receive`](Self::receive) alone.
+    pub const fn decoder_mut(&mut self) -> &mut Decoder {
+        &mut self.decoder
+    }
+
+    /// Whether compression was negotiated.
+    pub const fn inflates(&self) -> bool {
+        #[cfg(feature = "deflate")]
+        let inflates = self.inflating.is_some();
+        #[cfg(not(feature = "deflate"))]
+        let inflates = false;
+        inflates
     }
 
     /// Whether everything consumed so far ends between two messages.
     pub const fn at_message_boundary(&self) -> bool {
         #[cfg(feature = "deflate")]
-        if let Some(Inflating { chunk: Some(_), .. }) = &self.inflating {
+        if let Some(inflating) = &self.inflating
+            && inflating.chunk.is_some()
+        {
             return false;
         }
         self.decoder.at_message_boundary()

@@ -52,9 +52,6 @@ pub(crate) fn copy_blocks(dst: &mut [u8], src: &[u8], key: u32) -> bool {
 /// Whether `bytes` are UTF-8; `None` without AVX2.
 #[inline(always)]
 pub(crate) fn is_utf8(bytes: &[u8]) -> Option<bool> {
-    #[cfg(target_arch = "x86")]
-    use simdutf8::basic::imp::x86::avx2::validate_utf8;
-    #[cfg(target_arch = "x86_64")]
     use simdutf8::basic::imp::x86::avx2::validate_utf8;
 
     // SAFETY: the function demands that the processor has AVX2, which it was asked for.

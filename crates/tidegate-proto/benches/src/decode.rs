@@ -73,13 +73,16 @@ fn raw(rounds: usize, prefix: &str) -> io::Result<()> {
 fn table(processes: usize, rounds: usize, prefix: &str) -> io::Result<()> {
     let mut samples: [[Vec<f64>; NAMES.len()]; ROWS.len()] = Default::default();
     for _ in 0..processes {
-        let output = Command::new(std::env::current_exe()?).args(["--raw", &rounds.to_string(), prefix]).output()?;
+        let output =
+            Command::new(std::env::current_exe()?).args(["--raw", &rounds.to_string(), prefix]).output()?;
         if !output.status.success() {
             return Err(io::Error::other(String::from_utf8_lossy(&output.stderr).into_owned()));
         }
         for line in String::from_utf8_lossy(&output.stdout).lines() {
             let mut numbers = line.split(' ').map(|number| number.parse::<f64>().unwrap_or(f64::NAN));
-            let Some(cells) = numbers.next().and_then(|index| samples.get_mut(index as usize)) else { continue };
+            let Some(cells) = numbers.next().and_then(|index| samples.get_mut(index as usize)) else {
+                continue;
+            };
             for (cell, time) in cells.iter_mut().zip(numbers) {
                 cell.extend(Some(time).filter(|time| !time.is_nan()));
             }
@@ -111,7 +114,13 @@ fn print(prefix: &str, samples: &mut [[Vec<f64>; NAMES.len()]; ROWS.len()]) -> i
         let best = times[1..peers].iter().flatten().copied().fold(f64::INFINITY, f64::min);
         let limit = times[peers..].iter().flatten().copied().fold(0.0, f64::max);
         if let Some(ours) = times[0] {
-            writeln!(out, "{}: {:.2} × the best other crate, {:.2} × the limit", row.name, ours / best, ours / limit)?;
+            writeln!(
+                out,
+                "{}: {:.2} × the best other crate, {:.2} × the limit",
+                row.name,
+                ours / best,
+                ours / limit
+            )?;
         }
     }
     Ok(())

@@ -91,7 +91,8 @@ fn payload(row: Row, seed: u64) -> Vec<u8> {
             }
         }
     }
-    while payload.len() > row.payload_len || std::str::from_utf8(&payload).is_err_and(|_| row.content == Content::Mixed)
+    while payload.len() > row.payload_len
+        || std::str::from_utf8(&payload).is_err_and(|_| row.content == Content::Mixed)
     {
         payload.pop();
     }

@@ -47,6 +47,11 @@ impl Deflater {
         Self { config, codec: None, stage: Stage::Empty, tail: Tail::new() }
     }
 
+    /// How it works.
+    pub const fn config(&self) -> DeflaterConfig {
+        self.config
+    }
+
     /// Compresses the next piece of a message into the front of `output`.
     ///
     /// While the result is not [`done`](Progress::done), call again with the rest of `input`, the same `ends_message`

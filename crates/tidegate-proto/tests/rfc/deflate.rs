@@ -119,7 +119,7 @@ fn context() -> impl Strategy<Value = Context> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
+    #![proptest_config(ProptestConfig::with_cases(250))]
 
     /// The law of both halves together: whatever the parameters and wherever anything is cut, what comes out is what
     /// went in, and no distance leaves the agreed window.

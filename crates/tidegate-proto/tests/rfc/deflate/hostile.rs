@@ -182,7 +182,28 @@ fn t136_idle_halves_own_no_more_than_their_history() {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(3000))]
+    #![proptest_config(ProptestConfig::with_cases(1500))]
+
+    /// The limits see the message, not how it happened to arrive.
+    #[test]
+    fn t127_the_limits_are_the_same_however_it_is_cut(
+        message in message(),
+        limits in (0u64..3000, 1u32..12, 0u64..500).prop_map(|(message_bytes_max, ratio_max, ratio_floor_bytes)| {
+            InflateLimits { message_bytes_max, ratio_max, ratio_floor_bytes }
+        }),
+        cuts in [sizes(), sizes()],
+    ) {
+        let payload = deflate(&mut deflater(Context::Fresh), &message);
+        let whole = inflate(&mut limited(limits), &payload);
+        let cut = inflate_cut(&mut limited(limits), &payload, &cuts[0], &cuts[1]);
+        prop_assert_eq!(&whole, &cut);
+        prop_assert_eq!(inflate_cut(&mut limited(limits), &payload, &[1], &[5000]), cut);
+        if whole.is_ok() {
+            prop_assert!(message.len() as u64 <= limits.message_bytes_max);
+            let used = payload.len() as u64 * u64::from(limits.ratio_max);
+            prop_assert!(message.len() as u64 <= limits.ratio_floor_bytes.max(used));
+        }
+    }
 
     /// Any bytes at all: a verdict, the same however they are cut, within the limits, in a bounded number of calls.
     #[test]

@@ -103,19 +103,21 @@ fn c094_a_message_may_end_after_its_last_byte() {
 
 #[test]
 fn a_half_that_is_reset_owes_nothing_to_what_it_did_before() {
-    let expected = deflate(&mut deflater(Context::Takeover), b"Hello, hello, hello");
-    let noise = noise(50_000);
-    for (input, room, ends) in [
-        (noise.as_slice(), 100_000, true),
-        (&noise, 100_000, false),
-        (&noise, 10, true),
-        (&noise, 10, false),
-        (b"Hello", 3, true),
-        (b"Hello", 7, true),
-    ] {
-        let mut writer = deflater(Context::Takeover);
-        writer.deflate(input, &mut vec![0; room], ends);
-        writer.reset();
-        assert_eq!(deflate(&mut writer, b"Hello, hello, hello"), expected, "{room} {ends}");
+    let messages = [b"Hello, hello, hello".to_vec(), noise(50_000), b"Hello, ".repeat(30_000)];
+    for level in [0, 1, 2, 6, 9] {
+        let config =
+            DeflaterConfig { window: WindowBits::MAX, context: Context::Takeover, level, mem_level: 4 };
+        let expected: Vec<_> =
+            messages.iter().map(|message| deflate(&mut Deflater::new(config), message)).collect();
+        for before in &messages {
+            for (room, ends) in [(200_000, true), (200_000, false), (10, true), (10, false), (3, true)] {
+                for (message, expected) in messages.iter().zip(&expected) {
+                    let mut writer = Deflater::new(config);
+                    writer.deflate(before, &mut vec![0; room], ends);
+                    writer.reset();
+                    assert!(deflate(&mut writer, message) == *expected, "level {level}, {room}, {ends}");
+                }
+            }
+        }
     }
 }

@@ -1,115 +1,16 @@
 //! One direction of a connection: received bytes become frames, fragments become chunks of messages (RFC 6455 §5).
 
+mod event;
+#[cfg(test)]
+mod tests;
+
+pub use event::{Event, MessageType, Reserved, Role, Step, StepKind};
+
 use crate::frame::{CONTROL_PAYLOAD_MAX, HEADER_BYTES_MAX, HeaderStart, Opcode};
 use crate::{Close, Limits, MaskingKey, Utf8, Violation};
 
 /// Bytes that [`Decoder`] may leave unconsumed: less than a control frame with the longest payload.
 pub const CARRY_BYTES_MAX: usize = HEADER_BYTES_MAX + CONTROL_PAYLOAD_MAX;
-
-/// Which end of the connection we are.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Role {
-    /// We read a client's frames, which must be masked (§5.1).
-    Server,
-    /// We read a server's frames, which must not be.
-    Client,
-}
-
-/// What the negotiated extensions make of the reserved bits (§5.2).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reserved {
-    /// No extension: none may be set.
-    #[default]
-    None,
-    /// permessage-deflate: RSV1 may be set on the first frame of a data message (RFC 7692 §6).
-    PermessageDeflate,
-    /// An extension that only the two endpoints understand: any may be set, on any frame.
-    Any,
-}
-
-/// Type of a data message.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum MessageType {
-    /// UTF-8 text.
-    Text,
-    /// Bytes.
-    Binary,
-}
-
-/// A part of the received bytes: a header, payload, or both; a control frame always whole.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
-    /// Bytes of frame header at the front; 0 where payload goes on.
-    pub header_len: usize,
-    /// Bytes of payload after them.
-    pub payload_len: usize,
-    /// The key for this payload, aligned to its first byte.
-    pub mask: Option<MaskingKey>,
-    /// What it is a part of.
-    pub kind: StepKind,
-}
-
-impl Step {
-    /// Header and payload together.
-    pub const fn len(&self) -> usize {
-        self.header_len + self.payload_len
-    }
-
-    /// Never: a step consumes something.
-    pub const fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
-
-/// What a [`Step`] is a part of.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum StepKind {
-    /// A data frame.
-    Data {
-        /// The type of the message.
-        message: MessageType,
-        /// RSV1 was set on the first frame of the message.
-        rsv1: bool,
-        /// The message begins with this step.
-        starts_message: bool,
-        /// The frame ends with this step.
-        ends_frame: bool,
-        /// The message ends with this step.
-        ends_message: bool,
-    },
-    /// A whole Ping.
-    Ping,
-    /// A whole Pong.
-    Pong,
-    /// A whole Close.
-    Close,
-}
-
-/// What was received, unmasked and checked.
-#[derive(Debug, PartialEq, Eq)]
-pub enum Event<'a> {
-    /// The next bytes of a message. Chunks may be empty, and follow the wire: their boundaries mean nothing.
-    Data {
-        /// The type of the message.
-        message: MessageType,
-        /// The bytes; of text, every chunk that was handed out so far is valid up to a cut code point.
-        payload: &'a mut [u8],
-        /// RSV1 was set on the first frame: the message is compressed, and text was not checked.
-        rsv1: bool,
-        /// This is the first chunk of the message.
-        starts_message: bool,
-        /// This is the last chunk of its frame.
-        ends_frame: bool,
-        /// This is the last chunk of the message.
-        ends_message: bool,
-    },
-    /// A Pong with the same payload is owed (§5.5.2).
-    Ping(&'a [u8]),
-    /// An answer to a Ping, or unsolicited.
-    Pong(&'a [u8]),
-    /// The closing handshake. What follows it must not be decoded.
-    Close(Close<'a>),
-}
 
 /// The state of one direction: what is left of the frame and message under way, and the limits.
 ///
@@ -186,27 +87,21 @@ impl Decoder {
     ///
     /// # Errors
     /// The peer's fault, and final: every later call fails alike.
-    #[inline(always)]
+    #[inline(always)] // a call, and an event that is handed over in memory, take longer than all of the short cut
     pub fn decode<'a>(&mut self, bytes: &'a mut [u8]) -> Result<Option<(usize, Event<'a>)>, Violation> {
-        let Some(step) = self.whole_message(bytes) else {
+        let Some(whole) = self.whole_message(bytes) else {
             return self.decode_any(bytes);
         };
-        let StepKind::Data { message, .. } = step.kind else { return Ok(None) };
-        let payload = payload(&step, bytes);
+        let Whole { message, header_len, payload_len, mask } = whole;
+        let payload = payload(bytes, header_len, payload_len);
         if message == MessageType::Binary {
-            unmask(step.mask, payload);
-        } else if !unmask_whole_text(step.mask, payload) {
+            unmask(mask, payload);
+        } else if !unmask_whole_text(mask, payload) {
             return Err(self.fail(Violation::InvalidUtf8));
         }
-        let event = Event::Data {
-            message,
-            payload,
-            rsv1: false,
-            starts_message: true,
-            ends_frame: true,
-            ends_message: true,
-        };
-        Ok(Some((step.len(), event)))
+        let (rsv1, starts_message, ends_frame, ends_message) = (false, true, true, true);
+        let event = Event::Data { message, payload, rsv1, starts_message, ends_frame, ends_message };
+        Ok(Some((header_len + payload_len, event)))
     }
 
     /// Like [`decode`](Self::decode), but looks at headers only and changes nothing: for an intermediary that passes
@@ -216,17 +111,20 @@ impl Decoder {
     /// As [`decode`](Self::decode).
     #[inline]
     pub fn step(&mut self, bytes: &[u8]) -> Result<Option<Step>, Violation> {
-        match self.whole_message(bytes) {
-            Some(step) => Ok(Some(step)),
-            None => self.step_any(bytes),
-        }
+        let Some(whole) = self.whole_message(bytes) else {
+            return self.step_any(bytes);
+        };
+        let Whole { message, header_len, payload_len, mask } = whole;
+        let (rsv1, starts_message, ends_frame, ends_message) = (false, true, true, true);
+        let kind = StepKind::Data { message, rsv1, starts_message, ends_frame, ends_message };
+        Ok(Some(Step { header_len, payload_len, mask, kind }))
     }
 
     /// The short cut that most messages take: whole in one frame of less than 64 KiB, all of it in `bytes`, between two
     /// messages, within the limits, and without reserved bits. It changes no state, and finds no violation: whatever
     /// does not fit is left to [`step_any`](Self::step_any), whose answer would be the same.
     #[inline(always)]
-    fn whole_message(&self, bytes: &[u8]) -> Option<Step> {
+    fn whole_message(&self, bytes: &[u8]) -> Option<Whole> {
         let (&[first, second], rest) = bytes.split_first_chunk()?;
         let message = match first {
             0x81 => MessageType::Text,
@@ -253,14 +151,7 @@ impl Decoder {
         if payload_len > rest.len() || payload_len as u64 >= self.whole_below {
             return None;
         }
-        let kind = StepKind::Data {
-            message,
-            rsv1: false,
-            starts_message: true,
-            ends_frame: true,
-            ends_message: true,
-        };
-        Some(Step { header_len: bytes.len() - rest.len(), payload_len, mask, kind })
+        Some(Whole { message, header_len: bytes.len() - rest.len(), payload_len, mask })
     }
 
     /// [`decode`](Self::decode) without the short cut.
@@ -269,7 +160,7 @@ impl Decoder {
         let Some(step) = self.step_any(bytes)? else {
             return Ok(None);
         };
-        let payload = payload(&step, bytes);
+        let payload = payload(bytes, step.header_len, step.payload_len);
         match step.kind {
             StepKind::Data { message: MessageType::Text, rsv1: false, ends_message, .. } => {
                 self.unmask_text(step.mask, payload, ends_message)?;
@@ -444,6 +335,15 @@ impl Decoder {
     }
 }
 
+/// A message that is whole in one frame, and in the bytes that were looked at.
+#[derive(Debug, Clone, Copy)]
+struct Whole {
+    message: MessageType,
+    header_len: usize,
+    payload_len: usize,
+    mask: Option<MaskingKey>,
+}
+
 /// What a frame that may come next is a part of.
 #[derive(Debug, Clone, Copy)]
 enum Content {
@@ -452,9 +352,9 @@ enum Content {
 }
 
 #[inline(always)]
-fn payload<'a>(step: &Step, bytes: &'a mut [u8]) -> &'a mut [u8] {
-    let (_, payload) = bytes.split_at_mut(step.header_len);
-    let (payload, _) = payload.split_at_mut(step.payload_len);
+fn payload(bytes: &mut [u8], header_len: usize, payload_len: usize) -> &mut [u8] {
+    let (_, payload) = bytes.split_at_mut(header_len);
+    let (payload, _) = payload.split_at_mut(payload_len);
     payload
 }
 

@@ -1,0 +1,143 @@
+use super::*;
+use crate::FrameHeader;
+use proptest::prelude::*;
+use std::vec::Vec;
+
+/// A frame with a length in its shortest form; without a mask if `key` is `None`.
+fn frame(first: u8, payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
+    let mask = key.map(MaskingKey::new);
+    let header = FrameHeader {
+        fin: false,
+        reserved: 0,
+        opcode: Opcode::Continuation,
+        mask,
+        payload_len: payload.len() as u64,
+    };
+    let mut bytes = header.encode().as_slice().to_vec();
+    bytes[0] = first;
+    let start = bytes.len();
+    bytes.extend_from_slice(payload);
+    unmask(mask, &mut bytes[start..]);
+    bytes
+}
+
+/// What a decoder makes of `bytes` by a way of decoding, as comparable text; the end is the violation or what was left.
+fn told(
+    mut decoder: Decoder,
+    mut bytes: Vec<u8>,
+    decode: impl for<'a> Fn(&mut Decoder, &'a mut [u8]) -> Result<Option<(usize, Event<'a>)>, Violation>,
+) -> Vec<std::string::String> {
+    let mut told = Vec::new();
+    let mut at = 0;
+    loop {
+        match decode(&mut decoder, &mut bytes[at..]) {
+            Ok(Some((consumed, event))) => {
+                told.push(std::format!("{consumed} {event:?}"));
+                at += consumed;
+            }
+            end => {
+                told.push(std::format!("{end:?} at {at}"));
+                return told;
+            }
+        }
+    }
+}
+
+const LIMITS: Limits = Limits { frame_bytes_max: 300, message_bytes_max: 400, fragments_max: 3 };
+
+proptest! {
+    /// The short cut exists for speed alone: without it, nothing that anybody can see is different.
+    #[test]
+    fn the_short_cut_tells_what_the_long_way_tells(
+        frames in proptest::collection::vec(
+            (
+                prop_oneof![5 => Just(0x81u8), 5 => Just(0x82), 1 => Just(0x01), 1 => Just(0x00), 1 => Just(0x80), 1 => Just(0x89), 1 => any::<u8>()],
+                prop_oneof![
+                    4 => ".{0,40}".prop_map(std::string::String::into_bytes),
+                    2 => "[ -~]{110,140}".prop_map(std::string::String::into_bytes),
+                    2 => proptest::collection::vec(any::<u8>(), 0..310),
+                    1 => proptest::collection::vec(any::<u8>(), 0..3),
+                ],
+                any::<[u8; 4]>(),
+            ),
+            0..6,
+        ),
+        client: bool,
+        wrong_mask in 0usize..40,
+        wrong_length in 0usize..40,
+        cut in 0usize..2000,
+        limits in prop_oneof![Just(LIMITS), Just(Limits::NONE), Just(Limits { fragments_max: 0, ..LIMITS })],
+        reserved in prop_oneof![Just(Reserved::None), Just(Reserved::PermessageDeflate), Just(Reserved::Any)],
+    ) {
+        let role = if client { Role::Server } else { Role::Client };
+        let mut bytes = Vec::new();
+        for (index, (first, payload, key)) in frames.iter().enumerate() {
+            let start = bytes.len();
+            bytes.extend(frame(*first, payload, (client != (index == wrong_mask)).then_some(*key)));
+            if index == wrong_length && payload.len() < 126 {
+                bytes.splice(start + 1..start + 2, [bytes[start + 1] & 0x80 | 126, 0, u8::try_from(payload.len()).unwrap()]);
+            }
+        }
+        bytes.truncate(cut);
+        let decoder = Decoder::new(role, limits).with_reserved(reserved);
+        prop_assert_eq!(
+            told(decoder.clone(), bytes.clone(), Decoder::decode),
+            told(decoder.clone(), bytes.clone(), Decoder::decode_any)
+        );
+        let (mut short, mut long) = (decoder.clone(), decoder);
+        let mut rest = &bytes[..];
+        loop {
+            let (step, other) = (short.step(rest), long.step_any(rest));
+            prop_assert_eq!(step, other);
+            let Ok(Some(step)) = step else { break };
+            rest = &rest[step.len()..];
+        }
+    }
+}
+
+#[test]
+fn a_violation_is_found_as_soon_as_its_bytes_are_there() {
+    let small = Limits { frame_bytes_max: 200, message_bytes_max: 250, fragments_max: 2 };
+    let (started, twice) = (&b"\x01\x80\0\0\0\0"[..], &b"\x01\x80\0\0\0\0\x00\x80\0\0\0\0"[..]);
+    let long = &frame(0x02, &[0; 200], Some([0; 4]))[..];
+    for (before, bytes, violation) in [
+        (&b""[..], &b"\xc1\x80"[..], Violation::ReservedBits),
+        (b"", b"\x81\x00", Violation::MaskMissing),
+        (b"", b"\x00\xfe", Violation::ContinuationWithoutStart),
+        (b"", b"\x83\xff", Violation::UnknownOpcode(3)),
+        (started, b"\x82\xff", Violation::MessageInterrupted),
+        (twice, b"\x80\xfe", Violation::TooManyFragments),
+        (b"", b"\x82\xfe\x00\xc9", Violation::FrameTooBig),
+        (b"", b"\x82\xff\0\0\0\0\0\x01\0\0", Violation::FrameTooBig),
+        (long, b"\x80\xb3", Violation::MessageTooBig),
+        (b"", b"\x82\xfe\x00\x7d", Violation::LengthNotMinimal),
+        (b"", b"\x88\x82\0\0\0\0\x03\xe7", Violation::CloseCodeInvalid(999)),
+        (b"", b"\x81\x99\0\0\0\0ok\xc0", Violation::InvalidUtf8),
+    ] {
+        let mut decoder = Decoder::new(Role::Server, small);
+        let mut before = before.to_vec();
+        let mut rest = &mut before[..];
+        while let Some((consumed, _)) = decoder.decode(rest).unwrap() {
+            rest = &mut rest[consumed..];
+        }
+        assert!(rest.is_empty());
+        let mut early = bytes[..bytes.len() - 1].to_vec();
+        assert!(decoder.clone().decode(&mut early).is_ok(), "{bytes:x?} less one");
+        assert_eq!(decoder.decode(&mut bytes.to_vec()), Err(violation), "{bytes:x?}");
+    }
+}
+
+#[test]
+fn a_length_in_more_bytes_than_it_needs_is_refused_with_the_whole_frame_there() {
+    for (len, violation) in [(0, true), (1, true), (124, true), (125, true), (126, false)] {
+        let whole = [&[0x82, 0xfe, 0, len, 0, 0, 0, 0][..], &[b'x'; 126][..usize::from(len)]].concat();
+        let result =
+            Decoder::new(Role::Server, LIMITS).decode(&mut whole.clone()).map(|event| event.is_some());
+        assert_eq!(result, if violation { Err(Violation::LengthNotMinimal) } else { Ok(true) }, "{len}");
+    }
+}
+
+#[test]
+fn the_state_of_a_direction_is_small() {
+    assert!(size_of::<Decoder>() <= 72, "{} bytes", size_of::<Decoder>());
+}
