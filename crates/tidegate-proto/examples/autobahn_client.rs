@@ -103,8 +103,7 @@ impl Client {
             }
         };
         let (receiver, encoder) = halves(preferences.agree(&agreed.extensions)?);
-        let connection =
-            Connection::new(receiver, encoder, &Times::default(), Duration::ZERO, *b"autobahn");
+        let connection = Connection::new(receiver, encoder, &Times::default(), Duration::ZERO, *b"autobahn");
         Ok(Self { stream, connection, started: Instant::now(), buffer, start, end })
     }
 
@@ -112,18 +111,21 @@ impl Client {
     async fn echo(&mut self) -> Result<(), Failure> {
         let mut out = Vec::new();
         let mut room = vec![0; BUFFER_BYTES];
-        self.converse_with(|connection, payload, message, ends_message, out| {
-            let mut rest = payload;
-            loop {
-                let key = Some(fresh_key()?);
-                let encoded = connection.encode(message, rest, ends_message, key, &mut room)?;
-                out.extend_from_slice(&room[encoded.frame]);
-                rest = &rest[encoded.consumed..];
-                if encoded.done {
-                    return Ok(());
+        self.converse_with(
+            |connection, payload, message, ends_message, out| {
+                let mut rest = payload;
+                loop {
+                    let key = Some(fresh_key()?);
+                    let encoded = connection.encode(message, rest, ends_message, key, &mut room)?;
+                    out.extend_from_slice(&room[encoded.frame]);
+                    rest = &rest[encoded.consumed..];
+                    if encoded.done {
+                        return Ok(());
+                    }
                 }
-            }
-        }, &mut out)
+            },
+            &mut out,
+        )
         .await
     }
 
@@ -132,7 +134,8 @@ impl Client {
         &mut self,
         mut heard: impl FnMut(&[u8], MessageType, bool) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
-        self.converse_with(|_, payload, message, ends, _| heard(payload, message, ends), &mut Vec::new()).await
+        self.converse_with(|_, payload, message, ends, _| heard(payload, message, ends), &mut Vec::new())
+            .await
     }
 
     async fn converse_with(

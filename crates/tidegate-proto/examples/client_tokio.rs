@@ -6,7 +6,11 @@
 //!
 //! At the end of its input it closes with 1000 and waits for the server's Close.
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the caller has the terminal, the crate has not")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the caller has the terminal, the crate has not"
+)]
 
 mod opening;
 

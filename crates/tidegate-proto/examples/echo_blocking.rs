@@ -4,7 +4,12 @@
 //! cargo run --example echo_blocking -- 127.0.0.1:9001
 //! ```
 
-#![allow(clippy::disallowed_types, clippy::print_stdout, clippy::print_stderr, reason = "the caller has the clock and the terminal, the crate has neither")]
+#![allow(
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the caller has the clock and the terminal, the crate has neither"
+)]
 
 mod opening;
 

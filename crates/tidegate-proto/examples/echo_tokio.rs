@@ -4,7 +4,11 @@
 //! cargo run --release --example echo_tokio -- 127.0.0.1:9001
 //! ```
 
-#![allow(clippy::print_stdout, clippy::print_stderr, reason = "the caller has the terminal, the crate has not")]
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "the caller has the terminal, the crate has not"
+)]
 
 mod opening;
 

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::{Head, PATIENCE, Wire};
+use crate::{Head, Identity, PATIENCE, Wire};
 
 /// A backend on a free port of loopback. Nothing is accepted, and so nothing answered, until the test does.
 #[derive(Debug)]
 pub struct Backend {
     listener: TcpListener,
+    /// With it every connection is TLS.
+    identity: Option<Identity>,
 }
 
 impl Backend {
@@ -23,11 +25,16 @@ impl Backend {
         Self::new(TcpListener::bind("127.0.0.1:0").expect("loopback has a free port"))
     }
 
+    /// Begins to listen for TLS, as this identity.
+    pub fn bind_secure(identity: Identity) -> Self {
+        Self { identity: Some(identity), ..Self::bind() }
+    }
+
     fn new(listener: TcpListener) -> Self {
         SockRef::from(&listener)
             .set_read_timeout(Some(PATIENCE))
             .expect("a listening socket takes a time-out");
-        Self { listener }
+        Self { listener, identity: None }
     }
 
     /// Begins to listen with segments of `segment` bytes and receive buffers of `window` bytes: the kernels between the
@@ -72,19 +79,33 @@ impl Backend {
         self.listener.local_addr().expect("a listening socket has an address")
     }
 
-    /// As the backend of a WebSocket to TCP route.
+    /// As the backend of a WebSocket to TCP route; `tls://` where it is secure.
     pub fn tcp(&self) -> String {
-        format!("tcp://{}", self.address())
+        let scheme = if self.identity.is_some() { "tls" } else { "tcp" };
+        format!("{scheme}://{}", self.address())
     }
 
-    /// As the backend of a WebSocket to WebSocket route.
+    /// As the backend of a WebSocket to WebSocket route; `wss://` where it is secure.
     pub fn ws(&self) -> String {
-        format!("ws://{}", self.address())
+        let scheme = if self.identity.is_some() { "wss" } else { "ws" };
+        format!("{scheme}://{}", self.address())
     }
 
     /// The next connection, in order of arrival.
     #[track_caller]
     pub fn accept(&self) -> Wire {
+        let wire = self.accept_bare();
+        match &self.identity {
+            None => wire,
+            Some(identity) => wire
+                .secured_as_server(identity)
+                .unwrap_or_else(|error| panic!("the peer does not want TLS: {error}")),
+        }
+    }
+
+    /// The next connection as it comes, without TLS.
+    #[track_caller]
+    pub fn accept_bare(&self) -> Wire {
         let accepted = self.listener.accept();
         Wire::new(
             accepted.unwrap_or_else(|error| panic!("no connection came within {PATIENCE:?}: {error}")).0,

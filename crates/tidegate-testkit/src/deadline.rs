@@ -1,7 +1,7 @@
-//! The only reader of the clock in tests: hard bounds, so that a test that cannot pass fails instead of hanging.
+//! The only reader of the clock in tests; above all hard bounds, so that a test that cannot pass fails instead of hanging.
 
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long a test waits for anything. Generous: it is there to end a hopeless test on a crowded machine, and proves
 /// nothing about speed.
@@ -35,6 +35,12 @@ impl Deadline {
     pub fn elapsed(&self) -> Duration {
         self.since.elapsed()
     }
+}
+
+/// The time of day, for what is valid for a time.
+#[expect(clippy::disallowed_methods, reason = "tests read the clock here and nowhere else")]
+pub(crate) fn since_1970() -> Duration {
+    SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970")
 }
 
 /// Asks again and again until the answer is `Some`, for what tells nobody that it has changed, such as the descriptors

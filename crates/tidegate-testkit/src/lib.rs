@@ -12,21 +12,27 @@
 //! each read, write and accept has a hard bound in time and panics with what it had seen so far when that is passed.
 //! Nothing sleeps to let the other side catch up.
 //!
+//! Either end may be TLS, with certificates that an [`Authority`] issues while the test runs; a wire is used in the same
+//! way then.
+//!
 //! Nothing here decodes with the code that is under test: [`Frame`] and [`Head`] are readers of their own, deliberately
 //! simple and strict. The one exception is the digest of the opening handshake, which the protocol crate proves
 //! against the examples of RFC 6455.
 
 mod backend;
 mod canary;
+mod certificate;
 mod deadline;
 mod frame;
 mod gateway;
 mod head;
 mod request;
+mod transport;
 mod wire;
 
 pub use backend::{Backend, Full, Serving};
 pub use canary::Canary;
+pub use certificate::{Authority, Identity};
 pub use deadline::{Deadline, PATIENCE, eventually, within};
 pub use frame::{Frame, opcode};
 pub use gateway::{Builder, Gateway};

@@ -1,18 +1,24 @@
 //! One raw TCP connection in the hands of a test, as client or as backend.
 
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read as _, Write as _};
 use std::net::{Shutdown, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::Duration;
 
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, ServerConnection};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::{Deadline, Frame, Head, PATIENCE};
+use crate::transport::{Ended, Transport};
+use crate::{Deadline, Frame, Head, Identity, PATIENCE};
 
 /// A connection. Each call waits [`PATIENCE`] at most and panics with what it saw when that is passed, when the
 /// connection ends where it must not, or when what came is not what was asked for.
+///
+/// It is TCP, or TLS over it: what is sent and read is the same then.
 #[derive(Debug)]
 pub struct Wire {
-    socket: TcpStream,
+    transport: Transport,
     /// Received and not asked for yet.
     ahead: Vec<u8>,
 }
@@ -20,8 +26,10 @@ pub struct Wire {
 /// How the peer ended its direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Finish {
-    /// FIN: everything that it sent has arrived.
+    /// FIN, and over TLS close_notify before it: everything that it sent has arrived.
     Fin,
+    /// FIN without the close_notify that TLS has for it: something may be missing.
+    Cut,
     /// A reset: something may be lost.
     Reset,
 }
@@ -54,23 +62,51 @@ impl Wire {
     pub(crate) fn new(socket: TcpStream) -> Self {
         let set = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(PATIENCE)));
         set.expect("a connected socket takes its options");
-        Self { socket, ahead: Vec::new() }
+        Self { transport: Transport::plain(socket), ahead: Vec::new() }
+    }
+
+    /// Puts TLS on the connection, as its client: the peer must be who it is asked to be.
+    #[track_caller]
+    pub fn secured_as_client(self, config: &Arc<ClientConfig>, name: &str) -> Self {
+        let name = ServerName::try_from(name.to_owned()).expect("a name that TLS knows");
+        let client = ClientConnection::new(Arc::clone(config), name).expect("the configuration is whole");
+        let secured = self.secured(client.into());
+        secured.unwrap_or_else(|error| panic!("no TLS with the peer: {error}"))
+    }
+
+    /// Puts TLS on the connection, as its server.
+    ///
+    /// # Errors
+    /// The peer does not want it.
+    pub fn secured_as_server(self, identity: &Identity) -> std::io::Result<Self> {
+        let server = ServerConnection::new(identity.server()).expect("the configuration is whole");
+        self.secured(server.into())
+    }
+
+    fn secured(self, connection: rustls::Connection) -> std::io::Result<Self> {
+        self.socket().set_read_timeout(Some(PATIENCE)).expect("patience is not zero");
+        let mut ahead = Vec::new();
+        Ok(Self { transport: self.transport.secure(connection, &mut ahead)?, ahead })
+    }
+
+    fn socket(&self) -> &TcpStream {
+        &self.transport.socket
     }
 
     /// A second handle to the same connection, to write on one thread while another reads. What was read ahead stays
     /// with the first.
     pub fn handle(&self) -> Self {
-        Self { socket: self.socket.try_clone().expect("a descriptor is free"), ahead: Vec::new() }
+        Self { transport: self.transport.clone(), ahead: Vec::new() }
     }
 
     /// The address of this end.
     pub fn local_address(&self) -> SocketAddr {
-        self.socket.local_addr().expect("a connected socket has an address")
+        self.socket().local_addr().expect("a connected socket has an address")
     }
 
     /// The address of the other end.
     pub fn remote_address(&self) -> SocketAddr {
-        self.socket.peer_addr().expect("a connected socket has a peer")
+        self.socket().peer_addr().expect("a connected socket has a peer")
     }
 
     /// Sends these bytes.
@@ -85,7 +121,7 @@ impl Wire {
     /// The connection is broken.
     #[track_caller]
     pub fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        let result = self.socket.write_all(bytes.as_ref());
+        let result = self.transport.write_all(bytes.as_ref());
         if let Err(error) = &result {
             assert!(!is_time_out(error), "the peer took nothing for {PATIENCE:?}");
         }
@@ -118,37 +154,54 @@ impl Wire {
     /// The peer is given `pause` to take more before it counts as one that does not.
     #[track_caller]
     pub fn send_until_stalled(&mut self, bytes: &[u8], limit: usize, pause: Duration) -> usize {
-        self.socket.set_write_timeout(Some(pause)).expect("a pause is not zero");
+        self.socket().set_write_timeout(Some(pause)).expect("a pause is not zero");
         let mut sent = 0;
         while sent < limit {
-            match self.socket.write(&bytes[sent % bytes.len()..]) {
+            match self.transport.write(&bytes[sent % bytes.len()..]) {
                 Ok(taken) => sent += taken,
                 Err(error) if is_time_out(&error) => break,
                 Err(error) => panic!("the peer is gone after {sent} bytes: {error}"),
             }
         }
-        self.socket.set_write_timeout(Some(PATIENCE)).expect("patience is not zero");
+        self.socket().set_write_timeout(Some(PATIENCE)).expect("patience is not zero");
         sent
     }
 
-    /// Ends our direction: FIN behind everything that was sent.
+    /// Ends our direction: FIN behind everything that was sent, over TLS with close_notify.
     pub fn finish(&mut self) {
-        drop(self.socket.shutdown(Shutdown::Write)); // fails only where the peer is gone altogether
+        drop(self.transport.finish()); // fails only where the peer is gone altogether
+    }
+
+    /// Ends our direction of TCP, and says nothing of it in TLS.
+    pub fn cut(&mut self) {
+        drop(self.socket().shutdown(Shutdown::Write)); // as above
+    }
+
+    /// Sends these bytes as one record of TLS, of which only so many bytes go out.
+    #[track_caller]
+    pub fn send_cut_record(&mut self, bytes: impl AsRef<[u8]>, len: usize) {
+        self.transport.write_cut_record(bytes.as_ref(), len).expect("the peer takes it");
+    }
+
+    /// Sends bytes past TLS.
+    #[track_caller]
+    pub fn send_past_tls(&mut self, bytes: impl AsRef<[u8]>) {
+        self.socket().write_all(bytes.as_ref()).expect("the peer takes it");
     }
 
     /// Ends both directions, for all handles.
     pub fn hang_up(&mut self) {
-        drop(self.socket.shutdown(Shutdown::Both)); // fails only where the peer has hung up before
+        drop(self.socket().shutdown(Shutdown::Both)); // fails only where the peer has hung up before
     }
 
     /// Reads no more, without telling the peer.
     pub fn stop_reading(&mut self) {
-        self.socket.shutdown(Shutdown::Read).expect("a connected socket can be shut down");
+        self.socket().shutdown(Shutdown::Read).expect("a connected socket can be shut down");
     }
 
     /// Drops the connection with a reset.
     pub fn reset(self) {
-        SockRef::from(&self.socket).set_linger(Some(Duration::ZERO)).expect("a socket takes SO_LINGER");
+        SockRef::from(self.socket()).set_linger(Some(Duration::ZERO)).expect("a socket takes SO_LINGER");
     }
 
     /// Exactly so many bytes.
@@ -179,6 +232,17 @@ impl Wire {
         Some(std::mem::take(&mut self.ahead))
     }
 
+    /// Takes at most so many bytes out of the socket, over plain TCP: what is left there holds the peer up. How many
+    /// came.
+    #[track_caller]
+    pub fn read_no_more_than(&mut self, len: usize) -> usize {
+        let mut bytes = vec![0; len];
+        self.socket().set_read_timeout(Some(PATIENCE)).expect("patience is not zero");
+        let came = self.socket().read(&mut bytes).unwrap_or_else(|error| panic!("no bytes: {error}"));
+        self.ahead.extend_from_slice(&bytes[..came]);
+        came
+    }
+
     /// Puts bytes back in front of what is read next.
     pub fn put_back(&mut self, bytes: &[u8]) {
         self.ahead.splice(..0, bytes.iter().copied());
@@ -188,8 +252,16 @@ impl Wire {
     /// listening; as proof that nothing comes it would be worth nothing.
     #[track_caller]
     pub fn is_silent_for(&mut self, pause: Duration) -> bool {
-        self.socket.set_read_timeout(Some(pause)).expect("a pause is not zero");
-        self.ahead.is_empty() && self.socket.peek(&mut [0]).is_err_and(|error| is_time_out(&error))
+        let deadline = Deadline::after(pause);
+        while self.ahead.is_empty() {
+            let Some(left) = deadline.left() else { return true };
+            match self.receive(left) {
+                Ok(None) => {}
+                Err(error) if is_time_out(&error) => return true,
+                Ok(Some(_)) | Err(_) => return false,
+            }
+        }
+        false
     }
 
     /// The next HTTP head.
@@ -220,7 +292,7 @@ impl Wire {
         let deadline = Deadline::patient();
         loop {
             if let Some((frame, len)) = Frame::parse(&self.ahead) {
-                self.ahead.drain(..len);
+                self.take(len);
                 return frame;
             }
             self.read_more(&deadline, "a frame");
@@ -321,18 +393,14 @@ impl Wire {
     /// Waits for more bytes, or for the end.
     #[track_caller]
     fn poll(&mut self, deadline: &Deadline, wanted: &str) -> Option<Finish> {
-        let mut buffer = [0; 16 << 10];
-        loop {
+        let before = self.ahead.len();
+        while self.ahead.len() == before {
             let Some(left) = deadline.left() else {
                 panic!("no {wanted} within {PATIENCE:?}; so far: {}", show(&self.ahead));
             };
-            self.socket.set_read_timeout(Some(left)).expect("what is left is not zero");
-            match self.socket.read(&mut buffer) {
-                Ok(0) => return Some(Finish::Fin),
-                Ok(len) => {
-                    self.ahead.extend_from_slice(&buffer[..len]);
-                    return None;
-                }
+            match self.receive(left) {
+                Ok(None) => {}
+                Ok(finish) => return finish,
                 Err(error) if matches!(error.kind(), ErrorKind::ConnectionReset | ErrorKind::BrokenPipe) => {
                     return Some(Finish::Reset);
                 }
@@ -340,10 +408,23 @@ impl Wire {
                 Err(error) => panic!("no {wanted}: {error}"),
             }
         }
+        None
     }
 
+    /// Takes what arrives within that time, if it is data, and tells of an end.
+    fn receive(&mut self, wait: Duration) -> std::io::Result<Option<Finish>> {
+        self.socket().set_read_timeout(Some(wait)).expect("a time to wait is not zero");
+        Ok(self.transport.read(&mut self.ahead)?.map(|ended| match ended {
+            Ended::Whole => Finish::Fin,
+            Ended::Cut => Finish::Cut,
+        }))
+    }
+
+    /// Takes bytes from the front; what stays behind holds no more memory than it needs, so that thousands of quiet
+    /// wires are small.
     fn take(&mut self, len: usize) -> Vec<u8> {
-        self.ahead.drain(..len).collect()
+        let rest = self.ahead.split_off(len);
+        std::mem::replace(&mut self.ahead, rest)
     }
 }
 

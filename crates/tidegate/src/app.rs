@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::backend::trust::Trust;
-use crate::config::{Config, ListenAddress, Listener, ListenerTls};
+use crate::config::{Config, Listener, ListenerTls};
 use crate::drain::Drain;
 use crate::listener::{Listening, Places, Served};
 use crate::policy::quota::Quota;
@@ -31,7 +31,8 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 /// What keeps it from starting: an address, a certificate, a file.
 pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     let mut stop_signals = StopSignals::listen().context("cannot listen to signals")?;
-    let listening = config.listeners.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let mut listening = config.listeners.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+    let socket_files: Vec<_> = listening.iter_mut().filter_map(Listening::take_file).collect();
     let access_log = AccessLog::open(&config.access_log)
         .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
     let drain = Drain::new(config.drain_rate);
@@ -57,6 +58,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     tracing::info!(connections = workers.live(), "stopping; a second signal stops at once");
     finish(&workers, config.drain, &mut stop_signals).await;
     workers.stop();
+    drop(socket_files);
     access_log.flush();
     Ok(())
 }
@@ -80,14 +82,8 @@ async fn finish(workers: &Workers, patience: Duration, signals: &mut StopSignals
 }
 
 fn open(listener: Listener) -> anyhow::Result<Listening> {
-    let ListenAddress::Tcp(address) = listener.address else {
-        return Err(anyhow!("{}: listening on a Unix socket is not built yet", listener.address));
-    };
     let acceptor = tls::acceptor(&listener)?;
-    Listening::bind(address, Served { listener, acceptor }).with_context(|| match address.port() {
-        1..1024 => format!("cannot listen on {address} (is it taken, or does it need privileges?)"),
-        _ => format!("cannot listen on {address} (is it taken by another process?)"),
-    })
+    Ok(Listening::bind(Served { listener, acceptor })?)
 }
 
 /// Says where it listens: with port 0 this is the only place that tells.

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::app;
-use crate::config::{self, Checked, Config, Overrides};
+use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
 #[derive(Debug, Parser)]
@@ -92,8 +92,9 @@ pub fn run() -> ExitCode {
 }
 
 fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let Some(config) = report(load(args)?)? else {
-        return Ok(ExitCode::FAILURE);
+    let config = match report(load(args)?)? {
+        Ok(config) => config,
+        Err(status) => return Ok(status),
     };
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(app::serve(config))?;
@@ -105,8 +106,9 @@ fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
         Some(file) => config::parse(&read(file)?, file, &Overrides::default()),
         None => Checked { config: Some(config::embedded()), diagnostics: Vec::new() },
     };
-    let Some(config) = report(checked)? else {
-        return Ok(ExitCode::FAILURE);
+    let config = match report(checked)? {
+        Ok(config) => config,
+        Err(status) => return Ok(status),
     };
     write!(std::io::stdout(), "{}", config::table(&config))?;
     Ok(ExitCode::SUCCESS)
@@ -136,11 +138,17 @@ fn read(file: &Path) -> anyhow::Result<String> {
     fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-/// Prints what was found, one line each; the configuration, if it can be served.
-fn report(checked: Checked) -> anyhow::Result<Option<Config>> {
+/// Prints what was found, one line each; the configuration, or with which status to end if it cannot be served.
+fn report(checked: Checked) -> anyhow::Result<Result<Config, ExitCode>> {
     let mut stderr = std::io::stderr().lock();
     for diagnostic in &checked.diagnostics {
         writeln!(stderr, "{diagnostic}")?;
     }
-    Ok(checked.config)
+    let is_usage =
+        |found: &Diagnostic| found.severity == Severity::Error && matches!(found.location, Location::Flag(_));
+    let is_usage = checked.diagnostics.iter().any(is_usage);
+    Ok(checked.config.ok_or(if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }))
 }
+
+/// As for flags that do not exist.
+const USAGE: u8 = 2;

@@ -137,7 +137,10 @@ async fn relay<K: Send>(session: Session, socket: Socket, early: Bytes, service:
     let route = Arc::clone(link.permit().route());
     let subprotocol = link.agreed().subprotocol.clone();
     let open = service.open();
-    let (end, counts) = relay::run(socket, early, link.into_far_side(), &route, service.drain.clone()).await;
+    let deflate = link.agreed().deflate;
+    let drain = service.drain.clone();
+    let (end, counts) =
+        relay::run(socket, early, link.into_far_side(), deflate.as_ref(), &route, drain).await;
     drop(open);
     entry.ended(end, counts, subprotocol.as_ref());
     drop(kept); // last: whoever waits for this connection's end finds its line written
@@ -170,7 +173,9 @@ impl Exchange {
         if !listener.server_names.as_ref().is_none_or(|names| names.contains(&request.host)) {
             return Err(Refused::Misdirected);
         }
-        self.count(request.via.client)?;
+        if let Some(client) = request.via.client {
+            self.count(client)?;
+        }
         Ok(request)
     }
 

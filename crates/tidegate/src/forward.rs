@@ -85,26 +85,28 @@ pub(crate) fn response_end_to_end(fields: &HeaderMap) -> HeaderMap {
 
 /// What a backend is told about the client: `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
 ///
-/// What a trusted proxy has said is kept, with its own address behind it; what anybody else has said is not.
+/// What a trusted proxy has said is kept, with its own address behind it if it has one; what anybody else has said is
+/// not. Where nobody has an address, nothing is said about it.
 pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
     let kept = |name: &str| request.via.trusted.then(|| request.fields.get_all(name));
     let chain = kept("x-forwarded-for").into_iter().flatten().filter_map(|line| line.to_str().ok());
-    let peer = request.peer.ip().to_canonical().to_string();
-    let addresses: Vec<&str> = chain.chain([peer.as_str()]).collect();
+    let peer = request.peer.ip().map(|address| address.to_string());
+    let addresses: Vec<&str> = chain.chain(peer.as_deref()).collect();
     let port = kept("x-forwarded-port").and_then(|lines| lines.iter().next_back().cloned());
     for name in FORWARDING {
         fields.remove(name);
     }
-    for (name, value) in [
-        ("x-forwarded-for", addresses.join(", ")),
+    let client = (!addresses.is_empty()).then(|| ("x-forwarded-for", addresses.join(", ")));
+    for (name, value) in client.into_iter().chain([
         ("x-forwarded-proto", request.scheme().to_owned()),
         ("x-forwarded-host", request.authority.clone()),
-    ] {
+    ]) {
         let value =
             HeaderValue::try_from(value).expect("what stood in fields, and a checked host, is a legal value");
         fields.insert(name, value);
     }
-    fields.insert("x-forwarded-port", port.unwrap_or_else(|| request.local_port.into()));
+    let own = || request.local_port.unwrap_or_else(|| request.origin().port).into();
+    fields.insert("x-forwarded-port", port.unwrap_or_else(own));
 }
 
 #[cfg(test)]

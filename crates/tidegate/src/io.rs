@@ -1,7 +1,8 @@
 //! A connected socket, whatever it is made of.
 
+use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,12 +14,21 @@ use tokio_rustls::TlsStream;
 /// Where a connection came in.
 #[derive(Debug, Clone, Copy)]
 pub struct Arrival {
-    /// The client's address.
-    pub client: SocketAddr,
-    /// Our own.
-    pub local: SocketAddr,
+    /// The far end.
+    pub client: Peer,
+    /// Our own address; a Unix socket has none.
+    pub local: Option<SocketAddr>,
     /// Over TLS.
     pub secure: bool,
+}
+
+/// The far end of a connection that came in. Shown as in the access log: `192.0.2.1:4711` or `unix:`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    /// Over TCP, from this address.
+    Tcp(SocketAddr),
+    /// Through a Unix socket: a process of this machine, without an address.
+    Unix,
 }
 
 /// The closed set of sockets that the gateway reads and writes, on either side.
@@ -30,12 +40,33 @@ pub enum Socket {
     Tls(Box<TlsStream<TcpStream>>),
     /// A Unix socket.
     Unix(UnixStream),
+    /// TLS over a Unix socket.
+    TlsUnix(Box<TlsStream<UnixStream>>),
+}
+
+impl Peer {
+    /// Its IP address, where it has one; an IPv4 address in IPv6 clothes is an IPv4 address.
+    pub fn ip(self) -> Option<IpAddr> {
+        match self {
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+            Self::Unix => None,
+        }
+    }
+}
+
+impl fmt::Display for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => address.fmt(f),
+            Self::Unix => f.write_str("unix:"),
+        }
+    }
 }
 
 impl Socket {
     /// Whether it is TLS.
     pub(crate) const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_))
+        matches!(self, Self::Tls(_) | Self::TlsUnix(_))
     }
 
     /// Whether bytes that a write took may still sit in our own memory until a flush.
@@ -50,6 +81,7 @@ impl AsyncRead for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Tls(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::TlsUnix(socket) => Pin::new(socket).poll_read(cx, buf),
         }
     }
 }
@@ -60,6 +92,7 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Tls(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::TlsUnix(socket) => Pin::new(socket).poll_write(cx, bytes),
         }
     }
 
@@ -72,6 +105,7 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::Tls(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::TlsUnix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
         }
     }
 
@@ -84,6 +118,7 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
             Self::Tls(socket) => Pin::new(socket).poll_flush(cx),
             Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
+            Self::TlsUnix(socket) => Pin::new(socket).poll_flush(cx),
         }
     }
 
@@ -92,6 +127,7 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::TlsUnix(socket) => Pin::new(socket).poll_shutdown(cx),
         }
     }
 }

@@ -1,12 +1,11 @@
 //! What is written down about a request: exactly one access line, whatever becomes of it.
 
-use std::net::SocketAddr;
-
 use tidegate_proto::handshake::Subprotocol;
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Line, WebSocketLine};
 use crate::clock;
+use crate::io::Peer;
 use crate::outcome::{End, Party};
 use crate::relay::Counts;
 use crate::request::Request;
@@ -30,8 +29,10 @@ impl Entry {
     /// The entry of a request that was understood.
     pub(crate) fn new(log: &AccessLog, conn: u64, request: &Request, since: Instant) -> Self {
         // A client is logged with its port where it is known, so where no proxy stands between.
-        let client =
-            if request.via.trusted { request.via.client.to_string() } else { request.peer.to_string() };
+        let client = match request.via.client {
+            Some(client) if request.via.trusted => client.to_string(),
+            _ => request.peer.to_string(),
+        };
         let path = &request.path[..request.path.floor_char_boundary(PATH_BYTES_MAX)];
         let line = Line {
             conn,
@@ -46,7 +47,7 @@ impl Entry {
     }
 
     /// The entry of what was no request, or was refused before its path meant anything.
-    pub(crate) fn unread(log: &AccessLog, conn: u64, client: SocketAddr, since: Instant) -> Self {
+    pub(crate) fn unread(log: &AccessLog, conn: u64, client: Peer, since: Instant) -> Self {
         let line = Line { conn, client: client.to_string(), kind: "http", ..Line::default() };
         Self { log: log.clone(), since, line, websocket: false, written: false }
     }

@@ -25,7 +25,9 @@ mod files;
 mod page;
 
 mod access_log;
+mod certificate;
 mod clock;
+mod date;
 pub mod drain;
 pub mod io;
 mod path;

@@ -37,6 +37,8 @@ pub enum End {
     BackendStalled,
     /// The gateway stops.
     Drained,
+    /// A bug of ours.
+    Panicked,
 }
 
 /// Who ended a connection.
@@ -59,7 +61,7 @@ impl End {
             Self::ClientViolation(violation) => Some(violation.close_code()),
             Self::BackendClosed(code) => code,
             Self::BackendEnded => Some(CloseCode::NORMAL),
-            Self::BackendLost | Self::PingUnanswered => Some(CloseCode::INTERNAL_ERROR),
+            Self::BackendLost | Self::PingUnanswered | Self::Panicked => Some(CloseCode::INTERNAL_ERROR),
             Self::BackendViolation(_) => Some(CloseCode::BAD_GATEWAY),
             Self::BackendNotText => Some(CloseCode::INVALID_PAYLOAD),
             Self::BackendStalled => Some(CloseCode::TRY_AGAIN_LATER),
@@ -81,6 +83,7 @@ impl End {
             | Self::BackendNotText
             | Self::BackendStalled => None,
             Self::BackendViolation(_) => Some(CloseCode::PROTOCOL_ERROR),
+            Self::Panicked => Some(CloseCode::INTERNAL_ERROR),
             Self::ClientViolation(_)
             | Self::ClientFlood
             | Self::MessageUnfinished
@@ -105,7 +108,8 @@ impl End {
             | Self::BackendViolation(_)
             | Self::BackendNotText
             | Self::BackendStalled
-            | Self::Drained => Party::Gateway,
+            | Self::Drained
+            | Self::Panicked => Party::Gateway,
         }
     }
 
@@ -125,7 +129,8 @@ impl End {
             | Self::BackendViolation(_)
             | Self::BackendNotText
             | Self::BackendStalled
-            | Self::Drained => self.code_to_client().map_or(1006, CloseCode::get),
+            | Self::Drained
+            | Self::Panicked => self.code_to_client().map_or(1006, CloseCode::get),
         }
     }
 
@@ -148,6 +153,7 @@ impl End {
             Self::BackendNotText => "backend_not_text",
             Self::BackendStalled => "backend_stalled",
             Self::Drained => "drained",
+            Self::Panicked => "panicked",
         }
     }
 
@@ -168,7 +174,8 @@ impl End {
             | Self::BackendLost
             | Self::BackendNotText
             | Self::BackendStalled
-            | Self::Drained => None,
+            | Self::Drained
+            | Self::Panicked => None,
         }
     }
 }

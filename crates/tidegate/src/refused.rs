@@ -91,8 +91,10 @@ impl Refused {
                 ConnectError::ConnectTimeout | ConnectError::UpgradeTimeout => {
                     "the service behind this gateway did not answer in time"
                 }
+                ConnectError::RequestBody(_) => "the body of the request is broken",
                 ConnectError::Tls(_)
                 | ConnectError::Http(_)
+                | ConnectError::Interim
                 | ConnectError::Handshake(_)
                 | ConnectError::Unasked
                 | ConnectError::Answered(_) => "the service behind this gateway answered wrongly",

@@ -1,16 +1,13 @@
 //! A request as the gateway understands it: one host, one path, one client, whatever was written in how many ways.
 
-use std::net::SocketAddr;
-
 use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
-use ipnet::IpNet;
 use tidegate_proto::handshake::{
     self, Authority, Headers, HostError, HttpVersion, Offer, Refusal, ServerRules,
 };
 
-use crate::config::OriginTuple;
-use crate::io::Arrival;
+use crate::config::{OriginTuple, TrustedProxies};
+use crate::io::{Arrival, Peer};
 use crate::path::{BadPath, canonical_path};
 use crate::via::{self, Via};
 
@@ -42,10 +39,10 @@ pub struct Request {
     pub query: Option<String>,
     /// The client, and how the request came from it.
     pub via: Via,
-    /// The address of the connection's far end: the client, or a proxy.
-    pub peer: SocketAddr,
-    /// The port that the connection was made to.
-    pub local_port: u16,
+    /// The connection's far end: the client, or a proxy.
+    pub peer: Peer,
+    /// The port that the connection was made to; a Unix socket has none.
+    pub local_port: Option<u16>,
 }
 
 /// What a request wants of a route.
@@ -97,7 +94,7 @@ impl Request {
     pub fn read(
         head: http::request::Parts,
         arrival: &Arrival,
-        trusted_proxies: &[IpNet],
+        trusted_proxies: &TrustedProxies,
     ) -> Result<Self, BadRequest> {
         check_size(&head)?;
         check_method(&head.method)?;
@@ -129,7 +126,7 @@ impl Request {
             query: head.uri.query().map(str::to_owned),
             via,
             peer: arrival.client,
-            local_port: arrival.local.port(),
+            local_port: arrival.local.map(|local| local.port()),
             fields: head.headers,
         };
         request.check_expectation()?;
@@ -175,9 +172,11 @@ impl Request {
         if self.via.secure { "https" } else { "http" }
     }
 
-    /// The values of all its Origin fields.
+    /// The values of all its Origin fields; where there is none, of the field that drafts before RFC 6455 had for it.
     pub fn origins(&self) -> impl Iterator<Item = &[u8]> {
-        self.fields.get_all(http::header::ORIGIN).into_iter().map(HeaderValue::as_bytes)
+        let (now, before) = ("origin", "sec-websocket-origin");
+        let name = if self.fields.contains_key(now) { now } else { before };
+        self.fields.get_all(name).into_iter().map(HeaderValue::as_bytes)
     }
 
     /// The origin that the request was made to.

@@ -3,16 +3,17 @@
 use std::net::{IpAddr, SocketAddr};
 
 use http::header::{HeaderMap, HeaderValue};
-use ipnet::IpNet;
 use tidegate_proto::handshake::Authority;
 
+use crate::config::TrustedProxies;
 use crate::io::Arrival;
 
 /// What is known about the way of a request.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Via {
     /// The client's address: the peer's, or behind trusted proxies the right-most address that is not one of theirs.
-    pub client: IpAddr,
+    /// None behind a Unix socket where no trusted proxy names one.
+    pub client: Option<IpAddr>,
     /// Whether the client's own connection is TLS.
     pub secure: bool,
     /// The authority that the client asked for, where a trusted proxy has replaced it.
@@ -25,17 +26,17 @@ pub struct Via {
 ///
 /// Of every list the right-most element counts, which the trusted peer itself has written; what stands further left
 /// may be the client's own invention. Elements that cannot be read count as not written.
-pub(crate) fn read(fields: &HeaderMap, arrival: &Arrival, trusted: &[IpNet]) -> Via {
-    let peer = arrival.client.ip().to_canonical();
-    let is_trusted = |address: &IpAddr| trusted.iter().any(|network| network.contains(address));
+pub(crate) fn read(fields: &HeaderMap, arrival: &Arrival, trusted: &TrustedProxies) -> Via {
+    let peer = arrival.client.ip();
+    let is_trusted = |address: &IpAddr| trusted.networks.iter().any(|network| network.contains(address));
     let direct = Via { client: peer, secure: arrival.secure, authority: None, trusted: false };
-    if !is_trusted(&peer) {
+    if !peer.as_ref().map_or(trusted.unix, is_trusted) {
         return direct;
     }
     let addresses = elements(fields, "x-forwarded-for").into_iter().rev().map_while(address);
     let mut client = peer;
     for address in addresses {
-        client = address;
+        client = Some(address);
         if !is_trusted(&address) {
             break;
         }
@@ -70,20 +71,24 @@ fn address(element: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::io::Peer;
 
     fn via(peer: &str, fields: &[(&'static str, &'static str)]) -> Via {
+        via_from(Peer::Tcp(SocketAddr::new(peer.parse().unwrap(), 1)), true, fields)
+    }
+
+    fn via_from(client: Peer, unix: bool, fields: &[(&'static str, &'static str)]) -> Via {
         let mut map = HeaderMap::new();
         for (name, value) in fields {
             map.append(*name, HeaderValue::from_static(value));
         }
-        let trusted = ["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let client = SocketAddr::new(peer.parse().unwrap(), 1);
-        let arrival = Arrival { client, local: client, secure: false };
-        read(&map, &arrival, &trusted)
+        let networks = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
+        let arrival = Arrival { client, local: None, secure: false };
+        read(&map, &arrival, &TrustedProxies { networks, unix })
     }
 
     fn client(peer: &str, chain: &'static str) -> String {
-        via(peer, &[("x-forwarded-for", chain)]).client.to_string()
+        via(peer, &[("x-forwarded-for", chain)]).client.unwrap().to_string()
     }
 
     #[test]
@@ -111,5 +116,16 @@ mod tests {
         assert_eq!((trusted.authority.as_deref(), trusted.secure), (Some("app.example.com"), true));
         let untrusted = via("192.0.2.1", &fields);
         assert_eq!((untrusted.authority, untrusted.secure), (None, false));
+    }
+
+    #[test]
+    fn a_peer_behind_a_unix_socket_has_no_address_but_what_it_may_say() {
+        let fields = [("x-forwarded-for", "1.2.3.4, 10.0.0.5"), ("x-forwarded-proto", "https")];
+        let trusted = via_from(Peer::Unix, true, &fields);
+        assert_eq!((trusted.client, trusted.secure), (Some("1.2.3.4".parse().unwrap()), true));
+        let silent = via_from(Peer::Unix, true, &[]);
+        assert_eq!((silent.client, silent.trusted), (None, true));
+        let untrusted = via_from(Peer::Unix, false, &fields);
+        assert_eq!((untrusted.client, untrusted.secure, untrusted.trusted), (None, false, false));
     }
 }

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use tidegate::config::{Checked, Location, Overrides, Severity, embedded, from_routes, parse, table};
 
@@ -129,23 +131,22 @@ fn what_tables_have_to_do_with_each_other_is_checked() {
 
 #[test]
 fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
-    let file = data("every-key.toml");
-    let checked = parse(&read(&file), &file, &Overrides::default());
-    assert!(checked.config.is_some());
-    let folder = format!("{}/", data("").display()).replace("//", "/");
+    let folder = with_certificates();
+    let file = folder.path().join("every-key.toml");
+    let checked = parse(&read(&data("every-key.toml")), &file, &Overrides::default());
+    assert!(checked.config.is_some(), "{}", lines(&checked));
+    let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
     every-key.toml:7:9: warning: admin: accepted, but not built yet: the admin listener; until then it has no effect
     every-key.toml:19:18: warning: listener "[::1]:443": proxy_protocol: accepted, but not built yet: the PROXY protocol on the way in; until then it has no effect
-    every-key.toml:32:11: warning: listener "unix:/run/tidegate.sock": address: accepted, but not built yet: listening on a Unix socket; do without it in this version
-    every-key.toml:38:11: warning: route "raw": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
-    every-key.toml:45:10: warning: route "raw": legacy: accepted, but not built yet: hybi-00 clients; until then it has no effect
-    every-key.toml:49:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
-    every-key.toml:55:15: warning: route "raw": compression: accepted, but not built yet: compression by the gateway; until then it has no effect
-    every-key.toml:56:14: warning: route "raw": send_proxy: accepted, but not built yet: the PROXY protocol on the way out; until then it has no effect
-    every-key.toml:57:11: warning: route "raw": listing: accepted, but not built yet: directory listings; until then it has no effect
-    every-key.toml:62:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
-    every-key.toml:66:11: warning: route "/http/*": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
-    every-key.toml:79:11: warning: route "/handoff": backend: accepted, but not built yet: handing connections to another process; until then requests for it are answered with an error
+    every-key.toml:26:11: warning: listener "127.0.0.1:8443" serves any Host, and route "/http/*" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
+    every-key.toml:40:11: warning: route "raw": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
+    every-key.toml:47:10: warning: route "raw": legacy: accepted, but not built yet: hybi-00 clients; until then it has no effect
+    every-key.toml:51:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
+    every-key.toml:58:14: warning: route "raw": send_proxy: accepted, but not built yet: the PROXY protocol on the way out; until then it has no effect
+    every-key.toml:63:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
+    every-key.toml:67:11: warning: route "/http/*": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
+    every-key.toml:81:11: warning: route "/handoff": backend: accepted, but not built yet: handing connections to another process; until then requests for it are answered with an error
     "#);
 }
 
@@ -179,11 +180,9 @@ fn features_asked_for_by_a_flag_are_warned_about_as_in_a_file() {
 
 #[test]
 fn a_certificate_on_the_command_line_is_for_its_own_listeners() {
-    let folder = tempfile::tempdir().unwrap();
+    let folder = with_certificates();
     let overrides = |listen: Vec<String>| {
         let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
-        fs::write(&cert, "").unwrap();
-        fs::write(&key, "").unwrap();
         Overrides { listen, tls_cert: Some(cert), tls_key: Some(key), ..Overrides::default() }
     };
     for listen in [vec![], vec!["127.0.0.1:1".to_owned()]] {
@@ -196,12 +195,156 @@ fn a_certificate_on_the_command_line_is_for_its_own_listeners() {
     assert!(lines(&checked).contains("belongs to no listener"));
 }
 
+/// A listener with this certificate and key, and these keys; one route with these keys.
+fn with_tls(folder: &Path, cert: &str, key: &str, listener: &str, route: &str) -> Checked {
+    let text = format!(
+        "[[listener]]\naddress = \"127.0.0.1:1\"\n{listener}\ntls = {{ cert = \"{cert}\", key = \"{key}\" }}\n\
+         [[route]]\npath = \"/\"\nbackend = \"echo:\"\n{route}\n"
+    );
+    parse(&text, &folder.join("tidegate.toml"), &Overrides::default())
+}
+
+#[test]
+fn what_is_wrong_with_certificates_is_told_at_the_file_s_name() {
+    let folder = with_certificates();
+    let at = |name: &str| folder.path().join(name);
+    fs::write(at("empty.pem"), "").unwrap();
+    let cert = fs::read_to_string(at("cert.pem")).unwrap();
+    fs::write(at("half.pem"), &cert[..cert.len() / 2]).unwrap();
+    let found = |cert: &str, key: &str| {
+        let checked = with_tls(folder.path(), cert, key, "", "");
+        assert!(checked.config.is_none());
+        lines(&checked).replace(&format!("{}/", folder.path().display()), "")
+    };
+    let all = [
+        found("empty.pem", "key.pem"),
+        found("half.pem", "key.pem"),
+        found("key.pem", "cert.pem"),
+        found("cert.pem", "other-key.pem"),
+        found("cert.pem", "none.pem"),
+    ];
+    insta::assert_snapshot!(all.concat(), @r#"
+    tidegate.toml:4:16: error: listener "127.0.0.1:1": tls: cert "empty.pem" is empty; write it anew, and then under its name in one step (mv): it may be read at any time
+    tidegate.toml:4:16: error: listener "127.0.0.1:1": tls: cert "half.pem" breaks off in the middle of a block; write it anew, and then under its name in one step (mv): it may be read at any time
+    tidegate.toml:4:16: error: listener "127.0.0.1:1": tls: cert "key.pem" has no CERTIFICATE in it, only PRIVATE KEY; write the chain there, the server's own certificate first
+    tidegate.toml:4:34: error: listener "127.0.0.1:1": tls: key "other-key.pem" is not the key of the first certificate in cert.pem; name the key that the certificate was issued for; of a chain, the server's own certificate comes first
+    tidegate.toml:4:34: error: listener "127.0.0.1:1": tls: key "none.pem" cannot be read: No such file or directory (os error 2); name a PEM file that this user may read
+    "#);
+}
+
+#[test]
+fn a_certificate_that_clients_will_not_take_is_served_with_a_warning() {
+    let folder = with_certificates();
+    let found = |cert: &str, key: &str, listener: &str, route: &str| {
+        let checked = with_tls(folder.path(), cert, key, listener, route);
+        assert!(checked.config.is_some(), "{}", lines(&checked));
+        lines(&checked).replace(&format!("{}/", folder.path().display()), "")
+    };
+    let mine = |listener: &str, route: &str| found("cert.pem", "key.pem", listener, route);
+    for (listener, route) in [
+        ("", ""),
+        ("server_names = [\"example.com\"]", ""),
+        ("server_names = [\"other.test\", \"www.example.com\"]", ""),
+        ("", "host = \"*.example.com\""),
+        ("server_names = [\"example.com\"]", "host = \"other.test\""),
+    ] {
+        assert_eq!(mine(listener, route), "", "{listener} {route}");
+    }
+    assert_eq!(found("other-cert.pem", "other-key.pem", "server_names = [\"[::1]\"]", ""), "");
+    let all = [
+        mine("server_names = [\"a.test\", \"b.test\"]", ""),
+        mine("", "host = \"*.test\""),
+        found("other-cert.pem", "other-key.pem", "server_names = [\"a.test\"]", ""),
+        found("expired-cert.pem", "expired-key.pem", "", ""),
+        found("future-cert.pem", "future-key.pem", "", ""),
+    ];
+    insta::assert_snapshot!(all.concat(), @r#"
+    tidegate.toml:4:16: warning: listener "127.0.0.1:1": cert "cert.pem" fits none of the names served here, a.test, b.test: it is for example.com, *.example.com; use a certificate for one of them, or correct server_names or host
+    tidegate.toml:4:16: warning: listener "127.0.0.1:1": cert "cert.pem" fits none of the names served here, *.test: it is for example.com, *.example.com; use a certificate for one of them, or correct server_names or host
+    tidegate.toml:4:16: warning: listener "127.0.0.1:1": cert "other-cert.pem" fits none of the names served here, a.test: it is for no DNS name; use a certificate for one of them, or correct server_names or host
+    tidegate.toml:4:16: warning: listener "127.0.0.1:1": tls: cert "expired-cert.pem" has expired, at 2000-02-01 00:00 UTC; renew it: it is served, but clients refuse it
+    tidegate.toml:4:16: warning: listener "127.0.0.1:1": tls: cert "future-cert.pem" is not valid before 4000-01-01 00:00 UTC; look at the clock of this machine, or use it from then on: until then clients refuse it
+    "#);
+}
+
+/// Where a page's DNS name can be pointed at the gateway, it must not pass for one of the gateway's own.
+#[test]
+fn t078_listeners_that_take_any_name_are_warned_about() {
+    let found = |listener: &str, route: &str| {
+        found_in(&format!(
+            "{listener}\n[[route]]\npath = \"/vnc\"\nbackend = \"tcp://127.0.0.1:1\"\n{route}\n"
+        ))
+    };
+    let at = |address: &str| format!("[[listener]]\naddress = \"{address}\"");
+    for (listener, route) in [
+        (at("127.0.0.1:80") + "\nserver_names = [\"localhost\"]", ""),
+        (at("127.0.0.1:80"), "host = \"localhost\""),
+        (at("127.0.0.1:80"), "origins = [\"http://localhost\"]"),
+        (at("192.0.2.1:80"), ""),
+        (String::new(), "host = \"localhost\""),
+    ] {
+        assert_eq!(found(&listener, route), "", "{listener} {route}");
+    }
+    let all: Vec<_> = [at("127.0.0.1:80"), at("0.0.0.0:80"), at("[fd00::1]:80"), String::new()]
+        .iter()
+        .map(|listener| found(listener, ""))
+        .collect();
+    insta::assert_snapshot!(all.concat(), @r#"
+    tidegate.toml:2:11: warning: listener "127.0.0.1:80" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
+    tidegate.toml:2:11: warning: listener "0.0.0.0:80" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
+    tidegate.toml:2:11: warning: listener "[fd00::1]:80" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
+    tidegate.toml:2:1: warning: listener "127.0.0.1:8080" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the pages that may connect, origins = ["http://localhost:8080"], or the host
+    "#);
+    // Whoever tries something out is left in peace.
+    let routes = vec!["/vnc=tcp://127.0.0.1:1".to_owned()];
+    let listen = vec!["0.0.0.0:80".to_owned()];
+    assert_eq!(lines(&from_routes(&Overrides { routes, listen, ..Overrides::default() })), "");
+    assert_eq!(lines(&from_routes(&Overrides::default())), "");
+}
+
+#[test]
+fn a_listing_of_what_is_no_folder_is_warned_about() {
+    insta::assert_snapshot!(
+        found_in("[[route]]\npath = \"/\"\nbackend = \"echo:\"\norigins = []\nlisting = true\n"),
+        @r#"tidegate.toml:5:11: warning: route "/": listing has no effect on echo:; leave it out, or write backend = "file:DIR""#
+    );
+}
+
+/// As with flags that do not exist, so with values that no flag takes; a file is not the command line.
+#[test]
+fn the_exit_status_tells_wrong_usage_from_a_wrong_file() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tidegate.toml");
+    fs::write(&file, "workers = \"many\"\n").unwrap();
+    let file = file.to_str().unwrap();
+    for (arguments, status, said) in [
+        (
+            &["serve", "--route", "foo"][..],
+            2,
+            "--route \"foo\": error: has no = between path and backend; write",
+        ),
+        (
+            &["serve", "--listen", "nonsense"],
+            2,
+            "--listen \"nonsense\": error: listener \"nonsense\": address",
+        ),
+        (&["serve", "--workers", "5000"], 2, "--workers 5000: error: workers 5000 is out of bounds"),
+        (&["serve", "--no-such-flag"], 2, "--no-such-flag"),
+        (&["check", "-c", file], 1, "error: workers is the string \"many\""),
+        (&["serve", "-c", file], 1, "error: workers is the string \"many\""),
+        (&["serve", "-c", file, "--listen", "nonsense"], 2, "error: workers is the string \"many\""),
+        (&["serve", "-c", "/nonexistent/tidegate.toml"], 1, "cannot read /nonexistent/tidegate.toml"),
+    ] {
+        let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).args(arguments).output().unwrap();
+        let diagnosis = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(status), "{arguments:?}: {diagnosis}");
+        assert!(diagnosis.contains(said), "{arguments:?}: {diagnosis}");
+    }
+}
+
 #[test]
 fn every_example_is_correct() {
-    let folder = tempfile::tempdir().unwrap();
-    for name in ["cert.pem", "key.pem"] {
-        fs::write(folder.path().join(name), "").unwrap();
-    }
+    let folder = with_certificates();
     let mut count = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")).unwrap() {
         let example = entry.unwrap().path();
@@ -246,13 +389,15 @@ fn the_route_table_is_aligned() {
 #[test]
 fn any_text_is_answered() {
     let seeds = [read(&data("every-key.toml")), read(&data("mistakes.toml")), read(&data("conflicts.toml"))];
+    let folder = with_certificates();
+    let file = folder.path().join("tidegate.toml");
     let mut random = Random(0x9e37_79b9_7f4a_7c15);
     for round in 0..ROUNDS {
         let mut text: Vec<char> = seeds[round % seeds.len()].chars().collect();
         for _ in 0..=random.below(4) {
             mutate(&mut text, &mut random);
         }
-        answered(&text.into_iter().collect::<String>());
+        answered(&text.into_iter().collect::<String>(), &file);
     }
     for text in [
         "[".repeat(100_000),
@@ -260,13 +405,13 @@ fn any_text_is_answered() {
         "a.".repeat(50_000),
         "\u{0}".to_owned(),
     ] {
-        answered(&text);
+        answered(&text, &file);
     }
-    answered(&" ".repeat(2 << 20));
+    answered(&" ".repeat(2 << 20), &file);
 }
 
-fn answered(text: &str) {
-    let checked = parse(text, Path::new("tidegate.toml"), &Overrides::default());
+fn answered(text: &str, file: &Path) {
+    let checked = parse(text, file, &Overrides::default());
     let errors = checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).count();
     assert_eq!(checked.config.is_some(), errors == 0, "{text}");
     for found in &checked.diagnostics {
@@ -322,6 +467,28 @@ fn lines(checked: &Checked) -> String {
 
 fn read(file: &Path) -> String {
     fs::read_to_string(file).expect("the file is part of the repository")
+}
+
+/// A folder with the certificates that the tests name, each with its key.
+fn with_certificates() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder can be made");
+    let write = |prefix: &str, names: &[&str], years: Range<i32>| {
+        let key = rcgen::KeyPair::generate().expect("a key can be made");
+        let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
+        let mut params = rcgen::CertificateParams::new(names).expect("the names are legal");
+        params.not_before = rcgen::date_time_ymd(years.start, 1, 1);
+        params.not_after = rcgen::date_time_ymd(years.end, 2, 1);
+        let certificate = params.self_signed(&key).expect("a key signs its own certificate");
+        for (name, text) in [("cert", certificate.pem()), ("key", key.serialize_pem())] {
+            let file = folder.path().join(format!("{prefix}{name}.pem"));
+            fs::write(file, text).expect("a temporary file can be written");
+        }
+    };
+    write("", &["example.com", "*.example.com"], 2000..4000);
+    write("other-", &["::1"], 2000..4000);
+    write("expired-", &["example.com"], 1999..2000);
+    write("future-", &["example.com"], 4000..4001);
+    folder
 }
 
 fn data(name: &str) -> PathBuf {

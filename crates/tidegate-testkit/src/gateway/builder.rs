@@ -5,8 +5,12 @@ use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::sync::Arc;
+
+use rustls::ClientConfig;
 
 use super::{Gateway, Lines, process};
+use crate::{Authority, Identity, PATIENCE, within};
 
 /// A gateway to be started: its configuration in pieces.
 #[derive(Debug, Clone, Default)]
@@ -15,6 +19,7 @@ pub struct Builder {
     top: String,
     listener: String,
     routes: String,
+    client: Option<Arc<ClientConfig>>,
 }
 
 impl Gateway {
@@ -39,6 +44,13 @@ impl Builder {
         self
     }
 
+    /// With TLS on its listener, as this identity for 127.0.0.1 that `authority` has issued.
+    #[must_use]
+    pub fn secure(self, authority: &Authority, identity: &Identity) -> Self {
+        let files = format!("tls = {{ cert = {:?}, key = {:?} }}", identity.cert(), identity.key());
+        Self { client: Some(authority.client()), ..self.listener(&files) }
+    }
+
     /// With one more route, and these lines in it.
     #[must_use]
     pub fn route(mut self, path: &str, backend: &str, lines: &str) -> Self {
@@ -53,14 +65,39 @@ impl Builder {
     /// It does not come to that; its diagnosis is shown.
     #[track_caller]
     pub fn start(&self) -> Gateway {
-        let mut config = tempfile::NamedTempFile::new().expect("a temporary file can be made");
-        config.write_all(self.config().as_bytes()).expect("a temporary file can be written");
+        let config = self.file();
         let mut child = self.command(config.path()).spawn().expect("the gateway can be started");
         let log = Lines::collect(child.stdout.take().expect("its output is a pipe"));
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
         let address = diagnosis.wait_for("the address", address_in);
         let sockets = process::sockets(child.id()).expect("the gateway is running");
-        Gateway { child, address, log, diagnosis, sockets, _config: config }
+        Gateway { child, address, client: self.client.clone(), log, diagnosis, sockets, _config: config }
+    }
+
+    /// Starts it with a configuration that it must refuse; what it says about it.
+    ///
+    /// # Panics
+    /// It listens, or ends as if nothing were wrong.
+    #[track_caller]
+    pub fn refused(&self) -> String {
+        let config = self.file();
+        let mut child = self.command(config.path()).spawn().expect("the gateway can be started");
+        let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
+        let ended = within(PATIENCE, || child.try_wait().expect("our own child can be asked"));
+        if ended.is_none() {
+            drop(child.kill()); // it serves, which the assertion below says
+            drop(child.wait());
+        }
+        diagnosis.wait_for_end();
+        let said = diagnosis.all().join("\n");
+        assert_eq!(ended.and_then(|status| status.code()), Some(1), "{said}");
+        said
+    }
+
+    fn file(&self) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
+        file.write_all(self.config().as_bytes()).expect("a temporary file can be written");
+        file
     }
 
     fn config(&self) -> String {

@@ -6,9 +6,12 @@ mod process;
 
 use std::net::SocketAddr;
 use std::process::{Child, ExitStatus};
+use std::sync::Arc;
 use std::thread;
+use std::time::Duration;
 
 use rustix::process::Signal;
+use rustls::ClientConfig;
 use serde_json::Value;
 
 pub use self::builder::Builder;
@@ -20,6 +23,8 @@ use crate::{Request, Wire, eventually};
 pub struct Gateway {
     child: Child,
     address: SocketAddr,
+    /// How its clients speak TLS, where its listener does.
+    client: Option<Arc<ClientConfig>>,
     log: Lines,
     diagnosis: Lines,
     sockets: usize,
@@ -27,6 +32,12 @@ pub struct Gateway {
 }
 
 impl Gateway {
+    /// Lets this process and gateways that are started from now on have as many descriptors as the system allows; how
+    /// many that are.
+    pub fn raise_descriptor_limit() -> u64 {
+        process::raise_descriptor_limit()
+    }
+
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
@@ -35,13 +46,27 @@ impl Gateway {
     /// A new connection to it.
     #[track_caller]
     pub fn connect(&self) -> Wire {
+        self.secured(self.connect_bare())
+    }
+
+    /// A new connection to it as it is, whatever its listener speaks.
+    #[track_caller]
+    pub fn connect_bare(&self) -> Wire {
         Wire::connect(self.address)
     }
 
     /// A new connection to it from far away; see [`Wire::connect_narrow`].
     #[track_caller]
     pub fn connect_narrow(&self, segment: u32, window: usize) -> Wire {
-        Wire::connect_narrow(self.address, segment, window)
+        self.secured(Wire::connect_narrow(self.address, segment, window))
+    }
+
+    #[track_caller]
+    fn secured(&self, wire: Wire) -> Wire {
+        match &self.client {
+            None => wire,
+            Some(config) => wire.secured_as_client(config, &self.address.ip().to_string()),
+        }
     }
 
     /// A new WebSocket on a route that needs no backend of the test to be opened.
@@ -73,14 +98,24 @@ impl Gateway {
 
     /// The first access line, complete or still to come, that `is_it` is true of.
     #[track_caller]
-    pub fn access_line(&self, is_it: impl Fn(&Value) -> bool) -> Value {
-        self.log.wait_for("an access line", |line| Some(parse(line)).filter(&is_it))
+    pub fn access_line(&self, mut is_it: impl FnMut(&Value) -> bool) -> Value {
+        self.log.wait_for("an access line", |line| Some(parse(line)).filter(&mut is_it))
     }
 
     /// The access line of this client's connection.
     #[track_caller]
     pub fn access_line_of(&self, client: SocketAddr) -> Value {
         self.access_line(|line| line["client"] == client.to_string())
+    }
+
+    /// The access line behind so many of them.
+    #[track_caller]
+    pub fn access_line_after(&self, lines: usize) -> Value {
+        let mut passed = 0;
+        self.access_line(|_| {
+            passed += 1;
+            passed > lines
+        })
     }
 
     /// All access lines so far.
@@ -100,6 +135,16 @@ impl Gateway {
         process::anonymous_memory(self.child.id()).expect("the gateway is running")
     }
 
+    /// Its share of the memory in use, in bytes: with its part of what it has in common with other processes.
+    pub fn proportional_memory(&self) -> u64 {
+        process::proportional_memory(self.child.id()).expect("the gateway is running")
+    }
+
+    /// For how long its threads have run on a processor so far.
+    pub fn cpu(&self) -> Duration {
+        process::cpu(self.child.id()).expect("the gateway is running")
+    }
+
     /// Sockets that it has open.
     pub fn sockets(&self) -> usize {
         process::sockets(self.child.id()).expect("the gateway is running")
@@ -115,6 +160,12 @@ impl Gateway {
     pub fn untaken_by(&self, wire: &Wire) -> u64 {
         let in_flight = process::in_flight(wire.remote_address(), wire.local_address());
         in_flight.expect("the system tells about its sockets")
+    }
+
+    /// Whether its end of this connection is set to find out by itself that the peer has vanished.
+    pub fn probes(&self, wire: &Wire) -> bool {
+        let probes = process::probes(wire.remote_address(), wire.local_address());
+        probes.expect("the system tells about its sockets")
     }
 
     /// Waits until it has closed every connection: it has as many sockets as after its start.

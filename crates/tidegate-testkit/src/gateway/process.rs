@@ -3,15 +3,47 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
+
+use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Bytes of private memory that are resident: what grows when something is hoarded. Files that are mapped, such as the
 /// binary, do not count.
 pub(super) fn anonymous_memory(pid: u32) -> io::Result<u64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:"));
+    kibibytes(&fs::read_to_string(format!("/proc/{pid}/status"))?, "RssAnon:")
+}
+
+/// Its share of the memory in use, in bytes: its own pages, and of pages that several processes have in common its part.
+pub(super) fn proportional_memory(pid: u32) -> io::Result<u64> {
+    kibibytes(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, "Pss:")
+}
+
+/// A line of `NAME: NUMBER kB`, in bytes.
+fn kibibytes(table: &str, name: &str) -> io::Result<u64> {
+    let line = table.lines().find_map(|line| line.strip_prefix(name));
     let kib = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse::<u64>().ok());
-    kib.map(|kib| kib << 10)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "no RssAnon in the status"))
+    let missing = || io::Error::new(io::ErrorKind::InvalidData, format!("there is no {name} in the table"));
+    kib.map(|kib| kib << 10).ok_or_else(missing)
+}
+
+/// For how long its threads have run on a processor.
+pub(super) fn cpu(pid: u32) -> io::Result<Duration> {
+    let mut nanoseconds = 0;
+    for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
+        // One that has ended between the listing and the look does not count any more.
+        let times = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
+        nanoseconds += times.split_ascii_whitespace().next().and_then(|time| time.parse().ok()).unwrap_or(0);
+    }
+    Ok(Duration::from_nanos(nanoseconds))
+}
+
+/// Allows this process, and those that it starts from now on, as many descriptors as the system lets it have; how many
+/// that are.
+pub(super) fn raise_descriptor_limit() -> u64 {
+    let mut limit = getrlimit(Resource::Nofile);
+    limit.current = limit.maximum;
+    setrlimit(Resource::Nofile, limit).ok(); // where it is refused, the limit stays as it was, which the answer tells
+    getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
 /// Sockets among its descriptors.
@@ -35,10 +67,22 @@ pub(super) fn in_flight(from: SocketAddr, to: SocketAddr) -> io::Result<u64> {
     Ok(sent + unread)
 }
 
+/// Whether the socket with these addresses, over IPv4, is set to ask a silent peer whether it is still there.
+pub(super) fn probes(local: SocketAddr, remote: SocketAddr) -> io::Result<bool> {
+    const KEEPALIVE_TIMER: &str = "02:";
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    let row = row(&table, &hex(local)?, &hex(remote)?);
+    Ok(row.is_some_and(|row| row.get(5).is_some_and(|timer| timer.starts_with(KEEPALIVE_TIMER))))
+}
+
+fn row<'a>(table: &'a str, local: &str, remote: &str) -> Option<Vec<&'a str>> {
+    let mut rows = table.lines().map(|row| row.split_ascii_whitespace().collect::<Vec<_>>());
+    rows.find(|row| row.get(1..3) == Some(&[local, remote]))
+}
+
 /// What is unacknowledged and what is unread in the socket of these addresses.
 fn queues(table: &str, local: &str, remote: &str) -> Option<(u64, u64)> {
-    let mut rows = table.lines().map(|row| row.split_ascii_whitespace().collect::<Vec<_>>());
-    let row = rows.find(|row| row.get(1..3) == Some(&[local, remote]))?;
+    let row = row(table, local, remote)?;
     let (sent, unread) = row.get(4)?.split_once(':')?;
     Some((u64::from_str_radix(sent, 16).ok()?, u64::from_str_radix(unread, 16).ok()?))
 }
@@ -75,6 +119,9 @@ mod tests {
     fn of_this_very_process() {
         let pid = std::process::id();
         assert!(anonymous_memory(pid).unwrap() > 0);
+        assert!(proportional_memory(pid).unwrap() > 0);
+        let begun = cpu(pid).unwrap();
+        eventually("it has run", || (cpu(pid).unwrap() > begun).then_some(()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(sockets(pid).unwrap() >= 1, "{listener:?}");
     }

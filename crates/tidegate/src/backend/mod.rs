@@ -12,7 +12,10 @@ use http::header::HeaderMap;
 use http::{Response, StatusCode};
 use hyper::body::Incoming;
 use tidegate_proto::Reserved;
-use tidegate_proto::handshake::{Extensions, ResponseViolation, Subprotocol};
+use tidegate_proto::deflate::{Context, WindowBits};
+use tidegate_proto::handshake::{
+    DeflateAgreement, DeflatePreferences, Extensions, ResponseViolation, Subprotocol,
+};
 
 use self::trust::Trust;
 use crate::config::Backend;
@@ -53,6 +56,8 @@ pub struct Agreed {
     pub subprotocol: Option<Subprotocol>,
     /// The extensions that the endpoints agreed on.
     pub extensions: Extensions,
+    /// Where the gateway itself is an endpoint: how it and the client compress.
+    pub deflate: Option<DeflateAgreement>,
     /// End-to-end fields of the backend's own 101: cookies, say.
     pub fields: HeaderMap,
 }
@@ -75,9 +80,15 @@ pub enum ConnectError {
     /// No response head within `upgrade_timeout`: 504.
     #[error("backend did not answer the handshake in time")]
     UpgradeTimeout,
+    /// The body of the client's request broke off, or is none: 400, and not the backend's fault.
+    #[error("the body of the request is broken: {0}")]
+    RequestBody(#[source] hyper::Error),
     /// It broke HTTP, or closed: 502.
     #[error("backend failed in the handshake: {0}")]
     Http(#[source] hyper::Error),
+    /// It sent interim answers, and no end of them: 502.
+    #[error("backend sends interim answers without end")]
+    Interim,
     /// It answered 101, but not to what was asked: 502.
     #[error("backend answered the handshake wrongly: {0}")]
     Handshake(#[source] ResponseViolation),
@@ -96,10 +107,13 @@ impl ConnectError {
     /// The status that the client is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
-            Self::Http(error) if error.is_user() || error.is_body_write_aborted() => StatusCode::BAD_REQUEST,
-            Self::Unreachable(_) | Self::Tls(_) | Self::Http(_) | Self::Handshake(_) | Self::Unasked => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::RequestBody(_) => StatusCode::BAD_REQUEST,
+            Self::Unreachable(_)
+            | Self::Tls(_)
+            | Self::Http(_)
+            | Self::Interim
+            | Self::Handshake(_)
+            | Self::Unasked => StatusCode::BAD_GATEWAY,
             Self::Exhausted(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::UpgradeTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Answered(response) => response.status(),
@@ -118,6 +132,14 @@ impl From<io::Error> for ConnectError {
         let exhausted = error.kind() == io::ErrorKind::OutOfMemory
             || matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | EADDRNOTAVAIL));
         if exhausted { Self::Exhausted(error) } else { Self::Unreachable(error) }
+    }
+}
+
+impl From<hyper::Error> for ConnectError {
+    /// Of a request and its answer: a body that cannot be read to its end is the client's.
+    fn from(error: hyper::Error) -> Self {
+        let body = error.is_user() || error.is_body_write_aborted();
+        if body { Self::RequestBody(error) } else { Self::Http(error) }
     }
 }
 
@@ -184,11 +206,23 @@ pub async fn connect(permit: Permit, request: &Request, trust: &Trust) -> Result
     Ok(Link { permit, agreed, far })
 }
 
-/// Where the backend has no say in the subprotocol.
+/// What the gateway agrees to as an endpoint: no context is taken over, so that none is held for a connection that says
+/// nothing (RFC 7692 §7.1.1).
+const DEFLATE: DeflatePreferences = DeflatePreferences {
+    server_window: WindowBits::MAX,
+    client_window: WindowBits::MAX,
+    server_context: Context::Fresh,
+    client_context: Context::Fresh,
+};
+
+/// Where the backend has no say: the gateway itself settles subprotocol and compression.
 fn settled(permit: &Permit) -> Agreed {
     let subprotocol = match permit.subprotocol() {
         SubprotocolChoice::Settled(subprotocol) => subprotocol.clone(),
         SubprotocolChoice::Backend => None,
     };
-    Agreed { subprotocol, ..Agreed::default() }
+    let compression =
+        permit.route().compression.then(|| DEFLATE.accept(permit.offer().extensions())).flatten();
+    let (deflate, extensions) = compression.unzip();
+    Agreed { subprotocol, extensions: extensions.unwrap_or_default(), deflate, ..Agreed::default() }
 }

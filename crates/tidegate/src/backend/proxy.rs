@@ -31,7 +31,7 @@ pub async fn forward(
     let socket = dial::tcp(&target.authority, trusted, route.connect_timeout).await?;
     let head = head(selected, target, request, body);
     let answer = timeout(route.upgrade_timeout, upgrade::exchange(socket, head)).await;
-    let response = answer.map_err(|_elapsed| ConnectError::UpgradeTimeout)?.map_err(ConnectError::Http)?;
+    let response = answer.map_err(|_elapsed| ConnectError::UpgradeTimeout)??;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ConnectError::Unasked);
     }

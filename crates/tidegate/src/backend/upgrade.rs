@@ -1,5 +1,8 @@
 //! The opening handshake with a `ws://` backend: we are its client, in the name of ours.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use bytes::Bytes;
 use http::header::{HOST, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
@@ -8,6 +11,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tidegate_proto::handshake::{self, Subprotocols};
+use tokio::sync::Notify;
 use tokio::time::timeout;
 
 use super::{Agreed, ConnectError, FarSide};
@@ -24,6 +28,9 @@ const HEAD_BYTES_MAX: usize = 64 << 10;
 /// Header fields of a response.
 const FIELDS_MAX: usize = 128;
 
+/// Interim answers before the final one.
+const INTERIM_MAX: usize = 8;
+
 /// Asks the backend for a WebSocket. The client's offers, cookies and other end-to-end fields go with it; the key is
 /// our own, and its answer is checked.
 pub(super) async fn upgrade(
@@ -35,7 +42,7 @@ pub(super) async fn upgrade(
     let ours = own_handshake(permit);
     let head = request_head(target, permit, request, &ours);
     let mut response = match timeout(permit.route().upgrade_timeout, exchange(socket, head)).await {
-        Ok(response) => response.map_err(ConnectError::Http)?,
+        Ok(response) => response?,
         Err(_elapsed) => return Err(ConnectError::UpgradeTimeout),
     };
     if response.status() != StatusCode::SWITCHING_PROTOCOLS {
@@ -54,7 +61,10 @@ pub(super) async fn upgrade(
         early: parts.read_buf,
         reserved: agreed.extensions.reserved(),
     };
-    Ok((far, Agreed { subprotocol: agreed.subprotocol, extensions: agreed.extensions, fields }))
+    Ok((
+        far,
+        Agreed { subprotocol: agreed.subprotocol, extensions: agreed.extensions, deflate: None, fields },
+    ))
 }
 
 fn own_handshake(permit: &Permit) -> handshake::Request {
@@ -112,10 +122,12 @@ pub(super) fn target_uri(target: &HttpTarget, selected: &Selected, request: &Req
 
 /// Sends the request and waits for the final response head. The connection lives on in a task of its own until the
 /// upgrade, or until the body of another answer is read; dropping the response ends it.
+///
+/// Interim answers (RFC 9110 §15.2) are passed over; a backend that sends nothing else is not waited for.
 pub(super) async fn exchange<B>(
     socket: Socket,
-    head: http::Request<B>,
-) -> hyper::Result<http::Response<Incoming>>
+    mut head: http::Request<B>,
+) -> Result<http::Response<Incoming>, ConnectError>
 where
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
@@ -127,5 +139,22 @@ where
         .handshake(TokioIo::new(socket))
         .await?;
     tokio::spawn(connection.with_upgrades());
-    sender.send_request(head).await
+    let overrun = notify_after(INTERIM_MAX, &mut head);
+    tokio::select! {
+        biased; // the answer may stand right behind one interim answer too many
+        () = overrun.notified() => Err(ConnectError::Interim),
+        response = sender.send_request(head) => Ok(response?),
+    }
+}
+
+/// What is notified when the answers to this request begin with more than `max` interim ones.
+fn notify_after<B>(max: usize, head: &mut http::Request<B>) -> Arc<Notify> {
+    let overrun = Arc::new(Notify::new());
+    let (notify, seen) = (Arc::clone(&overrun), AtomicUsize::new(0));
+    hyper::ext::on_informational(head, move |_interim| {
+        if seen.fetch_add(1, Ordering::Relaxed) == max {
+            notify.notify_one();
+        }
+    });
+    overrun
 }

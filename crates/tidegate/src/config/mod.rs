@@ -63,10 +63,12 @@ pub enum AccessLog {
 pub struct Listener {
     /// Where it listens.
     pub address: ListenAddress,
+    /// Permissions of the socket's file, for [`ListenAddress::Unix`]. Default 0660.
+    pub socket_mode: u32,
     /// What it does about TLS.
     pub tls: ListenerTls,
-    /// Networks that may set `X-Forwarded-*` or a PROXY header.
-    pub trusted_proxies: Vec<IpNet>,
+    /// Who may set `X-Forwarded-*` or a PROXY header.
+    pub trusted_proxies: TrustedProxies,
     /// Expect a PROXY header from trusted sources.
     pub proxy_protocol: bool,
     /// Accept a `Sec-WebSocket-Key` that does not decode to 16 bytes.
@@ -86,6 +88,17 @@ pub enum ListenAddress {
     Tcp(SocketAddr),
     /// A Unix socket.
     Unix(PathBuf),
+    /// A Unix socket under this name of Linux's abstract namespace: no file, and so no permissions.
+    Abstract(String),
+}
+
+/// Whose word about the client counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TrustedProxies {
+    /// Peers over TCP.
+    pub networks: Vec<IpNet>,
+    /// `"unix:"`: whoever is let in by a Unix socket.
+    pub unix: bool,
 }
 
 /// What a listener does about TLS.
@@ -151,8 +164,6 @@ pub struct Route {
     pub compression: bool,
     /// PROXY header sent to the backend.
     pub send_proxy: Option<ProxyVersion>,
-    /// Directory listings of `file:`. Default false.
-    pub listing: bool,
 }
 
 /// `backend_tls = { … }` of a route.
@@ -206,13 +217,22 @@ pub enum Backend {
     /// `http://host[:port][/base]`, or `https://`.
     Http(HttpTarget),
     /// `file:DIR`: static files.
-    File(PathBuf),
+    File(Folder),
     /// `echo:`: answers each message with itself.
     Echo,
     /// `handoff:…`: the connection is passed to another process.
     Handoff(String),
     /// The pages of the embedded default; cannot be written in a file.
     Builtin,
+}
+
+/// The folder of a `file:` backend.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Folder {
+    /// Where it is.
+    pub path: PathBuf,
+    /// `listing = …`: whether folders without `index.html` are listed. Default false.
+    pub listing: bool,
 }
 
 /// Host and port of a backend.
@@ -320,6 +340,7 @@ impl fmt::Display for ListenAddress {
         match self {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Abstract(name) => write!(f, "unix:@{name}"),
         }
     }
 }
@@ -365,7 +386,7 @@ impl fmt::Display for Backend {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::WebSocket(t) => target(f, "ws", "wss", t),
             Self::Http(t) => target(f, "http", "https", t),
-            Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::File(folder) => write!(f, "file:{}", folder.path.display()),
             Self::Echo => f.write_str("echo:"),
             Self::Handoff(to) => write!(f, "handoff:{to}"),
             Self::Builtin => f.write_str("(built-in page)"),

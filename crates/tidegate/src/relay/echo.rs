@@ -54,11 +54,12 @@ impl Relay {
         let mut at = range.start;
         let mut answer = Range { start: at, end: at };
         let result = loop {
-            let (consumed, event) = match self.client.decoder.decode(&mut scratch[at..range.end]) {
-                Ok(Some(decoded)) => decoded,
-                Ok(None) => break Ok(()),
-                Err(violation) => break Err(violation),
-            };
+            let (consumed, event) =
+                match self.client.receiver.decoder_mut().decode(&mut scratch[at..range.end]) {
+                    Ok(Some(decoded)) => decoded,
+                    Ok(None) => break Ok(()),
+                    Err(violation) => break Err(violation),
+                };
             at += consumed;
             match self.answer(event, now) {
                 Answer::Nothing => {}

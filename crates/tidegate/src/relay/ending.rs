@@ -6,9 +6,8 @@
 use tidegate_proto::{Close, CloseCode};
 use tokio::time::Instant;
 
-use super::endpoint::LINGER;
-use super::leg::Patience;
-use super::{BACKEND_FINISH, Far, Relay};
+use super::endpoint::ORDERLY;
+use super::{Far, Relay, TCP_BACKEND};
 use crate::outcome::End;
 
 impl Relay {
@@ -26,7 +25,7 @@ impl Relay {
         match cause {
             End::ClientClosed(_) | End::BackendClosed(_) => {} // their frames say more than a code
             End::ClientLost | End::ClientStalled => self.client.leg.abort(),
-            End::ClientEnded => self.client.leg.finish(Patience::Until(now + LINGER)),
+            End::ClientEnded => self.client.leg.finish(now, ORDERLY),
             End::ClientViolation(_)
             | End::ClientFlood
             | End::MessageUnfinished
@@ -37,7 +36,8 @@ impl Relay {
             | End::BackendViolation(_)
             | End::BackendNotText
             | End::BackendStalled
-            | End::Drained => {
+            | End::Drained
+            | End::Panicked => {
                 let code = cause.code_to_client().unwrap_or(CloseCode::NORMAL);
                 self.client.close(now, &Close::code(code));
             }
@@ -45,7 +45,7 @@ impl Relay {
         if let Some(backend) = self.far.websocket_mut() {
             match cause {
                 // An abnormal end is passed on, or answered, as one: no Close, but what the client has said is sent.
-                End::ClientEnded | End::BackendLost => backend.leg.finish(Patience::Until(now + LINGER)),
+                End::ClientEnded | End::BackendLost => backend.leg.finish(now, ORDERLY),
                 End::ClientLost => backend.leg.abort(),
                 End::ClientClosed(_)
                 | End::ClientViolation(_)
@@ -59,7 +59,8 @@ impl Relay {
                 | End::BackendViolation(_)
                 | End::BackendNotText
                 | End::BackendStalled
-                | End::Drained => {}
+                | End::Drained
+                | End::Panicked => {}
             }
         }
     }
@@ -80,7 +81,8 @@ impl Relay {
             | End::BackendEnded
             | End::BackendViolation(_)
             | End::BackendNotText
-            | End::Drained => {}
+            | End::Drained
+            | End::Panicked => {}
         }
     }
 
@@ -97,7 +99,7 @@ impl Relay {
                     tcp.leg.half_close();
                 }
                 if !self.client.leg.is_open() {
-                    tcp.leg.finish(Patience::Since(now, BACKEND_FINISH));
+                    tcp.leg.finish(now, TCP_BACKEND);
                 }
             }
             Far::WebSocket(_) => self.settle_websocket(now),
@@ -111,11 +113,11 @@ impl Relay {
             backend.leg.abort(); // the frame will never end, so neither can a Close be sent
         }
         if !self.client.leg.is_open() && !backend.is_closing() {
-            backend.leg.finish(Patience::Until(now + LINGER));
+            backend.leg.finish(now, ORDERLY);
         }
         if !backend.is_readable() {
             if self.client.close_waits_for_frame() {
-                self.client.leg.finish(Patience::Until(now + LINGER));
+                self.client.leg.finish(now, ORDERLY);
             }
             if let Some(End::ClientClosed(code)) = self.end {
                 self.client.close(now, &Close { code, reason: "" });

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tidegate_proto::{Close, Closing, ControlFrame, Decoder, MaskingKey, Opcode};
+use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver};
 use tokio::time::Instant;
 
 use super::leg::{Leg, Patience, Read};
@@ -15,12 +15,18 @@ use crate::scratch::HEADROOM;
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
 /// How long a client's TCP connection is read after our FIN, so that no reset eats our Close.
-pub(super) const LINGER: Duration = Duration::from_secs(2);
+const LINGER: Duration = Duration::from_secs(2);
+
+/// For a WebSocket that has ended as it should, or whose other side is gone.
+pub(super) const ORDERLY: Patience = Patience { taking: Duration::from_secs(30), after_fin: LINGER };
+
+/// For one that broke the protocol: it gets its Close if it takes it now.
+const AFTER_VIOLATION: Patience = Patience { taking: LINGER, after_fin: LINGER };
 
 #[derive(Debug)]
 pub(super) struct Endpoint {
     pub(super) leg: Leg,
-    pub(super) decoder: Decoder,
+    pub(super) receiver: Receiver,
     pub(super) closing: Closing,
     /// The beginning of a header or control frame that the last read cut; bounded by the decoder.
     carry: Vec<u8>,
@@ -54,10 +60,10 @@ pub(super) enum Fill {
 }
 
 impl Endpoint {
-    pub(super) fn new(leg: Leg, decoder: Decoder, masks: bool) -> Self {
+    pub(super) fn new(leg: Leg, receiver: Receiver, masks: bool) -> Self {
         Self {
             leg,
-            decoder,
+            receiver,
             closing: Closing::default(),
             carry: Vec::new(),
             masks,
@@ -102,7 +108,8 @@ impl Endpoint {
                 self.carry = Vec::new();
                 Fill::Bytes(start..HEADROOM + bytes)
             }
-            Read::End => Fill::End,
+            // The Close frame, not TLS, says whether a WebSocket ended well; many clients leave close_notify out.
+            Read::End | Read::Cut => Fill::End,
             Read::Failed => Fill::Failed,
         })
     }
@@ -137,6 +144,7 @@ impl Endpoint {
         if !self.leg.is_writable() || !self.closing.may_send() {
             return false;
         }
+        self.mid_frame = true; // until all of it is sent, and it is known where it ended
         let Some(boundary) = boundary else {
             self.leg.send(cx, now, frames);
             return false;
@@ -214,7 +222,7 @@ impl Endpoint {
         }
         let overdue = self.close_until.is_some_and(|until| now >= until);
         if self.leg.is_open() && (self.closing.is_complete() || overdue || self.will_not_answer()) {
-            self.leg.finish(Patience::Until(now + LINGER));
+            self.leg.finish(now, if self.failed { AFTER_VIOLATION } else { ORDERLY });
         }
     }
 

@@ -12,9 +12,6 @@ use tokio::time::Instant;
 use super::backlog::Backlog;
 use crate::io::Socket;
 
-/// How long a peer that has taken everything may take to end its side after our FIN.
-const AFTER_FIN: Duration = Duration::from_secs(5);
-
 /// A socket with the bytes it could not take yet.
 #[derive(Debug)]
 pub(super) struct Leg {
@@ -33,18 +30,18 @@ pub(super) struct Leg {
 #[derive(Debug)]
 enum Phase {
     Open(Socket),
-    /// Everything is sent, then FIN; what still arrives is dropped.
-    Finishing(Socket, Patience),
+    /// Everything is sent, then FIN; what still arrives is dropped. The time is when there last was progress.
+    Finishing(Socket, Patience, Instant),
     Gone,
 }
 
-/// How long a leg may take to finish.
+/// How long a leg may take to finish. A slow peer gets everything it is owed, as long as it takes some of it.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Patience {
-    /// Until then, whatever happens.
-    Until(Instant),
-    /// So long after the last byte that was taken.
-    Since(Instant, Duration),
+pub(super) struct Patience {
+    /// How long the peer may take nothing of what it is owed.
+    pub(super) taking: Duration,
+    /// How long it may take to end its side after our FIN.
+    pub(super) after_fin: Duration,
 }
 
 /// The end of our own direction.
@@ -61,8 +58,10 @@ enum Fin {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Read {
     Bytes(usize),
-    /// The peer's FIN.
+    /// The peer's FIN; over TLS, its close_notify.
     End,
+    /// TLS has ended without close_notify: something may be missing.
+    Cut,
     /// A reset, or what comes to the same.
     Failed,
 }
@@ -71,7 +70,8 @@ impl Leg {
     pub(super) fn new(socket: Socket, early: Bytes) -> Self {
         Self {
             phase: Phase::Open(socket),
-            early,
+            // Empty bytes may still be a handle to the handshake's whole buffer.
+            early: if early.is_empty() { Bytes::new() } else { early },
             backlog: Backlog::default(),
             unflushed: false,
             read_ended: false,
@@ -122,11 +122,18 @@ impl Leg {
 
     /// When something is due although the socket is not ready.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let finishing = match self.phase {
-            Phase::Finishing(_, patience) => Some(patience.end()),
-            Phase::Open(_) | Phase::Gone => None,
-        };
-        self.backlog.deadline().into_iter().chain(finishing).min()
+        self.backlog.deadline().into_iter().chain(self.finish_by()).min()
+    }
+
+    /// When patience with a leg that is finishing ends.
+    fn finish_by(&self) -> Option<Instant> {
+        match (&self.phase, self.fin) {
+            (Phase::Finishing(_, patience, progress), Fin::Sent) => Some(*progress + patience.after_fin),
+            (Phase::Finishing(_, patience, progress), Fin::NotYet | Fin::Due) => {
+                Some(*progress + patience.taking)
+            }
+            (Phase::Open(_) | Phase::Gone, _) => None,
+        }
     }
 
     /// Whether the peer has taken nothing for too long.
@@ -153,8 +160,10 @@ impl Leg {
         Poll::Ready(match result {
             Ok(()) if bytes > 0 => Read::Bytes(bytes),
             Ok(()) if !self.writes_failed => self.ended(),
-            // TLS that ends without close_notify: the Close frame, not TLS, says whether a WebSocket ended well.
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.writes_failed => self.ended(),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.writes_failed => {
+                self.read_ended = true;
+                Read::Cut
+            }
             Ok(()) | Err(_) => {
                 self.abort();
                 Read::Failed
@@ -186,8 +195,8 @@ impl Leg {
                 self.backlog = backlog;
             }
         }
-        if moved && let Phase::Finishing(_, Patience::Since(progress, _)) = &mut self.phase {
-            *progress = now;
+        if moved {
+            self.phase.progressed(now);
         }
         self.flush_socket(cx);
         if self.fin == Fin::Due && self.backlog.is_empty() {
@@ -205,9 +214,9 @@ impl Leg {
 
     /// Ends the leg: everything sent is delivered, then FIN; what still arrives is read and dropped, so that no reset
     /// of ours can overtake what was sent. Gone when the peer has ended too, or patience has.
-    pub(super) fn finish(&mut self, patience: Patience) {
+    pub(super) fn finish(&mut self, now: Instant, patience: Patience) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Gone) {
-            Phase::Open(socket) => Phase::Finishing(socket, patience),
+            Phase::Open(socket) => Phase::Finishing(socket, patience, now),
             finishing_or_gone @ (Phase::Finishing(..) | Phase::Gone) => finishing_or_gone,
         };
         self.half_close();
@@ -224,8 +233,8 @@ impl Leg {
 
     /// Goes on finishing. Whether anything moved.
     pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
-        let Phase::Finishing(_, patience) = self.phase else { return false };
-        if now >= patience.end() || (self.read_ended && self.fin == Fin::Sent) {
+        let Some(finish_by) = self.finish_by() else { return false };
+        if now >= finish_by || (self.read_ended && self.fin == Fin::Sent) {
             self.abort();
             return true;
         }
@@ -261,9 +270,7 @@ impl Leg {
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if let Phase::Finishing(_, patience @ Patience::Since(..)) = &mut self.phase {
-            *patience = Patience::Since(now, AFTER_FIN);
-        }
+        self.phase.progressed(now);
         let Some(socket) = self.phase.socket() else { return false };
         match Pin::new(socket).poll_shutdown(cx) {
             Poll::Pending => return false,
@@ -289,17 +296,14 @@ impl Leg {
 impl Phase {
     fn socket(&mut self) -> Option<&mut Socket> {
         match self {
-            Self::Open(socket) | Self::Finishing(socket, _) => Some(socket),
+            Self::Open(socket) | Self::Finishing(socket, ..) => Some(socket),
             Self::Gone => None,
         }
     }
-}
 
-impl Patience {
-    fn end(self) -> Instant {
-        match self {
-            Self::Until(end) => end,
-            Self::Since(progress, patience) => progress + patience,
+    const fn progressed(&mut self, now: Instant) {
+        if let Self::Finishing(.., progress) = self {
+            *progress = now;
         }
     }
 }

@@ -8,6 +8,7 @@
 //! `ending`, and is the same for all.
 
 mod backlog;
+mod compressed;
 mod echo;
 mod ending;
 mod endpoint;
@@ -15,21 +16,26 @@ mod keepalive;
 mod leg;
 mod rate;
 mod tcp;
+#[cfg(test)]
+mod tests;
 mod websocket;
 
 use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_proto::{Decoder, Limits, Reserved, Role};
+use tidegate_proto::handshake::DeflateAgreement;
+use tidegate_proto::{Decoder, Limits, Receiver, Reserved, Role};
 use tokio::time::Instant;
 
+use self::compressed::Compression;
 use self::echo::Echo;
 use self::endpoint::{Endpoint, Fill};
 use self::keepalive::{Demand, Keepalive};
-use self::leg::Leg;
+use self::leg::{Leg, Patience};
 use self::rate::ControlRate;
 use self::tcp::Tcp;
 use crate::backend::FarSide;
@@ -43,8 +49,8 @@ use crate::scratch;
 /// Reads of each direction in one turn of the task, before neighbours get theirs.
 const READS_PER_TURN: usize = 4;
 
-/// How long a TCP backend that is to end may be without progress: taking what it was sent, then ending its own side.
-const BACKEND_FINISH: Duration = Duration::from_secs(20);
+/// For a TCP backend that is to end: taking what it was sent, then ending its own side.
+const TCP_BACKEND: Patience = Patience { taking: Duration::from_secs(20), after_fin: Duration::from_secs(5) };
 
 /// How long a client may be silent in the middle of a message.
 const MESSAGE_SILENCE: Duration = Duration::from_secs(60);
@@ -66,36 +72,61 @@ pub struct Counts {
 }
 
 /// Relays until both sides are gone.
-pub async fn run(client: Socket, early: Bytes, far: FarSide, rules: &Route, drain: Drain) -> (End, Counts) {
+///
+/// Not an `async fn`, whose future would keep a second place for each argument, for as long as the connection lives.
+pub fn run(
+    client: Socket,
+    early: Bytes,
+    far: FarSide,
+    deflate: Option<&DeflateAgreement>,
+    rules: &Route,
+    drain: Drain,
+) -> impl Future<Output = (End, Counts)> + Send + use<> {
+    let limits = limits(rules, &far);
     let mut relay = Relay::new(client, early, far, rules);
-    let mut drained = pin!(drain.started());
-    let mut drain_watched = false;
-    let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
-    poll_fn(|cx| {
-        if (!drain_watched || drain.is_started())
-            && relay.drain_at.is_none()
-            && drained.as_mut().poll(cx).is_ready()
-        {
-            relay.drain_at = Some(clock::now() + drain.delay());
-        }
-        drain_watched = true;
-        loop {
-            if scratch::with(|scratch| relay.poll(cx, scratch)).is_ready() {
-                return Poll::Ready(());
+    if let Some(agreement) = deflate {
+        relay.compress_with(agreement, limits);
+    }
+    drive(relay, drain, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
+}
+
+/// Takes turns whenever a socket is ready, the clock demands it, or the drain begins.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would keep a second place for the relay")]
+fn drive(
+    mut relay: Relay,
+    drain: Drain,
+    mut poll: impl FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
+) -> impl Future<Output = (End, Counts)> + Send {
+    async move {
+        let mut drained = pin!(drain.started());
+        let mut drain_watched = false;
+        let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
+        poll_fn(|cx| {
+            if (!drain_watched || drain.is_started())
+                && relay.drain_at.is_none()
+                && drained.as_mut().poll(cx).is_ready()
+            {
+                relay.drain_at = Some(clock::now() + drain.delay());
             }
-            // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
-            let deadline = relay.deadline();
-            if deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
+            drain_watched = true;
+            loop {
+                if relay.turn(cx, &mut poll).is_ready() {
+                    return Poll::Ready(());
+                }
+                // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
+                let deadline = relay.deadline();
+                if deadline < alarm.deadline() {
+                    alarm.as_mut().reset(deadline);
+                }
+                if alarm.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                alarm.as_mut().reset(deadline.max(clock::now() + Duration::from_millis(1)));
             }
-            if alarm.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
-            alarm.as_mut().reset(deadline.max(clock::now() + Duration::from_millis(1)));
-        }
-    })
-    .await;
-    (relay.end.unwrap_or(End::ClientLost), relay.counts)
+        })
+        .await;
+        (relay.end.unwrap_or(End::ClientLost), relay.counts)
+    }
 }
 
 /// A connection under way.
@@ -103,11 +134,15 @@ pub async fn run(client: Socket, early: Bytes, far: FarSide, rules: &Route, drai
 struct Relay {
     client: Endpoint,
     far: Far,
+    /// permessage-deflate with the client, if the gateway itself agreed on it.
+    compression: Option<Box<Compression>>,
     keepalive: Keepalive,
     rate: ControlRate,
     counts: Counts,
     /// The first cause of the end.
     end: Option<End>,
+    /// A turn has panicked.
+    panicked: bool,
     drain_at: Option<Instant>,
     /// Since when the client has ended its direction while the backend may still answer.
     half_closed_since: Option<Instant>,
@@ -135,20 +170,47 @@ impl Relay {
                 Far::Tcp(Box::new(Tcp::new(leg, rules.message == MessageType::Text, rules.frame_bytes_max)))
             }
             FarSide::WebSocket { socket, early, .. } => {
-                Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), decoder(Role::Client), true)))
+                let receiver = Receiver::new(decoder(Role::Client));
+                Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), receiver, true)))
             }
         };
         let now = clock::now();
+        let receiver = Receiver::new(decoder(Role::Server));
         Self {
-            client: Endpoint::new(Leg::new(client, early), decoder(Role::Server), false),
+            client: Endpoint::new(Leg::new(client, early), receiver, false),
             far,
+            compression: None,
             keepalive: Keepalive::new(now, rules.ping_interval, rules.ping_timeout, rules.idle_timeout),
             rate: ControlRate::new(now),
             counts: Counts::default(),
             end: None,
+            panicked: false,
             drain_at: None,
             half_closed_since: None,
         }
+    }
+
+    /// Takes a turn, in which a bug of ours costs this connection and no other: both sides are told, as far as the
+    /// same bug lets us. A second panic ends it without a word.
+    fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: &mut impl FnMut(&mut Self, &mut Context<'_>) -> Poll<()>,
+    ) -> Poll<()> {
+        // What a panic leaves half done is not looked at again: nothing more is read, only what waits is sent.
+        let turn = catch_unwind(AssertUnwindSafe(|| poll(self, cx)));
+        turn.unwrap_or_else(|_panic| {
+            if std::mem::replace(&mut self.panicked, true) {
+                return Poll::Ready(());
+            }
+            self.client.fail();
+            if let Some(backend) = self.far.websocket_mut() {
+                backend.fail();
+            }
+            self.end(End::Panicked, clock::now());
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
     }
 
     /// One turn: whatever can move, moves. Ready when both sides are gone.
@@ -200,12 +262,19 @@ impl Relay {
         if room == 0 {
             return false;
         }
-        match self.client.fill(cx, scratch, room) {
+        let compressed = self.compression.is_some();
+        let fill = if compressed {
+            self.fill_compressed(cx, scratch, room)
+        } else {
+            self.client.fill(cx, scratch, room)
+        };
+        match fill {
             Poll::Pending => return false,
             Poll::Ready(Fill::Failed) => self.end(End::ClientLost, now),
             Poll::Ready(Fill::End) => self.client_ended(now),
             Poll::Ready(Fill::Bytes(range)) => {
                 let frames = match &self.far {
+                    _ if compressed => self.inbound_compressed(cx, now, scratch, range),
                     Far::Echo(_) => self.inbound_to_echo(cx, now, scratch, range),
                     Far::Tcp(_) => self.inbound_to_tcp(cx, now, scratch, range),
                     Far::WebSocket(_) => self.inbound_to_websocket(cx, now, scratch, range),
@@ -250,7 +319,7 @@ impl Relay {
         let counts = match self.far {
             Far::Tcp(_) => false,
             Far::Echo(_) | Far::WebSocket(_) => {
-                self.end.is_none() && !self.client.decoder.at_message_boundary()
+                self.end.is_none() && !self.client.receiver.at_message_boundary()
             }
         };
         counts.then(|| self.keepalive.last_heard() + MESSAGE_SILENCE)

@@ -6,9 +6,10 @@
 use std::ops::Range;
 use std::task::{Context, Poll};
 
-use tidegate_proto::{Event, FrameHeader, Opcode, Utf8, Violation};
+use tidegate_proto::{Event, FrameHeader, MessageType, Opcode, Utf8, Violation};
 use tokio::time::Instant;
 
+use super::compressed::READ_BYTES_MAX as COMPRESSED_BYTES_MAX;
 use super::leg::{Leg, Read};
 use super::{Far, Relay};
 use crate::outcome::End;
@@ -43,11 +44,12 @@ impl Relay {
         let mut payload = Range { start: at, end: at };
         let mut controls = 0;
         let result = loop {
-            let (consumed, event) = match self.client.decoder.decode(&mut scratch[at..range.end]) {
-                Ok(Some(decoded)) => decoded,
-                Ok(None) => break Ok(()),
-                Err(violation) => break Err(violation),
-            };
+            let (consumed, event) =
+                match self.client.receiver.decoder_mut().decode(&mut scratch[at..range.end]) {
+                    Ok(Some(decoded)) => decoded,
+                    Ok(None) => break Ok(()),
+                    Err(violation) => break Err(violation),
+                };
             let mut heard = true;
             let payload_len = match event {
                 Event::Data { payload, ends_message, .. } => {
@@ -108,7 +110,8 @@ impl Relay {
         let Far::Tcp(tcp) = &mut self.far else {
             return false;
         };
-        let room = self.client.leg.room().min(tcp.frame_bytes_max);
+        let bytes_max = if self.compression.is_some() { COMPRESSED_BYTES_MAX } else { tcp.frame_bytes_max };
+        let room = self.client.leg.room().min(bytes_max);
         if !tcp.leg.is_readable() || !self.client.is_writable() || room == 0 {
             return false;
         }
@@ -123,7 +126,7 @@ impl Relay {
                 }
                 return false;
             }
-            Poll::Ready(Read::Failed) => self.end(End::BackendLost, now),
+            Poll::Ready(Read::Failed | Read::Cut) => self.end(End::BackendLost, now),
             Poll::Ready(Read::End) if !held.is_empty() => self.end(End::BackendNotText, now),
             Poll::Ready(Read::End) => self.end(End::BackendEnded, now),
             Poll::Ready(Read::Bytes(bytes)) => {
@@ -145,9 +148,9 @@ impl Relay {
         mut read: Range<usize>,
     ) {
         let Far::Tcp(tcp) = &mut self.far else { return };
-        let mut opcode = Opcode::Binary;
+        let mut message = MessageType::Binary;
         if let Some(held) = &mut tcp.text {
-            opcode = Opcode::Text;
+            message = MessageType::Text;
             let mut utf8 = Utf8::new();
             if utf8.check(&scratch[read.clone()]).is_err() {
                 return self.end(End::BackendNotText, now);
@@ -159,8 +162,16 @@ impl Relay {
         if read.is_empty() {
             return;
         }
+        if self.compression.is_some() {
+            let (read_to, free) = scratch.split_at_mut(read.end);
+            return self.send_compressed(cx, now, message, &read_to[read.start..], free);
+        }
         self.counts.bytes_out += read.len() as u64;
         self.counts.messages_out += 1;
+        let opcode = match message {
+            MessageType::Text => Opcode::Text,
+            MessageType::Binary => Opcode::Binary,
+        };
         let header = FrameHeader::unmasked(true, opcode, read.len() as u64).encode();
         let start = read.start - header.as_slice().len();
         scratch[start..read.start].copy_from_slice(header.as_slice());

@@ -95,7 +95,7 @@ impl Relay {
         loop {
             let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
             let swallowed = Some(self.keepalive.payload());
-            let stretch = stretch(&mut self.client.decoder, scratch, range.clone(), swallowed);
+            let stretch = stretch(self.client.receiver.decoder_mut(), scratch, range.clone(), swallowed);
             if !stretch.pass.is_empty() {
                 self.keepalive.heard(now);
             }
@@ -179,7 +179,7 @@ impl Relay {
         range: Range<usize>,
     ) -> Result<(), Violation> {
         let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
-        let stretch = stretch(&mut backend.decoder, scratch, range.clone(), None);
+        let stretch = stretch(backend.receiver.decoder_mut(), scratch, range.clone(), None);
         self.counts.bytes_out += stretch.bytes;
         self.counts.messages_out += stretch.messages;
         if self.client.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary) {

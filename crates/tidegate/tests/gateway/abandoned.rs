@@ -1,9 +1,10 @@
-//! Peers that take nothing for thirty seconds are given up. One test, so that the half minute passes once, in the module
-//! that comes first in the order of names, so that it passes while the others run.
+//! Peers that take nothing for thirty seconds are given up. Few tests, in the module that comes first in the order of
+//! names, so that the half minute passes while the others run.
 
+use std::thread;
 use std::time::Duration;
 
-use tidegate_testkit::Frame;
+use tidegate_testkit::{Deadline, Frame, Request, Wire};
 
 use crate::rig::{Far, Rig, Session, expect_line};
 
@@ -11,7 +12,7 @@ use crate::rig::{Far, Rig, Session, expect_line};
 const QUIET: Duration = Duration::from_secs(25);
 
 #[test]
-fn ends_write_stalled_for_30_s() {
+fn t123_f13_f24_f28_ends_write_stalled_for_30_s() {
     let rig = Rig::with("ping_interval = 0");
     let [deaf_client, mut deaf_client_ws] = [Far::Tcp, Far::Ws].map(|far| with_deaf_client(&rig, far));
     let [deaf_backend, mut deaf_backend_ws] = [Far::Tcp, Far::Ws].map(|far| with_deaf_backend(&rig, far));
@@ -26,6 +27,54 @@ fn ends_write_stalled_for_30_s() {
         expect_line(&rig.gateway, session, "client_stalled", 1006, "gateway");
     }
     rig.finish();
+}
+
+/// A byte a second is no progress: TCP offers room by the segment, and the gateway asks for some within thirty seconds.
+/// Who takes 64 KiB a second goes on.
+#[test]
+fn t124_a_client_that_reads_a_byte_a_second() {
+    let rig = Rig::with("ping_interval = 0");
+    let [mut dripping, mut steady] = [(); 2].map(|()| with_narrow_client(&rig));
+    let mut writer = steady.backend().handle();
+    thread::scope(|scope| {
+        scope.spawn(move || while writer.try_send([1; 1 << 16]).is_ok() {});
+        let since = Deadline::after(2 * QUIET);
+        while since.elapsed() < QUIET {
+            dripping.client.read_no_more_than(1);
+            take_64_kib(&mut steady.client);
+            thread::sleep(Duration::from_secs(1)); // the slowness itself
+        }
+        let (client, steady_client) = (dripping.client.local_address(), steady.client.local_address());
+        while since.elapsed() < Duration::from_secs(40) {
+            take_64_kib(&mut steady.client);
+            thread::sleep(Duration::from_secs(1));
+        }
+        let line = rig.gateway.access_line_of(client);
+        assert_eq!(line["end"], "client_stalled", "{line}");
+        let lines = rig.gateway.access_lines();
+        assert!(lines.iter().all(|line| line["client"] != steady_client.to_string()), "{lines:?}");
+        steady.client.hang_up();
+        steady.backend().hang_up();
+    });
+    drop((dripping, steady));
+    rig.finish();
+}
+
+fn take_64_kib(client: &mut Wire) {
+    let mut taken = 0;
+    while taken < 64 << 10 {
+        taken += client.read_no_more_than(4 << 10);
+    }
+}
+
+/// A session whose client, far away, is sent more than it takes.
+fn with_narrow_client(rig: &Rig) -> Session {
+    let mut client = rig.gateway.connect_narrow(536, 4 << 10);
+    client.send(Request::upgrade("/tcp").encode());
+    let mut backend = rig.tcp.accept();
+    assert_eq!(client.read_head().status(), 101);
+    backend.send_until_stalled(&[1; 1 << 16], MORE, PAUSE);
+    (client, backend).into()
 }
 
 /// A session whose client is sent more than it takes.

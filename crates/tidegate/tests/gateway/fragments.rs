@@ -6,68 +6,71 @@ use crate::rig::{EVERY_FAR, Far, Rig};
 
 #[test]
 fn t100_a_ping_inside_a_message_is_answered_at_once() {
-    let rig = Rig::start();
-    let mut session = rig.open(Far::Echo);
-    session.client.send_frame(&Frame::text("one ").unfinished().masked());
-    session.client.send_frame(&Frame::ping("now").masked());
-    assert_eq!(session.client.read_frame(), Frame::text("one ").unfinished());
-    assert_eq!(session.client.read_frame(), Frame::pong("now"));
-    session.client.send_frame(&Frame::continuation("message").masked());
-    assert_eq!(session.client.read_message(), (opcode::CONTINUATION, b"message".to_vec()));
+    Rig::each(|rig| {
+        let mut session = rig.open(Far::Echo);
+        session.client.send_frame(&Frame::text("one ").unfinished().masked());
+        session.client.send_frame(&Frame::ping("now").masked());
+        assert_eq!(session.client.read_frame(), Frame::text("one ").unfinished());
+        assert_eq!(session.client.read_frame(), Frame::pong("now"));
+        session.client.send_frame(&Frame::continuation("message").masked());
+        assert_eq!(session.client.read_message(), (opcode::CONTINUATION, b"message".to_vec()));
 
-    let (mut client, mut backend) = rig.open_tcp();
-    client.send_frame(&Frame::text("one ").unfinished().masked());
-    client.send_frame(&Frame::ping("now").masked());
-    assert_eq!(client.read_frame(), Frame::pong("now"));
-    assert_eq!(backend.read_exact(4), b"one ", "a message is not held back until it is whole");
-    drop((session, client, backend));
-    rig.finish();
+        let (mut client, mut backend) = rig.open_tcp();
+        client.send_frame(&Frame::text("one ").unfinished().masked());
+        client.send_frame(&Frame::ping("now").masked());
+        assert_eq!(client.read_frame(), Frame::pong("now"));
+        assert_eq!(backend.read_exact(4), b"one ", "a message is not held back until it is whole");
+        drop((session, client, backend));
+        rig.finish();
+    });
 }
 
 /// In WebSocket to WebSocket a ping is the backend's to answer.
 #[test]
 fn t100_a_ping_inside_a_message_passes_to_a_websocket_backend() {
-    let rig = Rig::start();
-    let (mut client, mut backend) = rig.open_ws();
-    for frame in [
-        Frame::text("one ").unfinished().masked(),
-        Frame::ping("now").masked(),
-        Frame::pong("unasked").masked(),
-        Frame::continuation("message").masked_with([9, 8, 7, 6]),
-    ] {
-        client.send_frame(&frame);
-        assert_eq!(backend.read_frame(), frame, "untouched");
-    }
-    for frame in [Frame::ping("from the backend"), Frame::pong("now"), Frame::text("").unfinished()] {
-        backend.send_frame(&frame);
-        assert_eq!(client.read_frame(), frame);
-    }
-    drop((client, backend));
-    rig.finish();
+    Rig::each(|rig| {
+        let (mut client, mut backend) = rig.open_ws();
+        for frame in [
+            Frame::text("one ").unfinished().masked(),
+            Frame::ping("now").masked(),
+            Frame::pong("unasked").masked(),
+            Frame::continuation("message").masked_with([9, 8, 7, 6]),
+        ] {
+            client.send_frame(&frame);
+            assert_eq!(backend.read_frame(), frame, "untouched");
+        }
+        for frame in [Frame::ping("from the backend"), Frame::pong("now"), Frame::text("").unfinished()] {
+            backend.send_frame(&frame);
+            assert_eq!(client.read_frame(), frame);
+        }
+        drop((client, backend));
+        rig.finish();
+    });
 }
 
 #[test]
 fn t101_t102_fragments_are_counted_the_empty_ones_too() {
-    let rig = Rig::start();
-    for (first, more) in [("a", "b"), ("a", ""), ("", "")] {
-        for far in [Far::Echo, Far::Ws] {
-            let mut session = rig.open(far);
-            let mut legal = Frame::binary(first).unfinished().masked().encode();
-            for _ in 1..1024 {
-                legal.extend(Frame::continuation(more).unfinished().masked().encode());
+    Rig::each(|rig| {
+        for (first, more) in [("a", "b"), ("a", ""), ("", "")] {
+            for far in [Far::Echo, Far::Ws] {
+                let mut session = rig.open(far);
+                let mut legal = Frame::binary(first).unfinished().masked().encode();
+                for _ in 1..1024 {
+                    legal.extend(Frame::continuation(more).unfinished().masked().encode());
+                }
+                session.client.send(&legal);
+                session.client.send_frame(&Frame::continuation(more).masked());
+                let answers = Frame::parse_all(&session.client.read_to_fin());
+                let (close, echoed) = answers.split_last().expect("there is a Close");
+                assert_eq!(close.close_code(), Some(1008), "{first:?} {more:?} {far:?}");
+                let payload: Vec<u8> = echoed.iter().flat_map(|frame| frame.payload.clone()).collect();
+                let sent = [first, &more.repeat(1023)].concat();
+                assert_eq!(payload, if far == Far::Echo { sent.as_bytes() } else { b"" });
+                session.expect_backend_end(far, &legal, 1001);
             }
-            session.client.send(&legal);
-            session.client.send_frame(&Frame::continuation(more).masked());
-            let answers = Frame::parse_all(&session.client.read_to_fin());
-            let (close, echoed) = answers.split_last().expect("there is a Close");
-            assert_eq!(close.close_code(), Some(1008), "{first:?} {more:?} {far:?}");
-            let payload: Vec<u8> = echoed.iter().flat_map(|frame| frame.payload.clone()).collect();
-            let sent = [first, &more.repeat(1023)].concat();
-            assert_eq!(payload, if far == Far::Echo { sent.as_bytes() } else { b"" });
-            session.expect_backend_end(far, &legal, 1001);
         }
-    }
-    rig.finish();
+        rig.finish();
+    });
 }
 
 /// To a TCP backend messages mean nothing: fragments are limited only where the route says so.

@@ -7,14 +7,21 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod rig;
+mod tripwire;
 
+mod bodies;
+mod certificates;
+mod examples;
 mod files;
+mod forwarded;
 mod http;
+mod listings;
 mod opening;
 mod origins;
 mod parsing;
 mod places;
 mod subprotocols;
+mod unix_listener;
 mod upgrade_answers;
 mod upgrade_flow;
 
@@ -29,10 +36,15 @@ mod ends_backend;
 mod ends_client;
 mod half_close;
 mod keepalive;
+mod secure;
 
 mod abandoned;
 mod access_lines;
+mod compression;
 mod drain;
 mod floods;
+mod memory;
 mod pressure;
 mod slow;
+mod slow_ends;
+mod standard;

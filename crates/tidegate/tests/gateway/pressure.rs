@@ -41,7 +41,7 @@ fn hold(far: Far, flood: impl Fn(&mut Session) -> usize + Sync) -> (Rig, Vec<Ses
 }
 
 #[test]
-fn f13_a_backend_that_reads_nothing() {
+fn f13_f22_a_backend_that_reads_nothing() {
     let pattern = numbered(1 << 20);
     let frame = Frame::binary(&pattern).masked().encode();
     for far in [Far::Tcp, Far::Ws] {
@@ -64,7 +64,7 @@ fn f13_a_backend_that_reads_nothing() {
 }
 
 #[test]
-fn f15_t123_a_client_that_reads_nothing() {
+fn f15_f28_t123_a_client_that_reads_nothing() {
     let pattern = numbered(1 << 20);
     let frame = Frame::binary(&pattern).encode();
     for far in [Far::Tcp, Far::Ws] {

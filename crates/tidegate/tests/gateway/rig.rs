@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use tidegate_testkit::{Backend, Builder, Frame, Gateway, Head, Request, Wire};
+use tidegate_testkit::{Authority, Backend, Builder, Frame, Gateway, Head, Request, Wire};
 
 /// Starts the built binary.
 pub(crate) fn gateway() -> Builder {
@@ -53,13 +53,29 @@ impl Rig {
 
     /// In front of these backends.
     pub(crate) fn between(tcp: Backend, ws: Backend, top: &str, route: &str) -> Self {
-        let gateway = gateway()
-            .top(top)
-            .route("/echo", "echo:", route)
-            .route("/tcp", &tcp.tcp(), route)
-            .route("/ws", &ws.ws(), route)
-            .start();
-        Self { gateway, tcp, ws }
+        Self::of(&gateway().top(top).route("/echo", "echo:", route), tcp, ws, route)
+    }
+
+    /// TLS everywhere: `wss://` in front, `tls://` and `wss://` behind. The routes have these lines more.
+    pub(crate) fn secure_with(route: &str) -> Self {
+        let authority = Authority::new();
+        let identity = || authority.issue("127.0.0.1");
+        let (tcp, ws) = (Backend::bind_secure(identity()), Backend::bind_secure(identity()));
+        let from_anywhere = format!("origins = ['http://gw.test']\n{route}");
+        let with_trust = format!("{from_anywhere}\nbackend_tls = {{ ca = {:?} }}", authority.file());
+        let secure = gateway().secure(&authority, &identity());
+        Self::of(&secure.route("/echo", "echo:", &from_anywhere), tcp, ws, &with_trust)
+    }
+
+    /// What holds over TCP must hold over TLS on both sides as well.
+    pub(crate) fn each(hold: impl Fn(Self)) {
+        hold(Self::start());
+        hold(Self::secure_with(""));
+    }
+
+    fn of(builder: &Builder, tcp: Backend, ws: Backend, route: &str) -> Self {
+        let routes = builder.clone().route("/tcp", &tcp.tcp(), route).route("/ws", &ws.ws(), route);
+        Self { gateway: routes.start(), tcp, ws }
     }
 
     #[track_caller]
@@ -74,8 +90,11 @@ impl Rig {
     /// A WebSocket on the WebSocket to TCP route: the client's end and the backend's.
     #[track_caller]
     pub(crate) fn open_tcp(&self) -> (Wire, Wire) {
-        let client = self.gateway.open("/tcp");
-        (client, self.tcp.accept())
+        let mut client = self.gateway.connect();
+        client.send(Request::upgrade("/tcp").encode());
+        let backend = self.tcp.accept();
+        assert_eq!(client.read_head().status(), 101);
+        (client, backend)
     }
 
     /// A WebSocket on the WebSocket to WebSocket route: the client's end and the backend's.
@@ -228,6 +247,9 @@ pub(crate) fn numbered(len: usize) -> Vec<u8> {
 /// Compares long runs of bytes without printing them.
 #[track_caller]
 pub(crate) fn assert_same(got: &[u8], expected: &[u8]) {
+    if got == expected {
+        return; // at the speed of memory, where gigabytes are compared
+    }
     let differs = got.iter().zip(expected).position(|(got, expected)| got != expected);
     assert_eq!(differs, None, "first difference of {} and {} bytes", got.len(), expected.len());
     assert_eq!(got.len(), expected.len());

@@ -1,5 +1,7 @@
 //! What a WebSocket backend can answer to the opening handshake, and what the client is told of it.
 
+use std::time::Duration;
+
 use tidegate_testkit::{Backend, Frame, Head, Request, Wire};
 
 use crate::rig::{Rig, gateway};
@@ -11,12 +13,18 @@ const TAIL: &[u8] = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n";
 /// the request head.
 #[track_caller]
 fn answered(rig: &Rig, answer: impl FnOnce(&Head) -> Vec<u8>) -> (Wire, Wire) {
+    let (client, mut backend) = asked(rig);
+    let head = backend.read_head();
+    backend.send(answer(&head));
+    (client, backend)
+}
+
+/// Asks for a WebSocket, and more than that, and answers nothing yet.
+#[track_caller]
+fn asked(rig: &Rig) -> (Wire, Wire) {
     let mut client = rig.gateway.connect();
     client.send([&Request::upgrade("/ws").encode(), TAIL].concat());
-    let mut backend = rig.ws.accept();
-    let asked = backend.read_head();
-    backend.send(answer(&asked));
-    (client, backend)
+    (client, rig.ws.accept())
 }
 
 /// Nothing but an HTTP answer comes to the client, and nothing but the end to the backend.
@@ -39,12 +47,16 @@ fn expect_no_tunnel(client: &mut Wire, backend: &mut Wire, name: &str) -> (Head,
 #[test]
 fn t139_nothing_of_the_client_passes_before_the_backends_101() {
     let rig = Rig::start();
-    let (mut client, mut backend) = answered(&rig, |asked| asked.answer_101(""));
+    let (mut client, mut backend) = asked(&rig);
+    let head = backend.read_head();
+    assert!(backend.is_silent_for(Duration::from_secs(2)), "what the client sent is kept");
+    backend.send(head.answer_101(""));
     assert_eq!(client.read_head().status(), 101);
-    // What came before the 101 would be read here, in front of the Close.
+    // What came before the 101 would be read here, in front of the Close. Behind it, a request is a bad frame.
     assert_eq!(backend.read_frame().close_code(), Some(1001));
     client.expect_close(1002);
-    drop(backend);
+    drop((client, backend));
+    assert!(rig.gateway.access_lines().iter().all(|line| line["path"] != "/smuggled"));
     rig.finish();
 }
 
@@ -81,48 +93,77 @@ fn t141_other_answers_are_passed_on_without_their_hop_by_hop_fields() {
     rig.finish();
 }
 
-#[test]
-fn t142_t143_t144_t150_a_wrong_101_is_a_bad_gateway() {
+/// A 101 with these fields, made from the request that it answers.
+type Fields = fn(&Head) -> String;
+
+const UPGRADE: &str = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
+
+fn accept(asked: &Head) -> String {
+    format!("Sec-WebSocket-Accept: {}\r\n", asked.accept_key())
+}
+
+/// A good 101 with one field more.
+fn with(asked: &Head, more: &str) -> String {
+    format!("{UPGRADE}{}{more}\r\n", accept(asked))
+}
+
+/// A 101 with such fields is none: the client gets 502, which says nothing of the backend, and both sides are closed.
+#[track_caller]
+fn bad_gateway(table: &[Fields]) {
     let rig = Rig::start();
-    let accept = |asked: &Head| format!("Sec-WebSocket-Accept: {}\r\n", asked.accept_key());
-    let upgrade = "Upgrade: websocket\r\nConnection: Upgrade\r\n";
-    let answer = |fields: String| format!("HTTP/1.1 101 Switching Protocols\r\n{fields}\r\n").into_bytes();
-    type Answer<'a> = Box<dyn Fn(&Head) -> String + 'a>;
-    let with = |more: &'static str| -> Answer<'_> {
-        Box::new(move |asked| format!("{upgrade}{}{more}", accept(asked)))
-    };
-    let table: [(&str, Answer<'_>); 14] = [
-        ("t142 no accept", Box::new(|_| upgrade.to_owned())),
-        (
-            "t142 a wrong accept",
-            Box::new(|_| format!("{upgrade}Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n")),
-        ),
-        ("t142 two accepts", Box::new(|asked| format!("{upgrade}{0}{0}", accept(asked)))),
-        (
-            "t142 the accept of the client's key",
-            Box::new(|_| format!("{upgrade}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n")),
-        ),
-        (
-            "t143 another protocol",
-            Box::new(|asked| format!("Upgrade: h2c\r\nConnection: Upgrade\r\n{}", accept(asked))),
-        ),
-        ("t143 no upgrade", Box::new(|asked| format!("Connection: Upgrade\r\n{}", accept(asked)))),
-        ("t143 no connection", Box::new(|asked| format!("Upgrade: websocket\r\n{}", accept(asked)))),
-        ("t144 a subprotocol not offered", with("Sec-WebSocket-Protocol: chat\r\n")),
-        ("t144 two subprotocols", with("Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b\r\n")),
-        ("t144 an extension not offered", with("Sec-WebSocket-Extensions: permessage-deflate\r\n")),
-        ("t144 a broken extension", with("Sec-WebSocket-Extensions: ;\r\n")),
-        ("t150 a null", with("X: a\0b\r\n")),
-        ("t150 a bare CR", with("X: a\rSet-Cookie: b\r\n")),
-        ("t150 a space in a name", with("X Y: a\r\n")),
-    ];
-    for (name, fields) in table {
-        let (mut client, mut backend) = answered(&rig, |asked| answer(fields(asked)));
-        let (head, body) = expect_no_tunnel(&mut client, &mut backend, name);
+    for (index, fields) in table.iter().enumerate() {
+        let name = format!("answer {index}");
+        let answer =
+            |asked: &Head| format!("HTTP/1.1 101 Switching Protocols\r\n{}\r\n", fields(asked)).into_bytes();
+        let (mut client, mut backend) = answered(&rig, answer);
+        let (head, body) = expect_no_tunnel(&mut client, &mut backend, &name);
         assert_eq!(head.status(), 502, "{name}");
         assert!(!body.contains(&rig.ws.address().to_string()), "{name}: {body}");
+        for injected in ["X", "Set-Cookie", "Sec-WebSocket-Accept"] {
+            assert_eq!(head.field(injected), None, "{name}");
+        }
     }
     rig.finish();
+}
+
+/// None, a wrong one, two, and the one that would answer the client's own key.
+#[test]
+fn t142_a_wrong_accept() {
+    bad_gateway(&[
+        |_| UPGRADE.to_owned(),
+        |_| format!("{UPGRADE}Sec-WebSocket-Accept: AAAAAAAAAAAAAAAAAAAAAAAAAAA=\r\n"),
+        |asked| format!("{UPGRADE}{0}{0}", accept(asked)),
+        |_| format!("{UPGRADE}Sec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"),
+    ]);
+}
+
+#[test]
+fn t143_another_protocol_or_none() {
+    bad_gateway(&[
+        |asked| format!("Upgrade: h2c\r\nConnection: Upgrade\r\n{}", accept(asked)),
+        |asked| format!("Connection: Upgrade\r\n{}", accept(asked)),
+        |asked| format!("Upgrade: websocket\r\n{}", accept(asked)),
+        |asked| format!("Upgrade: websocket\r\nConnection: close\r\n{}", accept(asked)),
+    ]);
+}
+
+#[test]
+fn t144_what_was_not_offered() {
+    bad_gateway(&[
+        |asked| with(asked, "Sec-WebSocket-Protocol: chat"),
+        |asked| with(asked, "Sec-WebSocket-Protocol: a\r\nSec-WebSocket-Protocol: b"),
+        |asked| with(asked, "Sec-WebSocket-Extensions: permessage-deflate"),
+        |asked| with(asked, "Sec-WebSocket-Extensions: ;"),
+    ]);
+}
+
+#[test]
+fn t150_fields_that_are_none() {
+    bad_gateway(&[
+        |asked| with(asked, "X: a\0b"),
+        |asked| with(asked, "X: a\rSet-Cookie: b"),
+        |asked| with(asked, "X Y: a"),
+    ]);
 }
 
 #[test]
@@ -139,18 +180,43 @@ fn t145_a_101_has_no_body() {
     rig.finish();
 }
 
+/// Up to eight.
 #[test]
 fn t146_interim_answers_are_skipped() {
     let rig = Rig::start();
     let (mut client, mut backend) = answered(&rig, |asked| {
-        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
-        [interim.as_bytes(), &asked.answer_101("")].concat()
+        let interim = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n";
+        let eight = [interim, "HTTP/1.1 102 Processing\r\n\r\n", interim, interim, "HTTP/1.1 199 ?\r\n\r\n"];
+        [eight.concat().as_bytes(), &asked.answer_101("")].concat()
     });
     let head = client.read_head();
     assert_eq!((head.status(), head.field("Link")), (101, None));
     assert_eq!(backend.read_frame().close_code(), Some(1001));
     client.expect_close(1002);
-    drop(backend);
+    drop((client, backend));
+    rig.finish();
+}
+
+#[test]
+fn t146_f17_interim_answers_without_end() {
+    let rig = Rig::start();
+    for count in [9, 10_000] {
+        for pieces in [false, true] {
+            let (mut client, mut backend) = asked(&rig);
+            let head = backend.read_head();
+            let interim = "HTTP/1.1 102 Processing\r\n\r\n";
+            let sent = if pieces {
+                // Some of it may come too late to be taken.
+                (0..count).all(|_| backend.try_send(interim).is_ok())
+                    && backend.try_send(head.answer_101("")).is_ok()
+            } else {
+                backend.try_send([interim.repeat(count).as_bytes(), &head.answer_101("")].concat()).is_ok()
+            };
+            let (head, _) = client.read_response();
+            assert_eq!(head.status(), 502, "{count}, in pieces: {pieces}, all sent: {sent}");
+            client.expect_fin();
+        }
+    }
     rig.finish();
 }
 
@@ -189,7 +255,7 @@ fn t149_an_answer_beyond_all_bounds_is_a_bad_gateway() {
 }
 
 #[test]
-fn t146_t149_t152_an_answer_that_never_comes_to_an_end_times_out() {
+fn t149_t152_f17_an_answer_that_never_comes_to_an_end_times_out() {
     let rig = Rig::with("upgrade_timeout = '300ms'");
     for begun in ["", "HTTP/1.1 101 Switching Protocols\r\nX: ", "HTTP/1.1 100 Continue\r\n\r\n"] {
         let (mut client, mut backend) = answered(&rig, |_| begun.into());

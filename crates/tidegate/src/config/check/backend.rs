@@ -6,7 +6,7 @@ use super::authority::host_port;
 use super::files::in_folder;
 use super::suggest::closest;
 use crate::config::diagnostic::Fault;
-use crate::config::{Authority, Backend, HttpTarget};
+use crate::config::{Authority, Backend, Folder, HttpTarget};
 
 /// Reads one backend; a relative path starts at `folder`.
 pub(super) fn backend(text: &str, folder: &Path) -> Result<Backend, Fault> {
@@ -21,7 +21,7 @@ pub(super) fn backend(text: &str, folder: &Path) -> Result<Backend, Fault> {
         "http" => http(scheme, rest, false).map(Backend::Http),
         "https" => http(scheme, rest, true).map(Backend::Http),
         "unix" => unix_path(rest, folder).map(Backend::Unix),
-        "file" => directory(rest, folder).map(Backend::File),
+        "file" => directory(rest, folder).map(|path| Backend::File(Folder { path, listing: false })),
         "echo" if rest.is_empty() => Ok(Backend::Echo),
         "echo" => Err(Fault::new("has something after the colon", "write echo:")),
         "handoff" if rest.is_empty() => Err(Fault::new("names no process", "write handoff:PATH")),
@@ -161,7 +161,7 @@ const SCHEMES: [&str; 10] = ["tcp", "tls", "unix", "ws", "wss", "http", "https",
 const ALLOWED: &str =
     "allowed: tcp://, tls://, unix:PATH, ws://, wss://, http://, https://, file:DIR, echo: and handoff:PATH";
 /// What a socket address holds, less the byte that ends it.
-const UNIX_PATH_BYTES_MAX: usize = 107;
+pub(super) const UNIX_PATH_BYTES_MAX: usize = 107;
 
 #[cfg(test)]
 mod tests {

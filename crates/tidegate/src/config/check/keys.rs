@@ -99,10 +99,11 @@ pub(in crate::config) const KEYS: &[Key] = &[
     top("route", "none", Takes::Other("tables, each under its own [[route]]")),
 
     listener("address", "none", Takes::Text(r#"an IP address and a port, such as "0.0.0.0:8080", or "unix:PATH""#)),
+    listener("socket_mode", "0660", Takes::Text(r#"octal permissions, such as "0660""#)),
     listener("tls", "none", Takes::Other(r#"{ cert = "FILE", key = "FILE" }, a list of them, or "auto""#)),
     listener("cert", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
     listener("key", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
-    listener("trusted_proxies", "[]", Takes::Other(r#"a list of networks, such as ["10.0.0.0/8", "::1"]"#)),
+    listener("trusted_proxies", "[]", Takes::Other(r#"a list of networks, such as ["10.0.0.0/8", "::1"], or "unix:""#)),
     listener("proxy_protocol", "false", Takes::Flag),
     listener("lenient_key", "false", Takes::Flag),
     listener("server_names", "any", Takes::Other(r#"a list of host names, such as ["example.com"]"#)),

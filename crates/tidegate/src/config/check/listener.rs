@@ -5,7 +5,8 @@ use std::path::Path;
 
 use ipnet::IpNet;
 
-use super::backend::unix_path;
+use super::backend::{UNIX_PATH_BYTES_MAX, unix_path};
+use super::certificate::{self, Examined};
 use super::files;
 use super::found::Found;
 use super::keys::Place;
@@ -14,12 +15,14 @@ use super::report::Spot;
 use super::section::Section;
 use super::top::tcp_address;
 use crate::config::diagnostic::Fault;
-use crate::config::{CertificateFiles, ListenAddress, Listener, ListenerTls};
+use crate::config::{CertificateFiles, ListenAddress, Listener, ListenerTls, TrustedProxies};
 
 /// What became of one `[[listener]]`.
 pub(super) struct Draft {
     /// Where its address is.
     pub(super) spot: Spot,
+    /// Its certificates, as far as they can be served.
+    pub(super) certificates: Vec<Examined>,
     /// `None` if it has no address that can be used.
     pub(super) listener: Option<Listener>,
 }
@@ -30,8 +33,10 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         section.missing("address", "write address = \"127.0.0.1:8080\"");
     }
     let address = section.text("address", listen_address);
-    let tls = tls(section);
-    let trusted_proxies = section.texts("trusted_proxies", |text, _| network(text)).unwrap_or_default();
+    let socket_mode = socket_mode(section, address.as_ref());
+    let mut certificates = Vec::new();
+    let tls = tls(section, &mut certificates);
+    let trusted_proxies = trusted_proxies(section);
     let proxy_protocol = section.flag("proxy_protocol");
     let lenient_key = section.flag("lenient_key");
     let server_names = section.texts("server_names", |text, _| plain_host(text));
@@ -40,6 +45,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     section.finish();
     let listener = address.map(|address| Listener {
         address,
+        socket_mode,
         tls,
         trusted_proxies,
         proxy_protocol,
@@ -48,29 +54,81 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         head_timeout,
         tls_timeout,
     });
-    Draft { spot, listener }
+    Draft { spot, certificates, listener }
 }
 
 fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress, Fault> {
-    match text.strip_prefix("unix:") {
-        Some(path) => unix_path(path, folder).map(ListenAddress::Unix),
-        None => tcp_address(text).map(ListenAddress::Tcp),
+    let Some(path) = text.strip_prefix("unix:") else {
+        return tcp_address(text).map(ListenAddress::Tcp);
+    };
+    match path.strip_prefix('@') {
+        Some(name) => abstract_name(name).map(ListenAddress::Abstract),
+        None => unix_path(path, folder).map(ListenAddress::Unix),
     }
+}
+
+/// A name of Linux's abstract namespace, which may be as long as a path.
+fn abstract_name(name: &str) -> Result<String, Fault> {
+    if name.is_empty() || name.len() > UNIX_PATH_BYTES_MAX || name.chars().any(char::is_control) {
+        let remedy = format!("write unix:@ and 1 to {UNIX_PATH_BYTES_MAX} printable bytes");
+        return Err(Fault::new("has no usable name", remedy));
+    }
+    Ok(name.to_owned())
+}
+
+/// Of the socket's file; an error where there is none that it could be of.
+fn socket_mode(section: &mut Section<'_, '_>, address: Option<&ListenAddress>) -> u32 {
+    let default = mode(section.key("socket_mode").default).expect("the default is a mode");
+    let Some(found) = section.find("socket_mode") else { return default };
+    if matches!(address, Some(ListenAddress::Tcp(_) | ListenAddress::Abstract(_))) {
+        let message = "socket_mode stands beside an address that is no file".to_owned();
+        section.error(&found.spot, message, "leave it out, or write address = \"unix:PATH\"");
+        return default;
+    }
+    section.text_of("socket_mode", &found, |text, _| mode(text)).unwrap_or(default)
+}
+
+/// Permissions as `chmod` takes them, `"0660"` or `"660"`.
+fn mode(text: &str) -> Result<u32, Fault> {
+    let is_octal = matches!(text.len(), 3 | 4) && text.bytes().all(|digit| matches!(digit, b'0'..=b'7'));
+    let mode = u32::from_str_radix(text, 8).ok().filter(|mode| is_octal && *mode <= 0o777);
+    mode.ok_or_else(|| {
+        Fault::new(
+            "is no file mode",
+            "write octal permissions, such as \"0660\" for owner and group, or \"0666\" for everybody",
+        )
+    })
+}
+
+fn trusted_proxies(section: &mut Section<'_, '_>) -> TrustedProxies {
+    let mut trusted = TrustedProxies::default();
+    section.texts("trusted_proxies", |text, _| {
+        if text == UNIX_PEERS {
+            trusted.unix = true;
+        } else {
+            trusted.networks.push(network(text)?);
+        }
+        Ok(())
+    });
+    trusted
 }
 
 /// A network, or one address.
 fn network(text: &str) -> Result<IpNet, Fault> {
     let address = text.parse::<IpAddr>().map(IpNet::from);
     address.or_else(|_| text.parse::<IpNet>()).map(|net| net.trunc()).map_err(|_| {
-        Fault::new("is no network", "write an address and the length of its prefix, such as 10.0.0.0/8")
+        Fault::new(
+            "is no network",
+            "write an address and the length of its prefix, such as 10.0.0.0/8, or unix: for Unix sockets",
+        )
     })
 }
 
-fn tls<'t>(section: &mut Section<'_, 't>) -> ListenerTls {
+fn tls<'t>(section: &mut Section<'_, 't>, examined: &mut Vec<Examined>) -> ListenerTls {
     let found = section.find("tls");
     let is_auto = found.as_ref().is_some_and(|found| found.value.as_str() == Some("auto"));
     if is_auto {
-        return auto(section);
+        return ListenerTls::Auto(pair(section, examined).into_iter().collect());
     }
     for beside in ["cert", "key"] {
         if let Some(found) = section.find(beside) {
@@ -82,28 +140,28 @@ fn tls<'t>(section: &mut Section<'_, 't>) -> ListenerTls {
         return ListenerTls::Off;
     };
     let files = match found.value.as_array() {
-        None => certificate(section, &found).into_iter().collect(),
+        None => nested(section, &found, examined).into_iter().collect(),
         Some(list) if list.is_empty() => {
             let message = "tls is an empty list".to_owned();
             section.error(&found.spot, message, "leave it out for no TLS, or name a certificate");
             Vec::new()
         }
-        Some(list) => list.iter().filter_map(|item| certificate(section, &found.item(item))).collect(),
+        Some(list) => list.iter().filter_map(|item| nested(section, &found.item(item), examined)).collect(),
     };
     ListenerTls::Required(files)
 }
 
-/// `tls = "auto"`: the files stand beside it.
-fn auto(section: &mut Section<'_, '_>) -> ListenerTls {
-    ListenerTls::Auto(pair(section).into_iter().collect())
+fn nested<'t>(
+    section: &mut Section<'_, 't>,
+    found: &Found<'t>,
+    examined: &mut Vec<Examined>,
+) -> Option<CertificateFiles> {
+    section.nested("tls", Place::Tls, found, |section| pair(section, examined)).flatten()
 }
 
-fn certificate<'t>(section: &mut Section<'_, 't>, found: &Found<'t>) -> Option<CertificateFiles> {
-    section.nested("tls", Place::Tls, found, |section| pair(section)).flatten()
-}
-
-/// `cert` and `key` of this table; both are looked at even if the first is wrong.
-fn pair(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {
+/// `cert` and `key` of this table, which is the listener's own for `tls = "auto"`; both are looked at even if the first
+/// is wrong.
+fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) -> Option<CertificateFiles> {
     for name in ["cert", "key"] {
         if section.find(name).is_none() {
             section.missing(name, format!("write {name} = \"FILE\", a PEM file"));
@@ -111,12 +169,46 @@ fn pair(section: &mut Section<'_, '_>) -> Option<CertificateFiles> {
     }
     let cert = section.text("cert", files::readable);
     let key = section.text("key", files::readable);
-    Some(CertificateFiles { cert: cert?, key: key? })
+    let files = CertificateFiles { cert: cert?, key: key? };
+    examined.extend(certificate::examine(section, &files));
+    Some(files)
 }
+
+/// In `trusted_proxies`: whoever is let in by a Unix socket.
+const UNIX_PEERS: &str = "unix:";
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses() {
+        let read =
+            |text: &str| listen_address(text, Path::new("/etc/tidegate")).map(|address| address.to_string());
+        for (text, shown) in [
+            ("127.0.0.1:80", "127.0.0.1:80"),
+            ("unix:/run/a.sock", "unix:/run/a.sock"),
+            ("unix:a.sock", "unix:/etc/tidegate/a.sock"),
+            ("unix:@tidegate", "unix:@tidegate"),
+        ] {
+            assert_eq!(read(text), Ok(shown.to_owned()));
+        }
+        for text in ["unix:", "unix://run/a.sock", "unix:@", "unix:@a\0b", "unix"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert!(read(&format!("unix:@{}", "a".repeat(UNIX_PATH_BYTES_MAX))).is_ok());
+        assert!(read(&format!("unix:@{}", "a".repeat(UNIX_PATH_BYTES_MAX + 1))).is_err());
+    }
+
+    #[test]
+    fn modes() {
+        for (text, expected) in [("0660", 0o660), ("666", 0o666), ("0777", 0o777), ("000", 0)] {
+            assert_eq!(mode(text), Ok(expected));
+        }
+        for text in ["", "0", "66", "0o660", "1777", "4755", "0680", "+660", "rw-rw----", "00660"] {
+            assert!(mode(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn networks() {

@@ -5,6 +5,7 @@
 
 mod authority;
 mod backend;
+mod certificate;
 mod cross;
 mod files;
 mod flags;
@@ -15,6 +16,7 @@ mod numbers;
 mod origin;
 mod pattern;
 mod reach;
+mod rebinding;
 mod report;
 mod route;
 mod section;
@@ -52,6 +54,11 @@ pub struct Checked {
 ///
 /// Relative paths in the text start at the folder of `file`, which is not read.
 pub fn parse(text: &str, file: &Path, overrides: &Overrides) -> Checked {
+    check(text, file, overrides, true)
+}
+
+/// `is_file`: the text was written by somebody who would rather be warned than left in peace.
+fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Checked {
     if text.len() > FILE_BYTES_MAX {
         return too_large(text, file);
     }
@@ -72,6 +79,14 @@ pub fn parse(text: &str, file: &Path, overrides: &Overrides) -> Checked {
     let routes = read_routes(&mut report, &source, &given);
     cross::listeners(&mut report, &listeners, config.admin);
     cross::routes(&mut report, &routes);
+    if !report.has_errors() {
+        // With an error there may be a host or an origin that was not understood.
+        let known: Vec<_> = routes.iter().filter_map(|draft| draft.route.as_ref()).collect();
+        certificate::names(&mut report, &listeners, &known);
+        if is_file && given.listeners.is_empty() {
+            rebinding::warn(&mut report, &listeners, &routes, !source.table.contains_key("listener"));
+        }
+    }
     config.listeners = listeners.into_iter().filter_map(|draft| draft.listener).collect();
     config.routes = cross::named(routes);
     let config = (!report.has_errors()).then_some(config);
@@ -82,9 +97,9 @@ pub fn parse(text: &str, file: &Path, overrides: &Overrides) -> Checked {
 pub fn from_routes(overrides: &Overrides) -> Checked {
     let file = Path::new("(command line)");
     if !overrides.routes.is_empty() {
-        return parse("", file, overrides);
+        return check("", file, overrides, false);
     }
-    let mut checked = parse(embedded::TEXT, file, overrides);
+    let mut checked = check(embedded::TEXT, file, overrides, false);
     if let Some(config) = &mut checked.config {
         embedded::add_pages(config);
     }

@@ -25,7 +25,8 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let spot = section.spot();
     let name = name(section);
     let path = path(section);
-    let backends = backends(section);
+    let mut backends = backends(section);
+    listing(section, &mut backends);
     let settings = settings(section);
     section.finish();
     let route = path.filter(|_| !backends.is_empty()).map(|path| {
@@ -80,6 +81,19 @@ fn backends(section: &mut Section<'_, '_>) -> Vec<Backend> {
     backends
 }
 
+/// `listing` is about folders: said of anything else it must not be ignored in silence.
+fn listing(section: &mut Section<'_, '_>, backends: &mut [Backend]) {
+    let wanted = section.flag("listing");
+    for backend in backends {
+        if let Backend::File(folder) = backend {
+            folder.listing = wanted;
+        } else if let Some(found) = section.find("listing").filter(|_| wanted) {
+            let message = format!("listing has no effect on {backend}");
+            return section.warning(&found.spot, message, "leave it out, or write backend = \"file:DIR\"");
+        }
+    }
+}
+
 /// Everything but name, path and backends, which are left empty.
 fn settings(section: &mut Section<'_, '_>) -> Route {
     read_unused(section);
@@ -107,7 +121,6 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
             .word("compression", &[("off", false), ("permessage-deflate", true)])
             .unwrap_or(false),
         send_proxy: section.word("send_proxy", &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)]),
-        listing: section.flag("listing"),
         backend_tls: backend_tls(section),
     }
 }

@@ -7,14 +7,16 @@ use std::time::Duration;
 use super::keys::{KEYS, Key, Takes};
 use super::*;
 use crate::config::{
-    AccessLog, Authority, Backend, ListenAddress, ListenerTls, MessageType, OriginPolicy, ProxyVersion,
-    Severity, Subprotocols,
+    AccessLog, Authority, Backend, Folder, ListenAddress, ListenerTls, MessageType, OriginPolicy,
+    ProxyVersion, Severity, Subprotocols,
 };
 
 #[test]
 fn every_key_takes_a_legal_value() {
-    let file = data("every-key.toml");
-    let text = fs::read_to_string(&file).unwrap();
+    let text = fs::read_to_string(data("every-key.toml")).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    certificate(folder.path(), "", "example.com");
+    certificate(folder.path(), "other-", "::1");
     for key in KEYS {
         let assignment = format!("{} = ", key.name);
         let header = format!("[[{}]]", key.name);
@@ -24,17 +26,17 @@ fn every_key_takes_a_legal_value() {
         };
         assert!(text.lines().any(stands_in), "{} does not stand in the file", key.name);
     }
-    let checked = parse(&text, &file, &Overrides::default());
+    let checked = parse(&text, &folder.path().join("every-key.toml"), &Overrides::default());
     let errors: Vec<_> =
         checked.diagnostics.iter().filter(|found| found.severity == Severity::Error).collect();
     assert!(errors.is_empty(), "{errors:#?}");
     let config = checked.config.unwrap();
-    top_is_as_written(&config);
-    listeners_are_as_written(&config);
+    top_is_as_written(&config, folder.path());
+    listeners_are_as_written(&config, folder.path());
     routes_are_as_written(&config);
 }
 
-fn top_is_as_written(config: &Config) {
+fn top_is_as_written(config: &Config, folder: &Path) {
     assert_eq!(config.workers, 4);
     assert_eq!(config.connections_max, Some(10_000));
     assert_eq!(config.connections_per_client_max, 100);
@@ -42,21 +44,23 @@ fn top_is_as_written(config: &Config) {
     assert_eq!(config.admin, Some(SocketAddr::from(([127, 0, 0, 1], 9090))));
     assert_eq!(config.drain, Duration::from_secs(60));
     assert_eq!(config.drain_rate, 1000);
-    assert_eq!(config.access_log, AccessLog::File(data("access.log")));
+    assert_eq!(config.access_log, AccessLog::File(folder.join("access.log")));
 }
 
-fn listeners_are_as_written(config: &Config) {
+fn listeners_are_as_written(config: &Config, folder: &Path) {
     let [tls, auto, unix] = config.listeners.as_slice() else { panic!("there are three listeners") };
     assert!(matches!(&tls.tls, ListenerTls::Required(files) if files.len() == 2));
     assert_eq!(
-        tls.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        tls.trusted_proxies.networks.iter().map(ToString::to_string).collect::<Vec<_>>(),
         ["10.0.0.0/8", "::1/128"]
     );
     assert!(tls.proxy_protocol && tls.lenient_key);
     assert_eq!(tls.server_names, Some(vec!["example.com".to_owned(), "[::1]".to_owned()]));
     assert_eq!((tls.head_timeout, tls.tls_timeout), (Duration::from_millis(250), Duration::from_secs(5)));
-    assert!(matches!(&auto.tls, ListenerTls::Auto(files) if files[0].cert == data("every-key.toml")));
+    assert!(matches!(&auto.tls, ListenerTls::Auto(files) if files[0].cert == folder.join("cert.pem")));
+    assert!(!tls.trusted_proxies.unix && unix.trusted_proxies.unix);
     assert_eq!(unix.address, ListenAddress::Unix("/run/tidegate.sock".into()));
+    assert_eq!((tls.socket_mode, unix.socket_mode), (0o660, 0o666));
     assert_eq!(unix.tls, ListenerTls::Off);
     assert!(!unix.proxy_protocol && !unix.lenient_key && unix.server_names.is_none());
     assert_eq!((unix.head_timeout, unix.tls_timeout), (Duration::from_secs(10), Duration::from_secs(10)));
@@ -74,7 +78,7 @@ fn routes_are_as_written(config: &Config) {
     let names = vec!["mqtt".to_owned(), "chat.v2".to_owned()];
     assert_eq!(route.subprotocols, Subprotocols::List { names, required: true });
     assert_eq!(route.message, MessageType::Text);
-    assert!(route.legacy_hybi00 && route.compression && route.listing);
+    assert!(route.legacy_hybi00 && route.compression);
     assert_eq!(route.ping_interval, Some(Duration::from_secs(60)));
     assert_eq!(route.ping_timeout, None);
     assert_eq!(route.idle_timeout, Some(Duration::from_secs(7200)));
@@ -84,6 +88,7 @@ fn routes_are_as_written(config: &Config) {
     assert_eq!(route.upgrade_timeout, Duration::from_secs(3));
     assert_eq!(route.send_proxy, Some(ProxyVersion::V2));
     assert!(matches!(config.routes[1].origins, OriginPolicy::Any));
+    assert!(matches!(&config.routes[3].backends[..], [Backend::File(Folder { listing: true, .. })]));
     assert_eq!(config.routes[4].subprotocols, Subprotocols::List { names: Vec::new(), required: false });
     let names: Vec<_> = config.routes[1..].iter().map(|route| route.name.as_str()).collect();
     assert_eq!(names, ["~/app[0-9]+", "/http/*", "/files/*", "/echo", "/handoff"]);
@@ -92,7 +97,7 @@ fn routes_are_as_written(config: &Config) {
 #[test]
 fn what_is_not_set_has_its_default() {
     let text = "[[route]]\npath = \"/\"\nbackend = \"tcp://127.0.0.1:1\"\n";
-    let checked = parse(text, Path::new("tidegate.toml"), &Overrides::default());
+    let checked = check(text, Path::new("tidegate.toml"), &Overrides::default(), false);
     assert!(checked.diagnostics.is_empty(), "{:?}", checked.diagnostics);
     let config = checked.config.unwrap();
     assert!(config.workers >= 1);
@@ -114,7 +119,7 @@ fn what_is_not_set_has_its_default() {
         (route.connect_timeout, route.upgrade_timeout),
         (Duration::from_secs(5), Duration::from_secs(10))
     );
-    assert!(!route.legacy_hybi00 && !route.compression && !route.listing);
+    assert!(!route.legacy_hybi00 && !route.compression);
 }
 
 /// The reference lists each key as a row: `` | `key` | default | what it takes | … |``, under a heading of its place.
@@ -177,4 +182,12 @@ const PLACES: [(&str, Place); 5] = [
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name)
+}
+
+/// A certificate for this name, with its key, in two files.
+fn certificate(folder: &Path, prefix: &str, name: &str) {
+    let key = rcgen::KeyPair::generate().unwrap();
+    let params = rcgen::CertificateParams::new(vec![name.to_owned()]).unwrap();
+    fs::write(folder.join(format!("{prefix}cert.pem")), params.self_signed(&key).unwrap().pem()).unwrap();
+    fs::write(folder.join(format!("{prefix}key.pem")), key.serialize_pem()).unwrap();
 }

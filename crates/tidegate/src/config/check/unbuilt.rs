@@ -63,20 +63,16 @@ fn is_off(value: &DeValue<'_>) -> bool {
 pub(super) const UNBUILT: &[Unbuilt] = &[
     top("admin", When::Set, "the admin listener", NO_EFFECT),
 
-    listener("address", When::Begins("unix:"), "listening on a Unix socket", DO_WITHOUT),
     listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),
 
     route("backend", When::Begins("handoff:"), "handing connections to another process", REFUSED),
     route("backend", When::Several, "balancing over several backends", FIRST),
     route("legacy", When::Set, "hybi-00 clients", NO_EFFECT),
     route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
-    route("compression", When::On, "compression by the gateway", NO_EFFECT),
     route("send_proxy", When::Set, "the PROXY protocol on the way out", NO_EFFECT),
-    route("listing", When::On, "directory listings", NO_EFFECT),
 ];
 
 const NO_EFFECT: &str = "until then it has no effect";
-const DO_WITHOUT: &str = "do without it in this version";
 const FIRST: &str = "until then only the first is used";
 const REFUSED: &str = "until then requests for it are answered with an error";
 

@@ -1,0 +1,247 @@
+//! Listening sockets: no connection is served without a place, so that overload waits in the kernel and not in our
+//! memory.
+
+mod unix;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, Type};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_rustls::TlsAcceptor;
+
+use self::unix::{SocketFile, UnixError};
+use crate::config::{ListenAddress, Listener};
+use crate::io::{Arrival, Peer, Socket, tune};
+
+/// Connections that the kernel keeps while none is accepted.
+const BACKLOG: i32 = 4096;
+
+/// How long accepting rests after the system had no descriptor or memory for a connection.
+const BACK_OFF: Duration = Duration::from_millis(100);
+
+/// A connection that was accepted, with everything that is taken from it when it ends.
+#[derive(Debug)]
+pub(crate) struct Accepted {
+    socket: Option<Incoming>,
+    arrival: Arrival,
+    served: Arc<Served>,
+    connection: OwnedSemaphorePermit,
+    handshake: OwnedSemaphorePermit,
+}
+
+/// An accepted socket that no runtime knows yet: it is still to be given to a worker.
+#[derive(Debug)]
+enum Incoming {
+    Tcp(std::net::TcpStream),
+    Unix(std::os::unix::net::UnixStream),
+}
+
+/// A listener as it is served.
+pub(crate) struct Served {
+    /// Its configuration.
+    pub(crate) listener: Listener,
+    /// TLS, where it has any.
+    pub(crate) acceptor: Option<TlsAcceptor>,
+}
+
+/// The places that connections take.
+#[derive(Debug, Clone)]
+pub(crate) struct Places {
+    /// All connections.
+    pub(crate) connections: Arc<Semaphore>,
+    /// Connections whose handshake is not finished.
+    pub(crate) handshakes: Arc<Semaphore>,
+}
+
+impl Accepted {
+    /// Where it came in.
+    pub(crate) const fn arrival(&self) -> Arrival {
+        self.arrival
+    }
+
+    /// The listener.
+    pub(crate) fn listener(&self) -> &Listener {
+        &self.served.listener
+    }
+
+    pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
+        self.served.acceptor.clone()
+    }
+
+    /// Registers the socket with the runtime of this thread; once.
+    pub(crate) fn take_socket(&mut self) -> io::Result<Socket> {
+        match self.socket.take().expect("the socket is taken once") {
+            Incoming::Tcp(socket) => {
+                let socket = TcpStream::from_std(socket)?;
+                tune(&socket);
+                Ok(Socket::Plain(socket))
+            }
+            Incoming::Unix(socket) => Ok(Socket::Unix(UnixStream::from_std(socket)?)),
+        }
+    }
+
+    /// The listener, and its places: among the connections, kept until its end, and among the handshakes, until the
+    /// first answer.
+    pub(crate) fn into_parts(self) -> (Arc<Served>, OwnedSemaphorePermit, OwnedSemaphorePermit) {
+        (self.served, self.connection, self.handshake)
+    }
+}
+
+impl std::fmt::Debug for Served {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Served").field("listener", &self.listener).finish_non_exhaustive()
+    }
+}
+
+/// Why a listener cannot listen. The operator's fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum BindError {
+    /// A TCP address is taken, not ours, or not allowed.
+    #[error("cannot listen on {address} ({}): {error}", advice(*address))]
+    Tcp {
+        /// The address.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// A Unix socket.
+    #[error(transparent)]
+    Unix(#[from] UnixError),
+    /// A name of the abstract namespace.
+    #[error("cannot listen on unix:@{name} (is it taken by another process?): {error}")]
+    Abstract {
+        /// The name, without the at sign.
+        name: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The runtime does not take the socket.
+    #[error(transparent)]
+    Runtime(#[from] io::Error),
+}
+
+fn advice(address: SocketAddr) -> &'static str {
+    match address.port() {
+        1..1024 => "is it taken, or does it need privileges?",
+        _ => "is it taken by another process?",
+    }
+}
+
+/// A listening socket. It has one connection in hand at most: the others wait in the kernel until there is a place.
+#[derive(Debug)]
+pub(crate) struct Listening {
+    socket: Bound,
+    file: Option<SocketFile>,
+    pub(crate) served: Arc<Served>,
+}
+
+#[derive(Debug)]
+enum Bound {
+    Tcp(TcpListener),
+    Unix(UnixListener),
+}
+
+impl Listening {
+    /// Binds.
+    ///
+    /// # Errors
+    /// What keeps it from listening.
+    pub(crate) fn bind(served: Served) -> Result<Self, BindError> {
+        let (socket, file) = match &served.listener.address {
+            ListenAddress::Tcp(address) => {
+                let address = *address;
+                (Bound::Tcp(listen_tcp(address).map_err(|error| BindError::Tcp { address, error })?), None)
+            }
+            ListenAddress::Unix(path) => {
+                let (socket, file) = unix::listen(path, served.listener.socket_mode)?;
+                (Bound::Unix(UnixListener::from_std(socket)?), Some(file))
+            }
+            ListenAddress::Abstract(name) => {
+                let socket = unix::listen_abstract(name)
+                    .map_err(|error| BindError::Abstract { name: name.clone(), error })?;
+                (Bound::Unix(UnixListener::from_std(socket)?), None)
+            }
+        };
+        Ok(Self { socket, file, served: Arc::new(served) })
+    }
+
+    /// The address, with the port that the system chose.
+    pub(crate) fn address(&self) -> io::Result<ListenAddress> {
+        match &self.socket {
+            Bound::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
+            Bound::Unix(_) => Ok(self.served.listener.address.clone()),
+        }
+    }
+
+    /// The file of the socket, if it has one. It is removed when this is dropped, and has to outlive the listening:
+    /// while the gateway drains, the path must not look free.
+    pub(crate) const fn take_file(&mut self) -> Option<SocketFile> {
+        self.file.take()
+    }
+
+    /// The next connection, when there is a place for it; `None` when there are no places any more.
+    ///
+    /// A place is taken for a connection that is there: a listener that nobody calls holds none.
+    pub(crate) async fn accept(&self, places: &Places) -> Option<Accepted> {
+        let (socket, arrival) = loop {
+            match self.take().await {
+                Ok(taken) => break taken,
+                Err(error) => back_off(&error).await,
+            }
+        };
+        let connection = Arc::clone(&places.connections).acquire_owned().await.ok()?;
+        let handshake = Arc::clone(&places.handshakes).acquire_owned().await.ok()?;
+        Some(Accepted {
+            socket: Some(socket),
+            arrival,
+            served: Arc::clone(&self.served),
+            connection,
+            handshake,
+        })
+    }
+
+    async fn take(&self) -> io::Result<(Incoming, Arrival)> {
+        match &self.socket {
+            Bound::Tcp(listener) => {
+                let (socket, client) = listener.accept().await?;
+                let local = Some(socket.local_addr()?);
+                let arrival = Arrival { client: Peer::Tcp(client), local, secure: false };
+                Ok((Incoming::Tcp(socket.into_std()?), arrival))
+            }
+            Bound::Unix(listener) => {
+                let (socket, _) = listener.accept().await?;
+                let arrival = Arrival { client: Peer::Unix, local: None, secure: false };
+                Ok((Incoming::Unix(socket.into_std()?), arrival))
+            }
+        }
+    }
+}
+
+/// An IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can stand side by side.
+fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        socket.set_only_v6(true)?;
+    }
+    socket.set_nonblocking(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+/// Passes over what concerns one connection only; waits where the system has no descriptor or memory.
+async fn back_off(error: &io::Error) {
+    let peers_fault = matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::NotConnected
+    );
+    if !peers_fault {
+        tracing::warn!(%error, "cannot accept connections just now; is the descriptor limit too low?");
+        tokio::time::sleep(BACK_OFF).await; // waits because the want of descriptors ends without telling us
+    }
+}

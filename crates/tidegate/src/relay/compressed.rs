@@ -1,0 +1,290 @@
+//! permessage-deflate that ends at the gateway, for far sides that know nothing of it (RFC 7692).
+//!
+//! What a client sends is inflated a stretch at a time, and no further than the far side takes it: a message of any
+//! size, and a bomb of any kind, passes through the same buffers of the worker. Nothing is kept between two messages,
+//! because neither side takes its context over: an idle connection costs what one without compression does, and the
+//! compressor, which is large, belongs to the worker.
+
+use std::cell::RefCell;
+use std::ops::Range;
+use std::task::{Context, Poll};
+
+use tidegate_proto::deflate::{Deflater, DeflaterConfig, InflateLimits, Inflater};
+use tidegate_proto::handshake::DeflateAgreement;
+use tidegate_proto::{
+    Decoder, Encoder, Event, HEADER_BYTES_MAX, Limits, MessageType, Receiver, Role, Violation,
+};
+use tokio::time::Instant;
+
+use super::endpoint::Fill;
+use super::{Far, Relay};
+use crate::outcome::End;
+use crate::scratch::HEADROOM;
+
+/// Bytes that one read may bring. What a far side cannot take of a client's stays compressed, and is held; what a
+/// backend says at once is one message.
+pub(super) const READ_BYTES_MAX: usize = 16 << 10;
+
+/// Bytes that are inflated at a time.
+const STRETCH_BYTES: usize = 32 << 10;
+
+/// Bytes that are gathered for one write. A far side that takes none of them is owed no more than that.
+const GATHER_BYTES: usize = 128 << 10;
+
+/// Messages with fewer bytes are sent plain: they would hardly become smaller.
+const COMPRESSED_BYTES_MIN: usize = 64;
+
+/// Compressors that a worker keeps for the next message. Most of the time one is enough; an echo that waits for the
+/// rest of a message holds another.
+const POOL_MAX: usize = 4;
+
+thread_local! {
+    static POOL: RefCell<Vec<Deflater>> = const { RefCell::new(Vec::new()) };
+}
+
+/// The compressed side of a relay.
+#[derive(Debug)]
+pub(super) struct Compression {
+    encoder: Encoder,
+    /// Payload bytes of the largest frame that is made.
+    frame_bytes_max: usize,
+    /// Frames that were read and not decoded, because the far side took no more: at most [`READ_BYTES_MAX`].
+    held: Vec<u8>,
+}
+
+/// Bytes for one write.
+struct Gathered<'a> {
+    bytes: &'a mut [u8],
+    len: usize,
+}
+
+impl Relay {
+    /// Reads and writes compressed messages from now on, as was agreed with the client.
+    pub(super) fn compress_with(&mut self, agreement: &DeflateAgreement, limits: Limits) {
+        let DeflateAgreement { server, client } = agreement;
+        let inflated =
+            InflateLimits { message_bytes_max: limits.message_bytes_max, ..InflateLimits::default() };
+        let inflater = Inflater::new(client.window, client.context, inflated);
+        let config =
+            DeflaterConfig { window: server.window, context: server.context, level: 1, mem_level: 8 };
+        let encoder = Encoder::new(Role::Server).with_deflate(Deflater::new(config), COMPRESSED_BYTES_MIN);
+        self.client.receiver = Receiver::new(Decoder::new(Role::Server, limits)).with_deflate(inflater);
+        let frame_bytes_max = usize::try_from(limits.frame_bytes_max).unwrap_or(usize::MAX).max(1);
+        self.compression = Some(Box::new(Compression { encoder, frame_bytes_max, held: Vec::new() }));
+    }
+
+    /// What is held, or what a read brings.
+    pub(super) fn fill_compressed(
+        &mut self,
+        cx: &mut Context<'_>,
+        scratch: &mut [u8],
+        room: usize,
+    ) -> Poll<Fill> {
+        let held = self.compression.as_mut().map(|compression| std::mem::take(&mut compression.held));
+        match held.filter(|held| !held.is_empty()) {
+            None => self.client.fill(cx, scratch, room.min(READ_BYTES_MAX)),
+            Some(held) => {
+                let range = HEADROOM..HEADROOM + held.len();
+                scratch[range.clone()].copy_from_slice(&held);
+                Poll::Ready(Fill::Bytes(range))
+            }
+        }
+    }
+
+    /// Client to far side: the messages in what was read, inflated.
+    pub(super) fn inbound_compressed(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+        range: Range<usize>,
+    ) -> Result<(), Violation> {
+        let (read, free) = scratch.split_at_mut(range.end);
+        let (stretch, free) = free.split_at_mut(STRETCH_BYTES);
+        let mut gathered = Gathered { bytes: &mut free[..GATHER_BYTES], len: 0 };
+        let mut at = range.start;
+        let result = loop {
+            if gathered.is_full() {
+                self.send_gathered(cx, now, &mut gathered);
+                if self.inbound_room() == 0 {
+                    self.hold(&read[at..]);
+                    return Ok(());
+                }
+            }
+            match self.client.receiver.receive(&mut read[at..], stretch) {
+                Err(violation) => break Err(violation),
+                Ok(None) => {
+                    self.client.keep(&read[at..]);
+                    break Ok(());
+                }
+                Ok(Some((consumed, event))) => {
+                    at += consumed;
+                    self.take_event(cx, now, event, &mut gathered);
+                }
+            }
+            if !self.client.is_readable() {
+                break Ok(());
+            }
+        };
+        self.send_gathered(cx, now, &mut gathered);
+        result
+    }
+
+    fn take_event(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        event: Event<'_>,
+        gathered: &mut Gathered<'_>,
+    ) {
+        match event {
+            Event::Data { message, payload, ends_message, .. } => {
+                self.keepalive.heard(now);
+                self.counts.bytes_in += payload.len() as u64;
+                self.counts.messages_in += u64::from(ends_message);
+                if matches!(self.far, Far::Echo(_)) {
+                    self.compress(cx, now, message, payload, ends_message, gathered);
+                } else {
+                    gathered.push(payload);
+                }
+            }
+            Event::Ping(payload) => {
+                self.keepalive.heard(now);
+                self.client.owe_pong(payload);
+                self.control_frames(1, now);
+            }
+            Event::Pong(payload) => {
+                if !self.keepalive.answered(payload) {
+                    self.keepalive.heard(now);
+                    self.control_frames(1, now);
+                }
+            }
+            Event::Close(close) => {
+                self.keepalive.heard(now);
+                self.end(End::ClientClosed(close.code), now);
+                if self.client.closing.receive() {
+                    self.client.close(now, &close);
+                }
+            }
+        }
+    }
+
+    /// Far side to client: one message, or a part of one. `free` is scratch that nothing else uses.
+    pub(super) fn send_compressed(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        message: MessageType,
+        payload: &[u8],
+        free: &mut [u8],
+    ) {
+        let mut gathered = Gathered { bytes: &mut free[..GATHER_BYTES], len: 0 };
+        self.compress(cx, now, message, payload, true, &mut gathered);
+        self.client.send(cx, now, gathered.take());
+    }
+
+    /// Gathers the frames that `payload` becomes; sends what does not fit.
+    fn compress(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        message: MessageType,
+        payload: &[u8],
+        ends_message: bool,
+        gathered: &mut Gathered<'_>,
+    ) {
+        let Some(compression) = &mut self.compression else { return };
+        self.counts.bytes_out += payload.len() as u64;
+        self.counts.messages_out += u64::from(ends_message);
+        borrow_deflater(&mut compression.encoder);
+        let mut rest = payload;
+        loop {
+            if gathered.is_full() {
+                self.client.send(cx, now, gathered.take());
+            }
+            let room = gathered.room(compression.frame_bytes_max);
+            let encoded = compression
+                .encoder
+                .encode(message, rest, ends_message, None, room)
+                .expect("a server's frames take no mask, their type is the message's, and there is room");
+            gathered.append(encoded.frame);
+            rest = &rest[encoded.consumed..];
+            if encoded.done {
+                break;
+            }
+        }
+        if compression.encoder.at_message_boundary() {
+            return_deflater(&mut compression.encoder);
+        }
+    }
+
+    fn send_gathered(&mut self, cx: &mut Context<'_>, now: Instant, gathered: &mut Gathered<'_>) {
+        let bytes = gathered.take();
+        match &mut self.far {
+            Far::Tcp(tcp) => tcp.leg.send(cx, now, bytes),
+            Far::Echo(_) => self.client.send(cx, now, bytes),
+            Far::WebSocket(_) => {}
+        }
+    }
+
+    fn hold(&mut self, rest: &[u8]) {
+        if let Some(compression) = &mut self.compression {
+            compression.held = rest.to_vec();
+        }
+    }
+}
+
+impl Gathered<'_> {
+    /// Whether it cannot take another stretch.
+    const fn is_full(&self) -> bool {
+        self.bytes.len() - self.len < STRETCH_BYTES
+    }
+
+    /// The bytes; it is empty then.
+    fn take(&mut self) -> &[u8] {
+        &self.bytes[..std::mem::take(&mut self.len)]
+    }
+
+    fn push(&mut self, bytes: &[u8]) {
+        self.bytes[self.len..self.len + bytes.len()].copy_from_slice(bytes);
+        self.len += bytes.len();
+    }
+
+    /// Where the next frame, with so much payload at most, may be made.
+    fn room(&mut self, frame_bytes_max: usize) -> &mut [u8] {
+        let end =
+            self.bytes.len().min(self.len.saturating_add(HEADER_BYTES_MAX).saturating_add(frame_bytes_max));
+        &mut self.bytes[self.len..end]
+    }
+
+    /// Takes a frame that was made in the [`room`](Self::room).
+    fn append(&mut self, frame: Range<usize>) {
+        let frame = self.len + frame.start..self.len + frame.end;
+        let len = frame.len();
+        self.bytes.copy_within(frame, self.len);
+        self.len += len;
+    }
+}
+
+/// Gives the encoder a compressor of the worker's, if it begins a message and there is one.
+fn borrow_deflater(encoder: &mut Encoder) {
+    if !encoder.at_message_boundary() {
+        return;
+    }
+    let Some(own) = encoder.deflater_mut() else { return };
+    POOL.with_borrow_mut(|pool| {
+        if let Some(fitting) = pool.iter().position(|pooled| pooled.config() == own.config()) {
+            *own = pool.swap_remove(fitting);
+        }
+    });
+}
+
+/// Takes it back after the message.
+fn return_deflater(encoder: &mut Encoder) {
+    let Some(own) = encoder.deflater_mut() else { return };
+    let used = std::mem::replace(own, Deflater::new(own.config()));
+    POOL.with_borrow_mut(|pool| {
+        pool.truncate(POOL_MAX - 1);
+        pool.push(used);
+    });
+}

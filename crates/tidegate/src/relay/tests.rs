@@ -1,0 +1,151 @@
+//! Relays over real sockets and a paused clock: what time alone brings about, however long it takes.
+//!
+//! Everything that a peer sends is written before the relay runs, and what it is sent waits in its socket: time passes
+//! only while the relay has nothing else to do.
+
+use std::io::{Read as _, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::task::Context;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tidegate_proto::Reserved;
+
+use super::{MESSAGE_SILENCE, Relay, drive, run};
+use crate::backend::FarSide;
+use crate::clock;
+use crate::config::{self, Overrides, Route};
+use crate::drain::Drain;
+use crate::io::Socket;
+use crate::outcome::End;
+use crate::scratch;
+
+/// An hour, with which nothing of the gateway's own has to do.
+const HOUR: Duration = Duration::from_secs(3600);
+
+/// The two ends of a connection: the relay's, and a blocking one for the test.
+fn pair() -> (Socket, TcpStream) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let (theirs, _) = listener.accept().unwrap();
+    theirs.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (Socket::Plain(tokio::net::TcpStream::from_std(ours).unwrap()), theirs)
+}
+
+/// The only route of this file, with these lines in it.
+fn route(lines: &str) -> Route {
+    let file = format!("[[route]]\npath = '/'\nbackend = 'echo:'\n{lines}\n");
+    let checked = config::parse(&file, Path::new("test.toml"), &Overrides::default());
+    checked.config.expect("the file is valid").routes.remove(0)
+}
+
+/// Relays with the rules of this route until the end; how it ended, and after how long by the paused clock.
+async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
+    let begun = clock::now();
+    let (end, _) = run(client, Bytes::new(), far, None, route, Drain::new(1)).await;
+    (end, clock::now() - begun)
+}
+
+/// Everything that was sent to this end, which has ended by now.
+fn received(mut peer: TcpStream) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    peer.read_to_end(&mut bytes).unwrap();
+    bytes
+}
+
+fn websocket(socket: Socket) -> FarSide {
+    FarSide::WebSocket { socket, early: Bytes::new(), reserved: Reserved::None }
+}
+
+/// A thousand fragments, and never the last one: a minute of silence, then 1008. The backend has seen the fragments.
+#[tokio::test(start_paused = true)]
+async fn t103_a_message_that_is_not_gone_on_with() {
+    let mut fragments = b"\x02\x81\0\0\0\0a".to_vec();
+    fragments.extend(b"\x00\x81\0\0\0\0b".repeat(999));
+    let route = route("ping_interval = 0");
+    for to_websocket in [false, true] {
+        let (client, mut client_end) = pair();
+        let (backend, backend_end) = pair();
+        client_end.write_all(&fragments).unwrap();
+        let far = if to_websocket { websocket(backend) } else { FarSide::Echo };
+        let (end, after) = relayed(client, far, &route).await;
+        assert_eq!(end, End::MessageUnfinished);
+        assert!(after >= MESSAGE_SILENCE && after < MESSAGE_SILENCE + Duration::from_secs(10), "{after:?}");
+        let told = received(client_end);
+        assert!(told.ends_with(b"\x88\x02\x03\xf0"), "Close 1008: {}", told.escape_ascii());
+        if to_websocket {
+            let passed = received(backend_end);
+            let (passed, close) = passed.split_at(fragments.len());
+            assert!(passed == fragments, "the fragments as they were");
+            assert_eq!((&close[..2], close.len()), (&b"\x88\x82"[..], 8), "a masked Close");
+        }
+    }
+}
+
+/// To a backend of raw bytes a message means nothing, so one may stay unfinished for as long as the client likes.
+#[tokio::test(start_paused = true)]
+async fn t103_a_message_to_a_tcp_backend_may_stay_unfinished() {
+    let (client, mut client_end) = pair();
+    let (backend, backend_end) = pair();
+    client_end.write_all(b"\x02\x81\0\0\0\0a").unwrap();
+    let route = route("ping_interval = 0\nidle_timeout = '1h'");
+    let (end, after) = relayed(client, FarSide::Tcp(backend), &route).await;
+    assert_eq!((end, after >= HOUR), (End::Idle, true), "after {after:?}");
+    assert_eq!(received(backend_end), b"a");
+}
+
+/// A backend that says nothing for an hour has said nothing wrong: the session ends for the client's reason, not its.
+#[tokio::test(start_paused = true)]
+async fn f14_a_backend_that_is_silent_for_an_hour() {
+    let route = route("ping_interval = 0\nidle_timeout = '61m'");
+    for to_websocket in [false, true] {
+        let (client, client_end) = pair();
+        let (backend, _backend_end) = pair();
+        let far = if to_websocket { websocket(backend) } else { FarSide::Tcp(backend) };
+        let (end, after) = relayed(client, far, &route).await;
+        assert_eq!((end, after >= HOUR), (End::Idle, true), "after {after:?}");
+        assert_eq!(received(client_end), b"\x88\x02\x03\xe9");
+    }
+}
+
+/// A bug that strikes once, behind a turn that has moved something: both sides are told, and what was moved stays.
+#[tokio::test(start_paused = true)]
+async fn t249_f54_ends_panic_is_1011_to_both() {
+    for to_websocket in [false, true] {
+        let (client, mut client_end) = pair();
+        let (backend, backend_end) = pair();
+        client_end.write_all(b"\x82\x81\0\0\0\0a").unwrap();
+        let far = if to_websocket { websocket(backend) } else { FarSide::Tcp(backend) };
+        let relay = Relay::new(client, Bytes::new(), far, &route(""));
+        let mut struck = false;
+        let panics_once = move |relay: &mut Relay, cx: &mut Context<'_>| {
+            let polled = scratch::with(|scratch| relay.poll(cx, scratch));
+            let strikes = relay.counts.bytes_in > 0 && !std::mem::replace(&mut struck, true);
+            assert!(!strikes, "the bug");
+            polled
+        };
+        let (end, counts) = drive(relay, Drain::new(1), panics_once).await;
+        assert_eq!((end, counts.bytes_in), (End::Panicked, 1));
+        assert_eq!(received(client_end), b"\x88\x02\x03\xf3", "Close 1011");
+        let passed = received(backend_end);
+        if to_websocket {
+            assert_eq!(passed[..9], *b"\x82\x81\0\0\0\0a\x88\x82", "the message, and a masked Close");
+            let (key, code) = passed[9..].split_at(4);
+            assert_eq!([code[0] ^ key[0], code[1] ^ key[1]], 1011_u16.to_be_bytes());
+        } else {
+            assert_eq!(passed, b"a");
+        }
+    }
+}
+
+/// A bug that strikes each time ends the connection nevertheless.
+#[tokio::test(start_paused = true)]
+async fn t249_f54_a_bug_that_stays_ends_the_connection() {
+    let (client, client_end) = pair();
+    let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""));
+    let (end, _) = drive(relay, Drain::new(1), |_, _| panic!("the bug")).await;
+    assert_eq!(end, End::Panicked);
+    assert_eq!(received(client_end), b"");
+}
