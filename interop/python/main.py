@@ -21,6 +21,7 @@ import check_front
 import check_http
 import check_killed
 import check_postgres
+import check_protocol
 import check_proxied
 import check_redis
 import check_relay
@@ -52,6 +53,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_postgres,
             check_killed,
             check_abrupt,
+            check_protocol,
         )
         checks = itertools.chain.from_iterable(suite.checks(stage) for suite in suites)
         await tally.run(check for check in checks if only in check.name)

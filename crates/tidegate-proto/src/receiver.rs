@@ -112,7 +112,7 @@ impl Receiver {
         room: &'a mut [u8],
     ) -> Result<Option<(usize, Event<'a>)>, Violation> {
         let Some(inflating) = &mut self.inflating else { return Ok(None) };
-        if let Some(chunk) = inflating.chunk {
+        if let Some(chunk) = inflating.chunk.take() {
             let input = bytes.get(..chunk.len).unwrap_or(bytes);
             let (consumed, event) =
                 inflating.inflate(chunk, input, room).map_err(|v| self.decoder.fail(v))?;
@@ -141,8 +141,6 @@ impl Inflating {
     ) -> Result<(usize, Event<'a>), Violation> {
         let progress = self.inflater.inflate(input, room, chunk.ends_message)?;
         let done = progress.done;
-        let rest = Chunk { len: chunk.len - progress.consumed, starts_message: false, ..chunk };
-        self.chunk = (!done).then_some(rest);
         let payload = room.get_mut(..progress.produced).unwrap_or_default();
         if chunk.message == MessageType::Text {
             self.utf8.check(payload)?;
@@ -150,6 +148,9 @@ impl Inflating {
                 self.utf8.finish()?;
             }
         }
+        // Only now: after a violation the decoder alone is asked, which says the same for ever.
+        let rest = Chunk { len: chunk.len - progress.consumed, starts_message: false, ..chunk };
+        self.chunk = (!done).then_some(rest);
         let event = Event::Data {
             message: chunk.message,
             payload,

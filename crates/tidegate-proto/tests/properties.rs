@@ -83,6 +83,7 @@ fn compressed(room: usize) -> Setting {
         compresses_from: 0,
         parts: vec![1],
         room,
+        in_place: false,
         keys: [0; 4],
     }
 }
@@ -116,6 +117,8 @@ struct Setting {
     /// Sizes of the parts in which a message is given to the encoder, which repeat, and of the room for its frames.
     parts: Vec<usize>,
     room: usize,
+    /// Plain messages are masked where they are, and not copied.
+    in_place: bool,
     keys: [u8; 4],
 }
 
@@ -131,13 +134,14 @@ impl Arbitrary for Setting {
         let writer = prop_oneof![Just(Role::Server), Just(Role::Client)];
         let deflate = prop::option::weighted(0.7, config);
         let room = prop_oneof![Encoder::ROOM_MIN..40, 1000usize..9000];
-        (writer, deflate, 0usize..64, vec(1usize..700, 1..4), room, any::<[u8; 4]>())
-            .prop_map(|(writer, deflate, compresses_from, parts, room, keys)| Self {
+        (writer, deflate, 0usize..64, vec(1usize..700, 1..4), room, any::<bool>(), any::<[u8; 4]>())
+            .prop_map(|(writer, deflate, compresses_from, parts, room, in_place, keys)| Self {
                 writer,
                 deflate,
                 compresses_from,
                 parts,
                 room,
+                in_place,
                 keys,
             })
             .boxed()
@@ -178,6 +182,12 @@ impl Setting {
         ends: bool,
         wire: &mut Vec<u8>,
     ) {
+        if self.in_place && self.deflate.is_none() {
+            let mut payload = part.to_vec();
+            let header = encoder.frame(message, &mut payload, ends, self.mask()).unwrap();
+            wire.extend(header.as_slice().iter().chain(&payload));
+            return;
+        }
         let mut room = vec![0; self.room];
         let mut rest = part;
         loop {

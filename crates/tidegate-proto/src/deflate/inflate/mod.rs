@@ -88,7 +88,8 @@ impl Inflater {
     /// linear in both.
     ///
     /// # Errors
-    /// The peer's fault, and final: every later call fails alike until [`reset`](Self::reset).
+    /// The peer's fault, and final: every later call fails alike until [`reset`](Self::reset). What was made before the
+    /// fault is handed out first; the call after that fails.
     pub fn inflate(
         &mut self,
         input: &[u8],
@@ -98,11 +99,7 @@ impl Inflater {
         if let Some(violation) = self.failed {
             return Err(violation);
         }
-        let result = self.step(input, output, ends_message);
-        result.inspect_err(|&violation| {
-            self.reset();
-            self.failed = Some(violation);
-        })
+        self.step(input, output, ends_message)
     }
 
     /// Goes back to the state of [`new`](Self::new), for another connection that agreed on the same.
@@ -124,20 +121,40 @@ impl Inflater {
             let end = room.min(at.saturating_add(allowed));
             let (open, _) = output.split_at_mut(end);
             let mut io = Io { input: rest, output: open, at, made_before };
-            let stop = self.blocks.run(&mut io, &self.window)?;
+            let ran = self.blocks.run(&mut io, &self.window);
             self.message.bytes_in += (rest.len() - io.input.len()) as u64;
             self.message.bytes_out = made_before + io.at as u64;
             (rest, at) = (io.input, io.at);
-            if stop == Stop::Input || end == room {
-                break stop;
+            let allowed = match ran {
+                Ok(stop) if stop == Stop::Input || end == room => break stop,
+                Ok(_) => self.message.allow_more(&self.limits, self.blocks.bits_held()),
+                Err(violation) => Err(violation),
+            };
+            if let Err(violation) = allowed {
+                return self.fail(violation, input.len() - rest.len(), at);
             }
-            self.message.allow_more(&self.limits, self.blocks.bits_held())?;
         };
         self.blocks.settle();
         let done = stop == Stop::Input;
         let (made, _) = output.split_at(at);
-        self.keep(made, done && ends_message)?;
-        Ok(Progress { consumed: input.len() - rest.len(), produced: at, done })
+        let consumed = input.len() - rest.len();
+        match self.keep(made, done && ends_message) {
+            Ok(()) => Ok(Progress { consumed, produced: at, done }),
+            Err(violation) => self.fail(violation, consumed, at),
+        }
+    }
+
+    /// Notes a violation, but first hands out what was made before it: which of two is found, this one or one that the
+    /// caller finds in the output, must not depend on how the input is cut.
+    fn fail(
+        &mut self,
+        violation: Violation,
+        consumed: usize,
+        produced: usize,
+    ) -> Result<Progress, Violation> {
+        self.reset();
+        self.failed = Some(violation);
+        if produced == 0 { Err(violation) } else { Ok(Progress { consumed, produced, done: false }) }
     }
 
     /// Keeps what later matches may refer to, and ends the message if it is complete.
