@@ -52,13 +52,9 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
     let ended = front::serve(secured.socket, head_timeout, Requests(Arc::clone(&exchange))).await;
     match (ended, exchange.take_session()) {
         (Ended::Upgraded(socket, early), Some(session)) => {
-            tokio::spawn(relay(
-                session,
-                socket,
-                early,
-                Arc::clone(&exchange.service),
-                (load, place, exchange),
-            ));
+            // Of the exchange only this lives on: the rest of it would cost each connection a kilobyte.
+            let share = exchange.share.lock().unwrap_or_else(PoisonError::into_inner).take();
+            tokio::spawn(relay(session, socket, early, &exchange.service, (load, place, share)));
         }
         (Ended::Broken(status), _) => {
             exchange.unread(clock::now()).answered(status, Some("no request".to_owned()));
@@ -132,18 +128,28 @@ async fn plain(
 }
 
 /// A WebSocket, from the 101 to its access line. `kept` is what its end gives back.
-async fn relay<K: Send>(session: Session, socket: Socket, early: Bytes, service: Arc<Service>, kept: K) {
+///
+/// Not an `async fn`, and nothing after an `await`: its future would hold all of this twice, for as long as the
+/// connection lives.
+fn relay<K: Send>(
+    session: Session,
+    socket: Socket,
+    early: Bytes,
+    service: &Arc<Service>,
+    kept: K,
+) -> impl Future<Output = ()> + Send + use<K> {
     let Session { link, entry } = session;
     let route = Arc::clone(link.permit().route());
     let subprotocol = link.agreed().subprotocol.clone();
-    let open = service.open();
     let deflate = link.agreed().deflate;
+    let open = service.open();
+    let ended = move |end, counts| {
+        drop(open);
+        entry.ended(end, counts, subprotocol.as_ref());
+        drop(kept); // last: whoever waits for this connection's end finds its line written
+    };
     let drain = service.drain.clone();
-    let (end, counts) =
-        relay::run(socket, early, link.into_far_side(), deflate.as_ref(), &route, drain).await;
-    drop(open);
-    entry.ended(end, counts, subprotocol.as_ref());
-    drop(kept); // last: whoever waits for this connection's end finds its line written
+    relay::run(socket, early, link.into_far_side(), deflate.as_ref(), &route, drain, ended)
 }
 
 impl Exchange {

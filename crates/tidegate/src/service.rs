@@ -1,5 +1,6 @@
 //! What one generation of the configuration serves with: made once, shared by all its connections.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
@@ -33,7 +34,7 @@ pub(crate) struct Service {
 
 /// Counts a WebSocket as open until it is dropped.
 #[derive(Debug)]
-pub(crate) struct Open<'a>(&'a Service);
+pub(crate) struct Open(Arc<Service>);
 
 impl Service {
     /// A service that starts now.
@@ -56,10 +57,10 @@ impl Service {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
     }
 
-    pub(crate) fn open(&self) -> Open<'_> {
+    pub(crate) fn open(self: &Arc<Self>) -> Open {
         self.websockets.fetch_add(1, Ordering::Relaxed);
         self.websockets_open.fetch_add(1, Ordering::Relaxed);
-        Open(self)
+        Open(Arc::clone(self))
     }
 
     /// How it is, for the status page.
@@ -75,7 +76,7 @@ impl Service {
     }
 }
 
-impl Drop for Open<'_> {
+impl Drop for Open {
     fn drop(&mut self) {
         self.0.websockets_open.fetch_sub(1, Ordering::Relaxed);
     }

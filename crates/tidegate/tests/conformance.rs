@@ -15,7 +15,8 @@ fn every_demand_has_a_test_and_every_numbered_test_a_demand() {
     let committed = fs::read_to_string(&document).unwrap();
     let tests = numbered_tests();
     let updated = with_tests(&committed, &tests);
-    if std::env::var_os("TIDEGATE_UPDATE").is_some() {
+    let is_update = std::env::var_os("TIDEGATE_UPDATE").is_some();
+    if is_update {
         fs::write(&document, &updated).unwrap();
     }
     let rows: Vec<&str> = updated.lines().filter_map(number_of_row).collect();
@@ -23,7 +24,10 @@ fn every_demand_has_a_test_and_every_numbered_test_a_demand() {
     assert!(without_test.is_empty(), "no test is named after {without_test:?}");
     let without_row: Vec<&String> = tests.keys().filter(|number| !rows.contains(&number.as_str())).collect();
     assert!(without_row.is_empty(), "docs/conformance.md has no row for {without_row:?}");
-    assert!(updated == committed, "docs/conformance.md is not up to date: it says how to write it anew");
+    assert!(
+        is_update || updated == committed,
+        "docs/conformance.md is not up to date: it says how to write it anew"
+    );
 }
 
 /// The document with the last cell of each row written anew.

@@ -71,32 +71,34 @@ pub struct Counts {
     pub messages_out: u64,
 }
 
-/// Relays until both sides are gone.
+/// Relays until both sides are gone, and tells `ended` how it ended and what was relayed.
 ///
 /// Not an `async fn`, whose future would keep a second place for each argument, for as long as the connection lives.
-pub fn run(
+pub fn run<T, F: FnOnce(End, Counts) -> T + Send>(
     client: Socket,
     early: Bytes,
     far: FarSide,
     deflate: Option<&DeflateAgreement>,
     rules: &Route,
     drain: Drain,
-) -> impl Future<Output = (End, Counts)> + Send + use<> {
+    ended: F,
+) -> impl Future<Output = T> + Send + use<T, F> {
     let limits = limits(rules, &far);
     let mut relay = Relay::new(client, early, far, rules);
     if let Some(agreement) = deflate {
         relay.compress_with(agreement, limits);
     }
-    drive(relay, drain, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
+    drive(relay, drain, ended, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
 }
 
 /// Takes turns whenever a socket is ready, the clock demands it, or the drain begins.
 #[expect(clippy::manual_async_fn, reason = "an `async fn` would keep a second place for the relay")]
-fn drive(
+fn drive<T>(
     mut relay: Relay,
     drain: Drain,
+    ended: impl FnOnce(End, Counts) -> T + Send,
     mut poll: impl FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
-) -> impl Future<Output = (End, Counts)> + Send {
+) -> impl Future<Output = T> + Send {
     async move {
         let mut drained = pin!(drain.started());
         let mut drain_watched = false;
@@ -125,7 +127,7 @@ fn drive(
             }
         })
         .await;
-        (relay.end.unwrap_or(End::ClientLost), relay.counts)
+        ended(relay.end.unwrap_or(End::ClientLost), relay.counts)
     }
 }
 

@@ -44,7 +44,8 @@ fn route(lines: &str) -> Route {
 /// Relays with the rules of this route until the end; how it ended, and after how long by the paused clock.
 async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
     let begun = clock::now();
-    let (end, _) = run(client, Bytes::new(), far, None, route, Drain::new(1)).await;
+    let (end, _) =
+        run(client, Bytes::new(), far, None, route, Drain::new(1), |end, counts| (end, counts)).await;
     (end, clock::now() - begun)
 }
 
@@ -126,7 +127,7 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
             assert!(!strikes, "the bug");
             polled
         };
-        let (end, counts) = drive(relay, Drain::new(1), panics_once).await;
+        let (end, counts) = drive(relay, Drain::new(1), |end, counts| (end, counts), panics_once).await;
         assert_eq!((end, counts.bytes_in), (End::Panicked, 1));
         assert_eq!(received(client_end), b"\x88\x02\x03\xf3", "Close 1011");
         let passed = received(backend_end);
@@ -145,7 +146,7 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
 async fn t249_f54_a_bug_that_stays_ends_the_connection() {
     let (client, client_end) = pair();
     let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""));
-    let (end, _) = drive(relay, Drain::new(1), |_, _| panic!("the bug")).await;
+    let (end, _) = drive(relay, Drain::new(1), |end, counts| (end, counts), |_, _| panic!("the bug")).await;
     assert_eq!(end, End::Panicked);
     assert_eq!(received(client_end), b"");
 }
