@@ -57,9 +57,6 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
     loop {
         // Everything that was read becomes one write.
         start += echo(&mut connection, started.elapsed(), &mut buffer[start..end], &mut out)?;
-        while let Some(frame) = connection.poll_control(started.elapsed(), None)? {
-            out.extend_from_slice(frame.as_slice());
-        }
         stream.write_all(&out)?;
         out.clear();
         if connection.phase() == Phase::Over {
@@ -81,7 +78,7 @@ fn serve(mut stream: TcpStream) -> Result<(), Box<dyn Error>> {
     }
 }
 
-/// Says back what was said; how many bytes were consumed.
+/// Says back what was said, and what is due; how many bytes were consumed.
 fn echo(
     connection: &mut Connection,
     now: Duration,
@@ -90,6 +87,10 @@ fn echo(
 ) -> Result<usize, Box<dyn Error>> {
     let mut at = 0;
     loop {
+        // What is due before, so that each Ping gets its own Pong.
+        while let Some(frame) = connection.poll_control(now, None)? {
+            out.extend_from_slice(frame.as_slice());
+        }
         match connection.handle_bytes(now, &mut bytes[at..], &mut []) {
             Ok(Some((consumed, event))) => {
                 if let Event::Data { message, payload, ends_message, .. } = event

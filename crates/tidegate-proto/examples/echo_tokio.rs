@@ -64,9 +64,6 @@ async fn serve(mut stream: TcpStream) -> Result<(), Failure> {
     loop {
         let now = started.elapsed();
         start += echo(&mut connection, now, &mut buffer[start..end], &mut out)?;
-        while let Some(frame) = connection.poll_control(now, None)? {
-            out.extend_from_slice(frame.as_slice());
-        }
         stream.write_all(&out).await?;
         out.clear();
         if connection.phase() == Phase::Over {
@@ -89,7 +86,7 @@ async fn serve(mut stream: TcpStream) -> Result<(), Failure> {
     }
 }
 
-/// Says back what was said; how many bytes were consumed.
+/// Says back what was said, and what is due; how many bytes were consumed.
 fn echo(
     connection: &mut Connection,
     now: Duration,
@@ -98,6 +95,10 @@ fn echo(
 ) -> Result<usize, Failure> {
     let mut at = 0;
     loop {
+        // What is due before, so that each Ping gets its own Pong.
+        while let Some(frame) = connection.poll_control(now, None)? {
+            out.extend_from_slice(frame.as_slice());
+        }
         match connection.handle_bytes(now, &mut bytes[at..], &mut []) {
             Ok(Some((consumed, event))) => {
                 if let Event::Data { message, payload, ends_message, .. } = event

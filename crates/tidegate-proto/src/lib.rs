@@ -21,8 +21,9 @@
 //!
 //! # A connection
 //!
-//! [`Connection`] is both directions, closing and clock. One loop serves either role: what was read goes in, what is
-//! due is sent, and the socket is ended when the connection is [over](Phase::Over).
+//! [`Connection`] is both directions, closing and clock. One loop serves either role: what is due is sent, what was
+//! read goes in, and the socket is ended when the connection is [over](Phase::Over). Of several Pings between two calls
+//! of [`Connection::poll_control`] the last is answered, as RFC 6455 §5.5.3 allows.
 //!
 //! ```
 //! use std::time::Duration;
@@ -39,8 +40,11 @@
 //! ) -> Result<usize, SendError> {
 //!     let mut at = 0;
 //!     loop {
+//!         while let Some(frame) = connection.poll_control(now, None)? {
+//!             out.extend_from_slice(frame.as_slice());
+//!         }
 //!         match connection.handle_bytes(now, &mut read[at..], &mut []) {
-//!             Ok(None) => break, // more bytes are needed
+//!             Ok(None) => return Ok(at), // more bytes are needed
 //!             Ok(Some((consumed, event))) => {
 //!                 if let Event::Data { message, payload, ends_message, .. } = event
 //!                     && connection.may_send()
@@ -51,13 +55,9 @@
 //!                 }
 //!                 at += consumed;
 //!             }
-//!             Err(violation) => eprintln!("{violation}"), // the Close that answers it is due
+//!             Err(violation) => eprintln!("{violation}"), // the Close that answers it is due now
 //!         }
 //!     }
-//!     while let Some(frame) = connection.poll_control(now, None)? {
-//!         out.extend_from_slice(frame.as_slice());
-//!     }
-//!     Ok(at)
 //! }
 //!
 //! let receiver = Receiver::new(Decoder::new(Role::Server, Limits::default()));

@@ -17,8 +17,9 @@ pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(5);
 /// How long a client's TCP connection is read after our FIN, so that no reset eats our Close.
 const LINGER: Duration = Duration::from_secs(2);
 
-/// For a WebSocket that has ended as it should, or whose other side is gone.
-pub(super) const ORDERLY: Patience = Patience { taking: Duration::from_secs(30), after_fin: LINGER };
+/// For a WebSocket that has ended as it should, or whose other side is gone. It is less patient than with a peer that is
+/// in full swing: one that has hung up with its window shut looks like this too.
+pub(super) const ORDERLY: Patience = Patience { taking: Duration::from_secs(10), after_fin: LINGER };
 
 /// For one that broke the protocol: it gets its Close if it takes it now.
 const AFTER_VIOLATION: Patience = Patience { taking: LINGER, after_fin: LINGER };

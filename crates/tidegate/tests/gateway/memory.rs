@@ -14,7 +14,7 @@ const CONNECTIONS: usize = 5_000;
 const STALLED: usize = 100;
 
 /// Bytes of memory that each may cost for being there. A buffer of any kind would be more than what is left.
-const BYTES_PER_CONNECTION: u64 = 6 << 10;
+const BYTES_PER_CONNECTION: u64 = 4 << 10;
 
 /// Bytes by which each may cost more once it has moved data.
 const BYTES_GROWN: u64 = 256;

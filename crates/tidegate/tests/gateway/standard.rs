@@ -207,7 +207,8 @@ fn c072_each_ending_has_its_code() {
     rig.gateway.terminate();
     last.expect_close_then_answer(1001);
     drop((too_big, policy, client));
-    rig.finish();
+    let Rig { mut gateway, .. } = rig;
+    assert!(gateway.wait().success(), "it has nothing more to end");
 }
 
 /// Whatever a client sends after the handshake, it gets a Close that says what was wrong, or is understood.
