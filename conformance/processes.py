@@ -32,9 +32,9 @@ async def started(log: Path, *command: str | Path, stdout: int | None = None) ->
 
 
 @asynccontextmanager
-async def backend(suite: Path, program: Path, log: Path) -> AsyncIterator[tuple[Process, int]]:
-    """The backend of relayed targets, and its port."""
-    async with started(log, suite / "python2.7", program, stdout=PIPE) as process:
+async def server(log: Path, *command: str | Path) -> AsyncIterator[tuple[Process, int]]:
+    """A server that chooses its port and prints it, and that port."""
+    async with started(log, *command, stdout=PIPE) as process:
         assert process.stdout is not None
         try:
             async with asyncio.timeout(START_SECONDS_MAX):
@@ -42,7 +42,7 @@ async def backend(suite: Path, program: Path, log: Path) -> AsyncIterator[tuple[
         except TimeoutError:
             line = b""
         if not line:
-            raise Failed(f"the backend does not start; see {log.name}")
+            raise Failed(f"{log.stem} does not start; see {log.name}")
         yield process, int(line)
 
 
@@ -89,21 +89,28 @@ async def drain(process: Process) -> None:
 
 async def fuzzing_client(suite: Path, url: str, cases: list[str], folder: Path) -> None:
     """The suite as a client: runs `cases` against the server at `url`; its report is then in `folder`."""
-    folder.mkdir(parents=True)
-    spec = folder / "spec.json"
-    servers = [{"agent": "tidegate", "url": url}]
-    spec.write_text(
-        json.dumps(
-            {
-                "outdir": str(folder),
-                "servers": servers,
-                "cases": cases,
-                "exclude-cases": [],
-                "exclude-agent-cases": {},
-            }
-        )
-    )
+    spec = write_spec(folder, cases, servers=[{"agent": "tidegate", "url": url}])
     async with started(folder / "suite.log", suite / "wstest", "-m", "fuzzingclient", "-s", spec) as process:
         status = await process.wait()
     if status != 0:
         raise Failed(f"the suite ended with status {status}; see {folder.name}/suite.log")
+
+
+async def fuzzing_server(suite: Path, program: Path, client: Path, cases: list[str], folder: Path) -> None:
+    """The suite as a server: `client` calls it for each of `cases`; its report is then in `folder`."""
+    spec = write_spec(folder, cases)
+    async with (
+        server(folder / "suite.log", suite / "python2.7", program, spec) as (_, port),
+        started(folder / "client.log", client, f"127.0.0.1:{port}") as process,
+    ):
+        status = await process.wait()
+    if status != 0:
+        raise Failed(f"the client ended with status {status}; see {folder.name}/client.log")
+
+
+def write_spec(folder: Path, cases: list[str], **role: object) -> Path:
+    folder.mkdir(parents=True)
+    spec = folder / "spec.json"
+    common = {"outdir": str(folder), "cases": cases, "exclude-cases": [], "exclude-agent-cases": {}}
+    spec.write_text(json.dumps(common | role))
+    return spec

@@ -1,6 +1,7 @@
 """What the suite is run against, and which of its cases.
 
-A new target is a route of the same name in tidegate.toml, a line in TARGETS and a file of expected verdicts.
+A new target is a route of the same name in tidegate.toml, a line in TARGETS and a file of expected verdicts; only
+`client` is no route, but a program that calls the suite.
 """
 
 import json
@@ -12,11 +13,13 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Target:
-    """A route of tidegate.toml that answers each message with itself; its path is its name."""
+    """Something that answers each message with itself: a route of tidegate.toml, whose path is its name, or a client."""
 
     name: str
     relayed: bool = False
     """Whether the answers are made by a backend, at the other end of the gateway."""
+    is_client: bool = False
+    """Whether it is no route, but calls the suite."""
 
     @property
     def expected(self) -> Path:
@@ -26,6 +29,7 @@ class Target:
 TARGETS = (
     Target("echo"),
     Target("websocket", relayed=True),
+    Target("client", is_client=True),
 )
 
 # The groups about compression: 216 cases of a thousand messages each, some of them half a minute long.
