@@ -1,5 +1,8 @@
 //! HTTP/1.1 on a connection: hyper with bounds and a deadline, until the client goes or a WebSocket begins.
 
+mod chunks;
+mod watched;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
@@ -18,8 +21,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
-use tokio_util::io::InspectWriter;
 
+use self::watched::Watched;
 use crate::io::Socket;
 
 /// Bytes of a request head that are read before it is given up; the exact limits are the request's.
@@ -69,10 +72,7 @@ pub(crate) trait Requests {
 /// Serves requests until the connection ends or is upgraded.
 pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, requests: R) -> Ended {
     let written = Arc::new(AtomicU64::new(0));
-    let counter = Arc::clone(&written);
-    let socket = InspectWriter::new(socket, move |bytes| {
-        counter.fetch_add(bytes.len() as u64, Ordering::Relaxed);
-    });
+    let socket = Watched::new(socket, Arc::clone(&written));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
