@@ -29,7 +29,7 @@ type Failure = Box<dyn Error + Send + Sync>;
 const AGENT: &str = "tidegate-proto";
 
 /// How long one case may take.
-const CASE_TIME: Duration = Duration::from_secs(120);
+const CASE_TIME: Duration = Duration::from_secs(300);
 
 const BUFFER_BYTES: usize = 64 << 10;
 

@@ -98,7 +98,7 @@ extern crate alloc;
 extern crate std;
 
 mod assembler;
-pub mod close;
+mod close;
 mod connection;
 mod decoder;
 #[cfg(feature = "deflate")]
@@ -125,6 +125,6 @@ pub use keepalive::{Demand, Keepalive, Times};
 pub use limits::Limits;
 pub use mask::MaskingKey;
 pub use receiver::Receiver;
-pub use uri::{Schemes, UriError, WsUri};
+pub use uri::{UriError, WsUri};
 pub use utf8::Utf8;
 pub use violation::{InvalidDeflate, Violation};

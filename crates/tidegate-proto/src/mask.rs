@@ -34,7 +34,7 @@ impl MaskingKey {
 
     /// Does what [`apply`](Self::apply) does, and tells whether the result is ASCII alone, at hardly any cost.
     #[inline]
-    pub fn apply_ascii(&mut self, payload: &mut [u8]) -> bool {
+    pub(crate) fn apply_ascii(&mut self, payload: &mut [u8]) -> bool {
         let ascii = tidegate_simd::xor_ascii(payload, self.to_bytes());
         self.advance(payload.len());
         ascii

@@ -38,7 +38,7 @@ impl<'a> WsUri<'a> {
     /// # Errors
     /// The fault of whoever wrote the URI, at the first thing that is wrong.
     pub fn parse(text: &'a str) -> Result<Self, UriError> {
-        Self::read(text, Schemes { plain: "ws", secure: "wss" })
+        Self::read(text, &WS)
     }
 
     /// Reads a URI whose scheme is `http` or `https`, as descriptions of services give it where they mean the
@@ -47,7 +47,7 @@ impl<'a> WsUri<'a> {
     /// # Errors
     /// As [`parse`](Self::parse).
     pub fn from_http(text: &'a str) -> Result<Self, UriError> {
-        Self::read(text, Schemes { plain: "http", secure: "https" })
+        Self::read(text, &HTTP)
     }
 
     /// Whether TLS is asked for: `wss`.
@@ -95,9 +95,9 @@ impl<'a> WsUri<'a> {
         if self.secure { 443 } else { 80 }
     }
 
-    fn read(text: &'a str, schemes: Schemes) -> Result<Self, UriError> {
+    fn read(text: &'a str, schemes: &Schemes) -> Result<Self, UriError> {
         check_bytes(text)?;
-        let (scheme, rest) = text.split_once("://").ok_or(UriError::SchemeMissing(schemes))?;
+        let (scheme, rest) = text.split_once("://").ok_or(UriError::SchemeMissing(schemes.shown))?;
         let secure = schemes.is_secure(scheme)?;
         let (authority, rest) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
         let (path, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -114,28 +114,26 @@ impl fmt::Display for WsUri<'_> {
 }
 
 /// The two schemes that are allowed in one place.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Schemes {
+struct Schemes {
     plain: &'static str,
     secure: &'static str,
+    /// Both, for errors.
+    shown: &'static str,
 }
 
+const WS: Schemes = Schemes { plain: "ws", secure: "wss", shown: "ws:// or wss://" };
+const HTTP: Schemes = Schemes { plain: "http", secure: "https", shown: "http:// or https://" };
+
 impl Schemes {
-    fn is_secure(self, scheme: &str) -> Result<bool, UriError> {
+    fn is_secure(&self, scheme: &str) -> Result<bool, UriError> {
         if scheme.eq_ignore_ascii_case(self.secure) {
             Ok(true)
         } else if scheme.eq_ignore_ascii_case(self.plain) {
             Ok(false)
         } else {
-            let shown = scheme.get(..SCHEME_BYTES_SHOWN).unwrap_or(scheme);
-            Err(UriError::SchemeOther { found: shown.to_owned(), allowed: self })
+            let found = scheme.get(..SCHEME_BYTES_SHOWN).unwrap_or(scheme).to_owned();
+            Err(UriError::SchemeOther { found, allowed: self.shown })
         }
-    }
-}
-
-impl fmt::Display for Schemes {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:// or {}://", self.plain, self.secure)
     }
 }
 
@@ -143,16 +141,16 @@ impl fmt::Display for Schemes {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum UriError {
-    /// There is no scheme with `://` behind it.
+    /// There is no scheme with `://` behind it, and it may be one of these.
     #[error("the URI has no scheme: it must begin with {0}")]
-    SchemeMissing(Schemes),
+    SchemeMissing(&'static str),
     /// The scheme is another one.
     #[error("the scheme of the URI is {found:?}: it must begin with {allowed}")]
     SchemeOther {
         /// The beginning of the scheme.
         found: String,
         /// What it may be.
-        allowed: Schemes,
+        allowed: &'static str,
     },
     /// There is a name or password before the host. It is not repeated here, because it is a secret.
     #[error("the URI has user information before an @: credentials go into an Authorization field")]

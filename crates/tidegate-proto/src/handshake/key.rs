@@ -14,21 +14,21 @@ pub const LENIENT_KEY_BYTES_MAX: usize = 256;
 
 /// The value of `Sec-WebSocket-Key` that a client sends: 16 bytes in base64 (RFC 6455 §4.1, §11.3.1).
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub struct Key([u8; 24]);
+pub(crate) struct Key([u8; 24]);
 
 impl Key {
     /// Encodes `nonce`, which must be random and fresh for each connection (RFC 6455 §4.1, item 7).
-    pub fn from_nonce(nonce: [u8; 16]) -> Self {
+    pub(crate) fn from_nonce(nonce: [u8; 16]) -> Self {
         Self(encode(nonce))
     }
 
     /// The value for the wire, 24 characters.
-    pub fn as_str(&self) -> &str {
+    pub(crate) fn as_str(&self) -> &str {
         ascii(&self.0)
     }
 
     /// The only `Sec-WebSocket-Accept` that answers this key.
-    pub fn accept(&self) -> AcceptKey {
+    pub(crate) fn accept(&self) -> AcceptKey {
         AcceptKey::from_key(&self.0)
     }
 }

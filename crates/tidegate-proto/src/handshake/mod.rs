@@ -56,7 +56,8 @@ pub use extensions::{
 };
 pub use headers::{Field, Headers};
 pub use host::{Authority, HOST_BYTES_MAX, HostError};
-pub use key::{AcceptKey, Key, LENIENT_KEY_BYTES_MAX};
+pub(crate) use key::Key;
+pub use key::{AcceptKey, LENIENT_KEY_BYTES_MAX};
 pub use refusal::Refusal;
 pub use server::{HttpVersion, NotOffered, Offer, ServerRules, check};
 pub use subprotocol::{NotAToken, SUBPROTOCOLS_MAX, Subprotocol, Subprotocols, SubprotocolsError};

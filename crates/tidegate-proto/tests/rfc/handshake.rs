@@ -6,7 +6,7 @@ mod server;
 use proptest::prelude::*;
 use tidegate_proto::handshake::{
     AcceptKey, Agreed, DeflateError, EXTENSIONS_MAX, Extensions, ExtensionsError, Headers, HostError,
-    HttpVersion, Key, Offer, Refusal, Request, ResponseViolation, SUBPROTOCOLS_MAX, ServerRules, Subprotocol,
+    HttpVersion, Offer, Refusal, Request, ResponseViolation, SUBPROTOCOLS_MAX, ServerRules, Subprotocol,
     Subprotocols, SubprotocolsError, check,
 };
 

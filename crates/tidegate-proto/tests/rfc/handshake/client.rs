@@ -12,7 +12,6 @@ fn c006_client_asks_for_the_upgrade() {
 
 #[test]
 fn c007_key_is_the_nonce_in_base64() {
-    assert_eq!(Key::from_nonce(NONCE).as_str(), KEY);
     let sent = request("", "").fields();
     assert_eq!(sent.as_slice().values("sec-websocket-key").collect::<Vec<_>>(), [KEY.as_bytes()]);
     assert_ne!(request("", "").fields(), Request::new([7; 16]).fields());
