@@ -12,13 +12,15 @@ use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
+use crate::auth::Guards;
 use crate::backend::trust::Trust;
 use crate::config::{Config, Listener, ListenerTls};
 use crate::drain::Drain;
 use crate::listener::{Listening, Places, Served};
+use crate::lookup::Lookups;
 use crate::policy::quota::Quota;
 use crate::route::Table;
-use crate::service::Service;
+use crate::service::{Service, Stages};
 use crate::tls;
 use crate::worker::Workers;
 
@@ -37,9 +39,13 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
     let drain = Drain::new(config.drain_rate);
     let quota = Quota::new(config.connections_per_client_max);
-    let trust = Trust::load(&config.routes)?;
-    let table = Table::new(config.routes);
-    let service = Arc::new(Service::new(table, access_log.clone(), drain.clone(), quota, trust));
+    let stages = Stages {
+        guards: Guards::load(&config.routes)?,
+        lookups: Lookups::load(&config.routes)?,
+        trust: Trust::load(&config.routes)?,
+        table: Table::new(config.routes),
+    };
+    let service = Arc::new(Service::new(stages, access_log.clone(), drain.clone(), quota));
     let workers = Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
     let places = Places {
         connections: Arc::new(Semaphore::new(connections_max(config.connections_max))),

@@ -1,6 +1,6 @@
 //! THE LINE: one connection, from its first byte to its access line.
 //!
-//! `accept → tls → http → handshake → route → policy → backend → 101 → relay → settle`. Each stage takes the proof that
+//! `accept → tls → http → handshake → route → policy → auth → lookup → backend → 101 → relay → settle`. Each stage takes the proof that
 //! the one before made; this is the only file that knows two of them.
 
 use std::net::IpAddr;
@@ -90,12 +90,14 @@ struct Session {
 async fn upgrade(exchange: &Exchange, request: &Request, entry: &mut Entry) -> Result<Link, Refused> {
     let offer = request.handshake(exchange.served.listener.lenient_key)?;
     let selected = exchange.service.table.select(Kind::WebSocket, &request.host, &request.path)?;
-    entry.on_route(&selected.route().name);
+    entry.on_route(selected.route());
     let permit = policy::decide(selected, offer, request.origins(), &request.origin())?;
     if exchange.service.drain.is_started() {
         return Err(Refused::Draining);
     }
-    Ok(backend::connect(permit, request, &exchange.service.trust).await?)
+    let admitted = exchange.service.guards.admit(permit);
+    let destination = exchange.service.lookups.resolve(admitted, request).await?;
+    Ok(backend::connect(destination, request, &exchange.service.trust).await?)
 }
 
 /// The way of every other request.
@@ -106,7 +108,8 @@ async fn plain(
     entry: &mut Entry,
 ) -> Result<Response<Body>, Refused> {
     let selected = exchange.service.table.select(Kind::Http, &request.host, &request.path)?;
-    entry.on_route(&selected.route().name);
+    entry.on_route(selected.route());
+    let selected = exchange.service.guards.admit(selected).into_inner();
     match selected.backend() {
         Backend::File(root) => {
             let path = path_in_files(&selected, request);
@@ -123,6 +126,7 @@ async fn plain(
         | Backend::Unix(_)
         | Backend::WebSocket(_)
         | Backend::Echo
+        | Backend::Lookup(_)
         | Backend::Handoff(_) => Err(ConnectError::NotBuilt.into()),
     }
 }

@@ -5,6 +5,7 @@ use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Line, WebSocketLine};
 use crate::clock;
+use crate::config::{Backend, LookupKey, Route};
 use crate::io::Peer;
 use crate::outcome::{End, Party};
 use crate::relay::Counts;
@@ -52,9 +53,14 @@ impl Entry {
         Self { log: log.clone(), since, line, websocket: false, written: false }
     }
 
-    /// Names the route.
-    pub(crate) fn on_route(&mut self, name: &str) {
-        self.line.route = Some(name.to_owned());
+    /// Names the route. Where the host is a token, it is a secret from now on.
+    pub(crate) fn on_route(&mut self, route: &Route) {
+        self.line.route = Some(route.name.clone());
+        if let Some(Backend::Lookup(lookup)) = route.backends.first()
+            && lookup.key == LookupKey::Host
+        {
+            "(token)".clone_into(&mut self.line.host);
+        }
     }
 
     /// Notes that the client was told yes.

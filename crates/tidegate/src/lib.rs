@@ -6,12 +6,14 @@ mod app;
 pub mod cli;
 pub mod config;
 
+pub mod auth;
 pub mod backend;
 mod conn;
 mod forward;
 mod http;
 mod journal;
 mod listener;
+pub mod lookup;
 pub mod outcome;
 pub mod policy;
 mod refused;

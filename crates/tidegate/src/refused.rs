@@ -4,6 +4,7 @@ use http::StatusCode;
 use tidegate_proto::handshake::Refusal;
 
 use crate::backend::ConnectError;
+use crate::lookup::LookupError;
 use crate::policy::Denied;
 use crate::policy::quota::QuotaExceeded;
 use crate::request::BadRequest;
@@ -24,6 +25,9 @@ pub(crate) enum Refused {
     /// The policy of the route.
     #[error(transparent)]
     Policy(#[from] Denied),
+    /// The token leads nowhere.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
     /// There is no backend.
     #[error(transparent)]
     Backend(#[from] ConnectError),
@@ -58,6 +62,7 @@ impl Refused {
             Self::Route(NoRoute::NotWebSocket) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::OriginRepeated | Denied::Subprotocol) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::Origin | Denied::OriginMissing) => StatusCode::FORBIDDEN,
+            Self::Lookup(error) => error.status(),
             Self::Backend(error) => error.status(),
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Quota(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
@@ -75,6 +80,7 @@ impl Refused {
             Self::BadRequest(_)
             | Self::Route(_)
             | Self::Policy(_)
+            | Self::Lookup(_)
             | Self::Backend(_)
             | Self::Misdirected
             | Self::Quota(_)
@@ -85,6 +91,12 @@ impl Refused {
     /// What the client is told: of a backend only that there is none, and no address.
     pub(crate) fn sentence(&self) -> String {
         match self {
+            Self::Lookup(error) => match error {
+                LookupError::NoToken | LookupError::Unknown | LookupError::NotAllowed => NOWHERE,
+                LookupError::NoTarget | LookupError::Failed(_) => "the look-up behind this gateway failed",
+                LookupError::Timeout => "the look-up behind this gateway did not answer in time",
+            }
+            .to_owned(),
             Self::Backend(error) => match error {
                 ConnectError::Unreachable(_) => "the service behind this gateway cannot be reached",
                 ConnectError::Exhausted(_) => "the gateway has no resources for another connection",
@@ -98,6 +110,7 @@ impl Refused {
                 | ConnectError::Handshake(_)
                 | ConnectError::Unasked
                 | ConnectError::Answered(_) => "the service behind this gateway answered wrongly",
+                ConnectError::NotAllowed => NOWHERE,
                 ConnectError::NotBuilt => {
                     "this route is configured for something that this version cannot do"
                 }
@@ -113,3 +126,6 @@ impl Refused {
         }
     }
 }
+
+/// The same for every token that leads nowhere: it tells nothing about how near it was.
+const NOWHERE: &str = "nothing is served for the token of this request";

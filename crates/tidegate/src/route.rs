@@ -95,7 +95,8 @@ fn serves(route: &Route, kind: Kind) -> bool {
             | Backend::Unix(_)
             | Backend::WebSocket(_)
             | Backend::Echo
-            | Backend::Handoff(_),
+            | Backend::Handoff(_)
+            | Backend::Lookup(_),
         ) => websocket,
         None => false,
     }

@@ -7,9 +7,11 @@ use serde_json::{Value, json};
 use tokio::time::Instant;
 
 use crate::access_log::AccessLog;
+use crate::auth::Guards;
 use crate::backend::trust::Trust;
 use crate::clock;
 use crate::drain::Drain;
+use crate::lookup::Lookups;
 use crate::policy::quota::Quota;
 use crate::route::Table;
 
@@ -24,6 +26,10 @@ pub(crate) struct Service {
     pub(crate) drain: Drain,
     /// Whom TLS to backends believes.
     pub(crate) trust: Trust,
+    /// Who guards which route.
+    pub(crate) guards: Guards,
+    /// Where tokens are looked up.
+    pub(crate) lookups: Lookups,
     /// How many connections one client may have.
     pub(crate) quota: Quota,
     connections: AtomicU64,
@@ -32,19 +38,31 @@ pub(crate) struct Service {
     started: Instant,
 }
 
+/// What the stages of a connection work with, in their order.
+#[derive(Debug)]
+pub(crate) struct Stages {
+    pub(crate) table: Table,
+    pub(crate) guards: Guards,
+    pub(crate) lookups: Lookups,
+    pub(crate) trust: Trust,
+}
+
 /// Counts a WebSocket as open until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Open(Arc<Service>);
 
 impl Service {
     /// A service that starts now.
-    pub(crate) fn new(table: Table, access_log: AccessLog, drain: Drain, quota: Quota, trust: Trust) -> Self {
+    pub(crate) fn new(stages: Stages, access_log: AccessLog, drain: Drain, quota: Quota) -> Self {
+        let Stages { table, guards, lookups, trust } = stages;
         Self {
             table,
             access_log,
             drain,
             quota,
             trust,
+            guards,
+            lookups,
             connections: AtomicU64::new(0),
             websockets: AtomicU64::new(0),
             websockets_open: AtomicU64::new(0),

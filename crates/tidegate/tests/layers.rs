@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Leaves, then the stages in the order in which a connection meets them, then the line, the house and the door.
-const ORDER: [&str; 29] = [
+const ORDER: [&str; 31] = [
     "clock",
     "date",
     "path",
@@ -25,6 +25,8 @@ const ORDER: [&str; 29] = [
     "forward",
     "route",
     "policy",
+    "auth",
+    "lookup",
     "backend",
     "relay", // the line's stages
     "refused",

@@ -59,6 +59,13 @@ impl Builder {
         self
     }
 
+    /// With these lines behind its listener: whole tables.
+    #[must_use]
+    pub fn tables(mut self, lines: &str) -> Self {
+        writeln!(self.routes, "{lines}").expect("a string can be written to");
+        self
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics

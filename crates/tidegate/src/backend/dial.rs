@@ -27,8 +27,24 @@ pub(super) async fn tcp(
     trusted: Option<&Trusted>,
     budget: Duration,
 ) -> Result<Socket, ConnectError> {
+    tcp_among(authority, trusted, budget, &|_| true).await
+}
+
+/// The same, but only to addresses that are `allowed`. They are judged after the name is resolved, and connected as they
+/// were judged.
+pub(super) async fn tcp_among(
+    authority: &Authority,
+    trusted: Option<&Trusted>,
+    budget: Duration,
+    allowed: &(dyn Fn(SocketAddr) -> bool + Sync),
+) -> Result<Socket, ConnectError> {
     let connect = async {
-        let socket = first_of(addresses(authority).await?).await?;
+        let all = addresses(authority).await?;
+        let addresses: Vec<_> = all.iter().copied().filter(|address| allowed(*address)).collect();
+        if addresses.is_empty() && !all.is_empty() {
+            return Err(ConnectError::NotAllowed);
+        }
+        let socket = first_of(addresses).await?;
         tune(&socket);
         match trusted {
             None => Ok(Socket::Plain(socket)),

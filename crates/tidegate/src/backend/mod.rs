@@ -20,6 +20,7 @@ use tidegate_proto::handshake::{
 use self::trust::Trust;
 use crate::config::Backend;
 use crate::io::Socket;
+use crate::lookup::Destination;
 use crate::policy::{Permit, SubprotocolChoice};
 use crate::request::Request;
 
@@ -98,6 +99,9 @@ pub enum ConnectError {
     /// It answered with something else than 101, which the client gets.
     #[error("backend answered {}", .0.status())]
     Answered(Box<Response<Incoming>>),
+    /// A look-up led to addresses that its `targets` do not list: 403.
+    #[error("the token leads to an address that is not allowed")]
+    NotAllowed,
     /// Accepted in the configuration, but not built yet: 501.
     #[error("this kind of backend is not built yet")]
     NotBuilt,
@@ -117,6 +121,7 @@ impl ConnectError {
             Self::Exhausted(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::UpgradeTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Answered(response) => response.status(),
+            Self::NotAllowed => StatusCode::FORBIDDEN,
             Self::NotBuilt => StatusCode::NOT_IMPLEMENTED,
         }
     }
@@ -160,50 +165,58 @@ impl Link {
     }
 }
 
-/// Connects the backend that the permit is for.
+/// Connects the backend of a destination.
 ///
 /// # Errors
 /// Why not; nothing of the request has reached a `tcp://` backend then.
 ///
 /// # Order
-/// Whoever has a [`Permit`] can connect:
+/// Whoever has a [`Destination`] can connect:
 ///
 /// ```
-/// # use tidegate::{backend::{self, trust::Trust}, policy::Permit, request::Request, route::Selected};
-/// async fn connect(permit: Permit, request: &Request, trust: &Trust) -> bool {
-///     backend::connect(permit, request, trust).await.is_ok()
+/// # use tidegate::{backend::{self, trust::Trust}, lookup::Destination, request::Request};
+/// async fn connect(destination: Destination, request: &Request, trust: &Trust) -> bool {
+///     backend::connect(destination, request, trust).await.is_ok()
 /// }
 /// ```
 ///
-/// a route that was selected is not enough, it does not build:
+/// a permit is not enough, it does not build:
 ///
 /// ```compile_fail
-/// # use tidegate::{backend::{self, trust::Trust}, policy::Permit, request::Request, route::Selected};
-/// async fn connect(permit: Selected, request: &Request, trust: &Trust) -> bool {
-///     backend::connect(permit, request, trust).await.is_ok()
+/// # use tidegate::{backend::{self, trust::Trust}, policy::Permit, request::Request};
+/// async fn connect(destination: Permit, request: &Request, trust: &Trust) -> bool {
+///     backend::connect(destination, request, trust).await.is_ok()
 /// }
 /// ```
-pub async fn connect(permit: Permit, request: &Request, trust: &Trust) -> Result<Link, ConnectError> {
+pub async fn connect(
+    destination: Destination,
+    request: &Request,
+    trust: &Trust,
+) -> Result<Link, ConnectError> {
+    let permit = destination.permit();
     let route = permit.route();
     let budget = route.connect_timeout;
-    let (far, agreed) = match permit.selected().backend() {
-        Backend::Echo => (FarSide::Echo, settled(&permit)),
+    let allowed = |address| destination.allows(address);
+    let (far, agreed) = match destination.backend() {
+        Backend::Echo => (FarSide::Echo, settled(permit)),
         Backend::Tcp(authority) => {
-            (FarSide::Tcp(dial::tcp(authority, None, budget).await?), settled(&permit))
+            (FarSide::Tcp(dial::tcp_among(authority, None, budget, &allowed).await?), settled(permit))
         }
         Backend::Tls(authority) => {
             let trusted = Some(trust.of(route));
-            (FarSide::Tcp(dial::tcp(authority, trusted, budget).await?), settled(&permit))
+            (FarSide::Tcp(dial::tcp_among(authority, trusted, budget, &allowed).await?), settled(permit))
         }
-        Backend::Unix(path) => (FarSide::Tcp(dial::unix(path, budget).await?), settled(&permit)),
+        Backend::Unix(path) => (FarSide::Tcp(dial::unix(path, budget).await?), settled(permit)),
         Backend::WebSocket(target) | Backend::Http(target) => {
             let trusted = target.tls.then(|| trust.of(route));
             let socket = dial::tcp(&target.authority, trusted, budget).await?;
-            upgrade::upgrade(socket, target, &permit, request).await?
+            upgrade::upgrade(socket, target, permit, request).await?
         }
-        Backend::Handoff(_) | Backend::File(_) | Backend::Builtin => return Err(ConnectError::NotBuilt),
+        Backend::Handoff(_) | Backend::File(_) | Backend::Builtin | Backend::Lookup(_) => {
+            return Err(ConnectError::NotBuilt);
+        }
     };
-    Ok(Link { permit, agreed, far })
+    Ok(Link { permit: destination.into_permit(), agreed, far })
 }
 
 /// What the gateway agrees to as an endpoint: no context is taken over, so that none is held for a connection that says

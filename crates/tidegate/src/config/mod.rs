@@ -3,9 +3,11 @@
 //! `check` turns the text of a file (or the command line) into these types and reports every error at once.
 //! Whatever is wrong with a configuration is found there; a value of these types can be served as it is.
 
+mod auth;
 mod check;
 mod diagnostic;
 mod embedded;
+mod lookup;
 mod table;
 mod value;
 
@@ -17,9 +19,11 @@ use std::time::Duration;
 use ipnet::IpNet;
 use regex::Regex;
 
+pub use auth::{Auth, AuthKind, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use embedded::embedded;
+pub use lookup::{Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
 pub use table::table;
 
 /// Everything that one generation of the gateway serves.
@@ -67,6 +71,8 @@ pub struct Listener {
     pub socket_mode: u32,
     /// What it does about TLS.
     pub tls: ListenerTls,
+    /// The certificates that clients may or must show; `None`, the default: they are not asked.
+    pub client_certificates: Option<ClientCertificates>,
     /// Who may set `X-Forwarded-*` or a PROXY header.
     pub trusted_proxies: TrustedProxies,
     /// Expect a PROXY header from trusted sources.
@@ -132,6 +138,8 @@ pub struct Route {
     pub path: PathPattern,
     /// What stands behind it; at least one, of one kind.
     pub backends: Vec<Backend>,
+    /// Who may use what the route serves; `None`, the default: everybody.
+    pub auth: Option<Auth>,
     /// Who may open a WebSocket from a browser.
     pub origins: OriginPolicy,
     /// Accept an upgrade without Origin. Default true: it comes from no browser.
@@ -222,6 +230,8 @@ pub enum Backend {
     Echo,
     /// `handoff:…`: the connection is passed to another process.
     Handoff(String),
+    /// `lookup = { … }`: a token decides.
+    Lookup(Box<Lookup>),
     /// The pages of the embedded default; cannot be written in a file.
     Builtin,
 }
@@ -328,6 +338,7 @@ impl Backend {
         match self {
             Self::Tls(_) => true,
             Self::WebSocket(target) | Self::Http(target) => target.tls,
+            Self::Lookup(lookup) => lookup.tls,
             Self::Tcp(_) | Self::Unix(_) | Self::File(_) | Self::Echo | Self::Handoff(_) | Self::Builtin => {
                 false
             }
@@ -388,6 +399,7 @@ impl fmt::Display for Backend {
             Self::Http(t) => target(f, "http", "https", t),
             Self::File(folder) => write!(f, "file:{}", folder.path.display()),
             Self::Echo => f.write_str("echo:"),
+            Self::Lookup(lookup) => lookup.fmt(f),
             Self::Handoff(to) => write!(f, "handoff:{to}"),
             Self::Builtin => f.write_str("(built-in page)"),
         }

@@ -16,6 +16,7 @@ mod files;
 mod forwarded;
 mod http;
 mod listings;
+mod lookup;
 mod opening;
 mod origins;
 mod parsing;

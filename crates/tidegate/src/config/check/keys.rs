@@ -28,6 +28,8 @@ pub(in crate::config) enum Place {
     Route,
     /// Within `backend_tls = { … }`.
     BackendTls,
+    /// Within `lookup = { … }`.
+    Lookup,
 }
 
 /// What a key takes. Bounds are inclusive.
@@ -80,6 +82,7 @@ impl fmt::Display for Place {
             Self::Tls => "tls = { … } of a [[listener]]",
             Self::Route => "a [[route]]",
             Self::BackendTls => "backend_tls = { … } of a [[route]]",
+            Self::Lookup => "lookup = { … } of a [[route]]",
         })
     }
 }
@@ -103,6 +106,8 @@ pub(in crate::config) const KEYS: &[Key] = &[
     listener("tls", "none", Takes::Other(r#"{ cert = "FILE", key = "FILE" }, a list of them, or "auto""#)),
     listener("cert", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
     listener("key", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
+    listener("client_cert", "none", Takes::Text(r#""optional" or "required""#)),
+    listener("client_ca", "the system's", Takes::Text("the name of a PEM file")),
     listener("trusted_proxies", "[]", Takes::Other(r#"a list of networks, such as ["10.0.0.0/8", "::1"], or "unix:""#)),
     listener("proxy_protocol", "false", Takes::Flag),
     listener("lenient_key", "false", Takes::Flag),
@@ -117,6 +122,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("host", "any", Takes::Text(r#"a host name, such as "example.com" or "*.example.com""#)),
     route("path", "none", Takes::Text(r#""/exact", "/prefix/*" or "~regex""#)),
     route("backend", "none", Takes::Other(r#"a URL, such as "tcp://127.0.0.1:5900", or a list of URLs"#)),
+    route("lookup", "none", Takes::Other("{ kind, source }, in place of backend")),
     route("backend_tls", "the system's trust", Takes::Other(r#"{ ca = "FILE", verify = true, server_name = "NAME" }"#)),
     route("origins", "same origin", Takes::Other(r#"a list of origins, such as ["https://example.com"]"#)),
     route("allow_missing_origin", "true", Takes::Flag),
@@ -140,6 +146,13 @@ pub(in crate::config) const KEYS: &[Key] = &[
     backend_tls("ca", "the system's", Takes::Text("the name of a PEM file")),
     backend_tls("verify", "true", Takes::Flag),
     backend_tls("server_name", "the host of the backend", Takes::Text("a host name")),
+
+    lookup("kind", "none", Takes::Text(r#""file", "read-only-file", "directory", "http", "json", "jwt", "redis" or "unix-directory""#)),
+    lookup("source", "none", Takes::Text("a file, a folder, a URL or an address, depending on kind")),
+    lookup("key", "query:token", Takes::Text(r#""query:NAME", "header:NAME" or "host", such as "query:token""#)),
+    lookup("timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+    lookup("targets", "any", Takes::Other(r#"a list, such as ["10.0.0.0/8:5900-5999", "unix:/run/vnc/*"]"#)),
+    lookup("tls", "false", Takes::Flag),
 ];
 
 const fn top(name: &'static str, default: &'static str, takes: Takes) -> Key {
@@ -160,6 +173,10 @@ const fn route(name: &'static str, default: &'static str, takes: Takes) -> Key {
 
 const fn backend_tls(name: &'static str, default: &'static str, takes: Takes) -> Key {
     Key { place: Place::BackendTls, name, default, takes }
+}
+
+const fn lookup(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key { place: Place::Lookup, name, default, takes }
 }
 
 /// More than one process can hold today; it catches slips of the finger, not ambitions.

@@ -15,7 +15,9 @@ use super::report::Spot;
 use super::section::Section;
 use super::top::tcp_address;
 use crate::config::diagnostic::Fault;
-use crate::config::{CertificateFiles, ListenAddress, Listener, ListenerTls, TrustedProxies};
+use crate::config::{
+    CertificateFiles, ClientCertificates, ListenAddress, Listener, ListenerTls, TrustedProxies,
+};
 
 /// What became of one `[[listener]]`.
 pub(super) struct Draft {
@@ -36,6 +38,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let socket_mode = socket_mode(section, address.as_ref());
     let mut certificates = Vec::new();
     let tls = tls(section, &mut certificates);
+    let client_certificates = client_certificates(section, &tls);
     let trusted_proxies = trusted_proxies(section);
     let proxy_protocol = section.flag("proxy_protocol");
     let lenient_key = section.flag("lenient_key");
@@ -47,6 +50,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         address,
         socket_mode,
         tls,
+        client_certificates,
         trusted_proxies,
         proxy_protocol,
         lenient_key,
@@ -149,6 +153,26 @@ fn tls<'t>(section: &mut Section<'_, 't>, examined: &mut Vec<Examined>) -> Liste
         Some(list) => list.iter().filter_map(|item| nested(section, &found.item(item), examined)).collect(),
     };
     ListenerTls::Required(files)
+}
+
+/// Whether clients are asked who they are, in the handshake of TLS.
+fn client_certificates(section: &mut Section<'_, '_>, tls: &ListenerTls) -> Option<ClientCertificates> {
+    let ca = section.text("client_ca", files::readable);
+    let required = section.word("client_cert", &[("optional", false), ("required", true)]);
+    for (name, beside) in [("client_ca", "client_cert"), ("client_cert", "tls")] {
+        let Some(found) = section.find(name) else { continue };
+        if section.find(beside).is_none() {
+            let remedy = match beside {
+                "client_cert" => "write client_cert = \"required\" or \"optional\" beside it",
+                _ => {
+                    "write tls = { cert = \"FILE\", key = \"FILE\" } beside it: certificates are shown in TLS"
+                }
+            };
+            section.error(&found.spot, format!("{name} stands without {beside}"), remedy);
+        }
+    }
+    let is_tls = !matches!(tls, ListenerTls::Off);
+    required.filter(|_| is_tls).map(|required| ClientCertificates { ca, required })
 }
 
 fn nested<'t>(

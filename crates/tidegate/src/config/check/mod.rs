@@ -12,6 +12,7 @@ mod flags;
 mod found;
 mod keys;
 mod listener;
+mod lookup;
 mod numbers;
 mod origin;
 mod pattern;
@@ -39,6 +40,7 @@ use super::{Config, embedded};
 
 pub(super) use self::backend::{takes_requests, takes_upgrades};
 pub use self::flags::Overrides;
+pub(super) use self::lookup::source as lookup_source;
 pub(super) use self::pattern::without_anchors;
 
 /// What came of checking a configuration.

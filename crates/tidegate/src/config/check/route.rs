@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::keys::Place;
 use super::report::Spot;
 use super::section::Section;
-use super::{backend, files, origin, pattern};
+use super::{backend, files, lookup, origin, pattern};
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{
     Backend, BackendTls, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
@@ -25,7 +25,10 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let spot = section.spot();
     let name = name(section);
     let path = path(section);
-    let mut backends = backends(section);
+    let mut backends = match lookup::read(section) {
+        Some(looked_up) => looked_up.into_iter().map(|lookup| Backend::Lookup(Box::new(lookup))).collect(),
+        None => backends(section),
+    };
     listing(section, &mut backends);
     let settings = settings(section);
     section.finish();
@@ -57,7 +60,7 @@ fn path(section: &mut Section<'_, '_>) -> Option<PathPattern> {
 
 fn backends(section: &mut Section<'_, '_>) -> Vec<Backend> {
     let Some(found) = section.find("backend") else {
-        section.missing("backend", "write backend = \"tcp://HOST:PORT\", or another of its kinds");
+        section.missing("backend", "write backend = \"tcp://HOST:PORT\", or another of its kinds, or lookup");
         return Vec::new();
     };
     let Some(list) = found.value.as_array() else {
@@ -102,6 +105,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         host: section.text("host", |text, _| pattern::host(text)),
         path: PathPattern::Exact(String::new()),
         backends: Vec::new(),
+        auth: None,
         origins: origins(section),
         allow_missing_origin: section.flag("allow_missing_origin"),
         subprotocols: subprotocols(section),

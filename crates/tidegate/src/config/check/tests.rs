@@ -91,7 +91,7 @@ fn routes_are_as_written(config: &Config) {
     assert!(matches!(&config.routes[3].backends[..], [Backend::File(Folder { listing: true, .. })]));
     assert_eq!(config.routes[4].subprotocols, Subprotocols::List { names: Vec::new(), required: false });
     let names: Vec<_> = config.routes[1..].iter().map(|route| route.name.as_str()).collect();
-    assert_eq!(names, ["~/app[0-9]+", "/http/*", "/files/*", "/echo", "/handoff"]);
+    assert_eq!(names, ["~/app[0-9]+", "/http/*", "/files/*", "/echo", "/handoff", "/token"]);
 }
 
 #[test]
@@ -172,12 +172,13 @@ fn expected_default(key: &Key) -> String {
     }
 }
 
-const PLACES: [(&str, Place); 5] = [
+const PLACES: [(&str, Place); 6] = [
     ("## At the top", Place::Top),
     ("## `[[listener]]`", Place::Listener),
     ("## `tls = { … }`", Place::Tls),
     ("## `[[route]]`", Place::Route),
     ("## `backend_tls = { … }`", Place::BackendTls),
+    ("## `lookup = { … }`", Place::Lookup),
 ];
 
 fn data(name: &str) -> PathBuf {

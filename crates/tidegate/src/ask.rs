@@ -1,0 +1,72 @@
+//! Asks another HTTP server one question: one connection each, the answer bounded, redirects not followed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http_body_util::{BodyExt as _, Empty, Limited};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use rustls::crypto::aws_lc_rs;
+use rustls::{ClientConfig, RootCertStore};
+
+/// Bytes of a response head, and of the body behind it.
+const ANSWER_BYTES_MAX: usize = 64 << 10;
+
+/// Header fields of a response.
+const FIELDS_MAX: usize = 128;
+
+/// A client that keeps no connection: the next question may come from another thread.
+#[derive(Debug, Clone)]
+pub(crate) struct Asker {
+    client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
+}
+
+/// Why there is no answer. Has nothing of the URL, where a token may stand.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum AskError {
+    #[error("the server that was asked cannot be reached")]
+    Connect,
+    #[error("the server that was asked answers with no HTTP")]
+    Http,
+    #[error("the answer is longer than 64 KiB, or broken off")]
+    Body,
+}
+
+impl Asker {
+    /// A client that believes the system's certificate authorities.
+    pub(crate) fn new() -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+        let tls = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider's cipher suites serve TLS 1.2 and 1.3")
+            .with_root_certificates(roots)
+            .with_no_client_auth();
+        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let client = Client::builder(TokioExecutor::new())
+            .pool_max_idle_per_host(0)
+            .http1_max_buf_size(ANSWER_BYTES_MAX)
+            .http1_max_headers(FIELDS_MAX)
+            .build(connector);
+        Self { client }
+    }
+
+    /// Asks, and reads the whole answer. The caller bounds the time.
+    pub(crate) async fn ask(&self, question: http::Request<Empty<Bytes>>) -> Result<Response<Bytes>, AskError> {
+        let answer = self.client.request(question).await.map_err(|error| {
+            tracing::debug!(error = %error_chain(&error), "asking another server failed");
+            if error.is_connect() { AskError::Connect } else { AskError::Http }
+        })?;
+        let (head, body) = answer.into_parts();
+        let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|_| AskError::Body)?;
+        Ok(Response::from_parts(head, body.to_bytes()))
+    }
+}
+
+fn error_chain(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |error| error.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+}

@@ -1,0 +1,241 @@
+//! Where a client is connected on a route with a look-up: its token decides, among what the source knows.
+//!
+//! The client chooses an entry, never an address: whatever goes wrong, nothing is connected.
+
+mod file;
+mod target;
+mod token;
+
+use std::collections::HashMap;
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use http::StatusCode;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+use tokio::time::timeout;
+
+use self::file::BadLine;
+use self::target::Target;
+use crate::auth::Admitted;
+use crate::config::{Backend, Lookup, LookupSource, Route, TargetPattern};
+use crate::policy::Permit;
+use crate::request::Request;
+
+/// Look-ups at once; more wait, within their time. A disk that hangs holds no more threads than this.
+const AT_ONCE_MAX: usize = 64;
+
+/// The evidence of where a client with a permit is to be connected. Only [`Lookups::resolve`] makes one.
+#[derive(Debug)]
+pub struct Destination {
+    permit: Permit,
+    /// What was looked up; `None`: the route names its backend.
+    found: Option<Backend>,
+}
+
+/// The sources of all routes that have one.
+#[derive(Debug)]
+pub struct Lookups {
+    routes: HashMap<String, Source>,
+    places: Arc<Semaphore>,
+}
+
+/// A source as it is asked.
+#[derive(Debug)]
+enum Source {
+    File {
+        path: PathBuf,
+        /// The last look-up saw a bad line, and said so.
+        complained: AtomicBool,
+    },
+    Held(HashMap<String, String>),
+    Directory(PathBuf),
+    UnixDirectory(PathBuf),
+}
+
+/// Why a look-up leads nowhere. No text of it has the token.
+#[derive(Debug, thiserror::Error)]
+pub enum LookupError {
+    /// There is none, or nothing that could be one: 403, and the client is told the same as for a wrong one.
+    #[error("the request has no token that could be looked up")]
+    NoToken,
+    /// The source does not know it: 403.
+    #[error("the token is unknown")]
+    Unknown,
+    /// It leads to a Unix socket that `targets` does not list: 403.
+    #[error("the token leads to a target that is not allowed")]
+    NotAllowed,
+    /// The source knows it, but what it says is no place: 502.
+    #[error("the look-up answers with something that is no target")]
+    NoTarget,
+    /// The source cannot be asked: 502.
+    #[error("the look-up failed: {0}")]
+    Failed(#[from] io::Error),
+    /// No answer within `timeout`: 504.
+    #[error("the look-up took too long")]
+    Timeout,
+}
+
+/// Why the sources of a route cannot be used. The operator's fault.
+#[derive(Debug, thiserror::Error)]
+#[error("route {route:?}: lookup: {}: {error}", path.display())]
+pub struct LoadError {
+    route: String,
+    path: PathBuf,
+    error: io::Error,
+}
+
+impl LookupError {
+    /// The status of the answer.
+    pub const fn status(&self) -> StatusCode {
+        match self {
+            Self::NoToken | Self::Unknown | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NoTarget | Self::Failed(_) => StatusCode::BAD_GATEWAY,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+        }
+    }
+}
+
+impl Destination {
+    /// The permit.
+    pub const fn permit(&self) -> &Permit {
+        &self.permit
+    }
+
+    /// What to connect.
+    pub fn backend(&self) -> &Backend {
+        self.found.as_ref().unwrap_or_else(|| self.permit.selected().backend())
+    }
+
+    /// Whether this address of a backend that was looked up may be connected.
+    pub(crate) fn allows(&self, address: SocketAddr) -> bool {
+        allowed(&self.permit).is_none_or(|patterns| target::address_is_allowed(patterns, address))
+    }
+
+    /// Gives the permit on.
+    pub fn into_permit(self) -> Permit {
+        self.permit
+    }
+}
+
+impl Lookups {
+    /// Reads what has to be read once.
+    ///
+    /// # Errors
+    /// The first source that cannot be used.
+    pub fn load(routes: &[Route]) -> Result<Self, LoadError> {
+        let mut sources = HashMap::new();
+        for route in routes {
+            if let Some(Backend::Lookup(lookup)) = route.backends.first() {
+                sources.insert(route.name.clone(), Source::load(route, &lookup.source)?);
+            }
+        }
+        Ok(Self { routes: sources, places: Arc::new(Semaphore::new(AT_ONCE_MAX)) })
+    }
+
+    /// Looks up where a client is to be connected; on a route without look-up that is its backend.
+    ///
+    /// # Errors
+    /// Why that is nowhere.
+    pub async fn resolve(
+        &self,
+        admitted: Admitted<Permit>,
+        request: &Request,
+    ) -> Result<Destination, LookupError> {
+        let permit = admitted.into_inner();
+        let Backend::Lookup(lookup) = permit.selected().backend() else {
+            return Ok(Destination { permit, found: None });
+        };
+        let token = token::of(request, &lookup.key)?;
+        let source = self.routes.get(&permit.route().name).expect("every route with a look-up was loaded");
+        let found = timeout(lookup.timeout, self.ask(source, token));
+        let target = found.await.map_err(|_elapsed| LookupError::Timeout)??.ok_or(LookupError::Unknown)?;
+        let target = self.judged(lookup, target).await?;
+        tracing::debug!(route = %permit.route().name, ?target, "looked up");
+        let found = Some(target.into_backend(lookup.tls));
+        Ok(Destination { permit, found })
+    }
+
+    async fn ask(&self, source: &Source, token: String) -> Result<Option<Target>, LookupError> {
+        let text = match source {
+            Source::File { path, complained } => {
+                let at = path.clone();
+                let (found, bad) = self.blocking(move || file::find(&at, &token)).await?;
+                complain(bad, complained);
+                found
+            }
+            Source::Held(tokens) => tokens.get(&token).cloned(),
+            Source::Directory(folder) => {
+                let folder = folder.clone();
+                self.blocking(move || file::file_name(&folder, &token)).await?
+            }
+            Source::UnixDirectory(folder) => {
+                let folder = folder.clone();
+                return Ok(self.blocking(move || file::socket(&folder, &token)).await?);
+            }
+        };
+        text.map(|text| Target::parse(&text).ok_or(LookupError::NoTarget)).transpose()
+    }
+
+    /// A Unix socket is judged here, where links in its path end; an address when the name is resolved.
+    async fn judged(&self, lookup: &Lookup, target: Target) -> Result<Target, LookupError> {
+        let (Target::Unix(path), Some(patterns)) = (&target, &lookup.targets) else { return Ok(target) };
+        let (path, patterns) = (path.clone(), patterns.clone());
+        let real = self.blocking(move || {
+            let real = path.canonicalize()?;
+            Ok(target::unix_is_allowed(&patterns, &real).then_some(real))
+        });
+        real.await?.map(Target::Unix).ok_or(LookupError::NotAllowed)
+    }
+
+    /// Does what blocks on a thread where it may. Its place is kept until it is done, even if nobody waits any more.
+    async fn blocking<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
+        let done = spawn_blocking(move || {
+            let done = work();
+            drop(place);
+            done
+        });
+        done.await?
+    }
+}
+
+impl Source {
+    fn load(route: &Route, source: &LookupSource) -> Result<Self, LoadError> {
+        let failed =
+            |path: &PathBuf, error| LoadError { route: route.name.clone(), path: path.clone(), error };
+        Ok(match source {
+            LookupSource::File(path) => Self::File { path: path.clone(), complained: AtomicBool::new(false) },
+            LookupSource::ReadOnlyFile(path) => {
+                let (tokens, bad) = file::read_all(path).map_err(|error| failed(path, error))?;
+                complain(bad, &AtomicBool::new(false));
+                Self::Held(tokens)
+            }
+            LookupSource::Directory(path) => Self::Directory(path.clone()),
+            LookupSource::UnixDirectory(path) => Self::UnixDirectory(path.clone()),
+            LookupSource::Http(_) | LookupSource::Json(_) | LookupSource::Jwt(_) | LookupSource::Redis(_) => {
+                unreachable!("refused by the check of the configuration")
+            }
+        })
+    }
+}
+
+fn allowed(permit: &Permit) -> Option<&[TargetPattern]> {
+    let Backend::Lookup(lookup) = permit.selected().backend() else { return None };
+    lookup.targets.as_deref()
+}
+
+/// Says once that a file has a bad line, and again only after it was good in between: clients decide how often it is
+/// read.
+fn complain(bad: Option<BadLine>, complained: &AtomicBool) {
+    let is_new = !complained.swap(bad.is_some(), Ordering::Relaxed);
+    if let Some(BadLine { path, number }) = bad.filter(|_| is_new) {
+        tracing::warn!("{}:{number}: is not TOKEN: HOST:PORT, and is passed over", path.display());
+    }
+}
