@@ -22,6 +22,7 @@
 mod backend;
 mod canary;
 mod certificate;
+mod connector;
 mod deadline;
 mod frame;
 mod gateway;
@@ -33,6 +34,7 @@ mod wire;
 pub use backend::{Backend, Full, Serving};
 pub use canary::Canary;
 pub use certificate::{Authority, Identity};
+pub use connector::{Connecting, Connector, Ended};
 pub use deadline::{Deadline, PATIENCE, eventually, within};
 pub use frame::{Frame, opcode};
 pub use gateway::{Builder, Gateway};

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
 use crate::app;
+use crate::connect::{self, ConnectArgs};
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
@@ -24,7 +25,8 @@ Examples:
   tidegate serve                                        try it: a page and an echo on http://127.0.0.1:8080
   tidegate serve --route '/vnc=tcp://127.0.0.1:5900'    a TCP service behind ws://127.0.0.1:8080/vnc
   tidegate serve -c tidegate.toml                       everything a file says
-  tidegate check -c tidegate.toml                       what the file says, or every mistake in it";
+  tidegate check -c tidegate.toml                       what the file says, or every mistake in it
+  tidegate connect tcp://127.0.0.1:5900 wss://gw/vnc    the other end: a local port that leads through a gateway";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -32,6 +34,8 @@ enum Command {
     Serve(ServeArgs),
     /// Check a configuration: print its route table, or every error with line and column.
     Check(CheckArgs),
+    /// Make local connections (TCP, Unix socket, standard input) WebSockets to somewhere else.
+    Connect(Box<ConnectArgs>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -79,6 +83,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check(&args),
+        Command::Connect(args) => connect::run(*args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

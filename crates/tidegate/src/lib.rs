@@ -9,6 +9,7 @@ pub mod config;
 pub mod auth;
 pub mod backend;
 mod conn;
+mod connect;
 mod forward;
 mod http;
 mod journal;

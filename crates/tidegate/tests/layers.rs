@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Leaves, then the stages in the order in which a connection meets them, then the line, the house and the door.
-const ORDER: [&str; 31] = [
+const ORDER: [&str; 32] = [
     "clock",
     "date",
     "path",
@@ -37,6 +37,7 @@ const ORDER: [&str; 31] = [
     "conn",
     "worker",
     "app",
+    "connect",
     "cli",
 ];
 

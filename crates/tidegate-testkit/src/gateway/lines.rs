@@ -8,7 +8,7 @@ use crate::{Deadline, PATIENCE};
 
 /// The lines of one stream of a process. A thread collects them until the stream ends.
 #[derive(Debug, Clone)]
-pub(super) struct Lines {
+pub(crate) struct Lines {
     shared: Arc<Shared>,
 }
 
@@ -25,7 +25,7 @@ struct State {
 }
 
 impl Lines {
-    pub(super) fn collect(stream: impl Read + Send + 'static) -> Self {
+    pub(crate) fn collect(stream: impl Read + Send + 'static) -> Self {
         let shared = Arc::<Shared>::default();
         let lines = Self { shared: Arc::clone(&shared) };
         thread::spawn(move || {
@@ -41,13 +41,13 @@ impl Lines {
     }
 
     /// All lines so far.
-    pub(super) fn all(&self) -> Vec<String> {
+    pub(crate) fn all(&self) -> Vec<String> {
         self.shared.lock().lines.clone()
     }
 
     /// What `find` makes of the first line that it makes something of.
     #[track_caller]
-    pub(super) fn wait_for<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
+    pub(crate) fn wait_for<T>(&self, what: &str, mut find: impl FnMut(&str) -> Option<T>) -> T {
         let mut seen = 0;
         let found = self.wait(|state| {
             let found = state.lines[seen..].iter().find_map(|line| find(line));
@@ -63,13 +63,13 @@ impl Lines {
 
     /// Waits until the stream ends.
     #[track_caller]
-    pub(super) fn wait_for_end(&self) {
+    pub(crate) fn wait_for_end(&self) {
         let ended = self.wait(|state| state.ended.then_some(()));
         assert!(ended.is_some(), "it did not end within {PATIENCE:?}; its lines:\n{}", self.all().join("\n"));
     }
 
     /// Writes all lines where a failed test shows them.
-    pub(super) fn print(&self, title: &str) {
+    pub(crate) fn print(&self, title: &str) {
         let text = format!("{title}:\n{}\n", self.all().join("\n"));
         drop(std::io::stderr().write_all(text.as_bytes())); // a help to the reader; the test has failed already
     }

@@ -1,7 +1,7 @@
 //! The gateway as a process: started on a free port, watched from outside, always ended with the test.
 
 mod builder;
-mod lines;
+pub(crate) mod lines;
 mod process;
 
 use std::net::SocketAddr;

@@ -39,7 +39,7 @@ pub(super) async fn tcp_among(
     allowed: &(dyn Fn(SocketAddr) -> bool + Sync),
 ) -> Result<Socket, ConnectError> {
     let connect = async {
-        let all = addresses(authority).await?;
+        let all = addresses(&authority.host, authority.port).await?;
         let addresses: Vec<_> = all.iter().copied().filter(|address| allowed(*address)).collect();
         if addresses.is_empty() && !all.is_empty() {
             return Err(ConnectError::NotAllowed);
@@ -80,9 +80,14 @@ async fn secure(socket: TcpStream, authority: &Authority, trusted: &Trusted) -> 
     Ok(Socket::Tls(Box::new(stream.into())))
 }
 
+/// Connects over TCP, to the first address of the name that takes it. The caller bounds the time.
+pub(crate) async fn connected(host: &str, port: u16) -> io::Result<TcpStream> {
+    first_of(addresses(host, port).await?).await
+}
+
 /// The name is resolved anew for each connection, and off this thread.
-async fn addresses(authority: &Authority) -> io::Result<Vec<SocketAddr>> {
-    Ok(interleaved(lookup_host((authority.host.as_str(), authority.port)).await?.collect()))
+async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    Ok(interleaved(lookup_host((host, port)).await?.collect()))
 }
 
 /// The two families in turn, the resolver's first choice first (RFC 8305 §4).

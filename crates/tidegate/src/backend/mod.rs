@@ -1,6 +1,6 @@
 //! Connecting the backend of a route, before the client is told yes.
 
-mod dial;
+pub(crate) mod dial;
 pub mod proxy;
 pub mod trust;
 mod upgrade;

@@ -86,6 +86,12 @@ impl Fault {
     }
 }
 
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}; {}", self.problem, self.remedy)
+    }
+}
+
 /// A text of the operator's in quotes, with nothing in it that could break the line, and of bounded length.
 pub(super) fn quoted(text: &str) -> String {
     if text.chars().count() <= QUOTED_CHARS_MAX {

@@ -26,6 +26,16 @@ pub use embedded::embedded;
 pub use lookup::{Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
 pub use table::table;
 
+/// Reads a duration as it is written in a configuration, for a flag; else what is wrong with it.
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
+    value::duration(text).map_err(|fault| fault.to_string())
+}
+
+/// Reads a size as it is written in a configuration, for a flag; else what is wrong with it.
+pub(crate) fn size(text: &str) -> Result<u64, String> {
+    value::size(text).map_err(|fault| fault.to_string())
+}
+
 /// Everything that one generation of the gateway serves.
 #[derive(Debug, Clone)]
 pub struct Config {

@@ -1,7 +1,7 @@
 //! Listening sockets: no connection is served without a place, so that overload waits in the kernel and not in our
 //! memory.
 
-mod unix;
+pub(crate) mod unix;
 
 use std::io;
 use std::net::SocketAddr;

@@ -55,7 +55,7 @@ struct Identity {
 ///
 /// # Errors
 /// What has the path, or what the system says.
-pub(super) fn listen(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), UnixError> {
+pub(crate) fn listen(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile), UnixError> {
     let failed = |action| move |error| UnixError::System { action, path: path.to_owned(), error };
     make_way(path)?;
     let bind = || {
@@ -82,7 +82,7 @@ pub(super) fn listen(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile
 ///
 /// # Errors
 /// What the system says.
-pub(super) fn listen_abstract(name: &str) -> io::Result<UnixListener> {
+pub(crate) fn listen_abstract(name: &str) -> io::Result<UnixListener> {
     let socket = unbound()?;
     socket.bind(&SockAddr::unix(format!("\0{name}"))?)?;
     socket.listen(BACKLOG)?;

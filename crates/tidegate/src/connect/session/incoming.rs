@@ -1,0 +1,123 @@
+//! What has come from the server: payload on its way to the local side, and frames that are not read yet.
+
+use std::ops::Range;
+use std::time::Duration;
+
+use tidegate_proto::{CARRY_BYTES_MAX, CloseStatus, Connection, Event, Keepalive, Violation};
+
+/// Bytes of one read.
+const READ_BYTES: usize = 64 << 10;
+
+/// A buffer in which payload is freed of its frames without being copied elsewhere.
+///
+/// It is filled once all payload in it has been delivered: so nothing is read that the local side does not take.
+#[derive(Debug)]
+pub(super) struct Incoming {
+    bytes: Vec<u8>,
+    /// To be delivered.
+    payload: Range<usize>,
+    /// Behind it: the beginning of a frame that is not complete.
+    rest: Range<usize>,
+}
+
+/// A Close that has arrived.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Closed {
+    pub(super) status: CloseStatus,
+    pub(super) reason: String,
+}
+
+impl Incoming {
+    /// With what came right behind the opening handshake, which is decoded first.
+    pub(super) fn new(early: &[u8]) -> Self {
+        let mut bytes = vec![0; READ_BYTES.max(early.len()) + CARRY_BYTES_MAX];
+        bytes[..early.len()].copy_from_slice(early);
+        Self { bytes, payload: 0..0, rest: 0..early.len() }
+    }
+
+    pub(super) fn payload(&self) -> &[u8] {
+        &self.bytes[self.payload.clone()]
+    }
+
+    /// Whether all payload is delivered.
+    pub(super) const fn is_delivered(&self) -> bool {
+        self.payload.start >= self.payload.end
+    }
+
+    /// So many bytes of payload were delivered.
+    pub(super) const fn consume(&mut self, bytes: usize) {
+        self.payload.start += bytes;
+    }
+
+    /// The local side takes no more.
+    pub(super) const fn discard(&mut self) {
+        self.payload.start = self.payload.end;
+    }
+
+    /// Where the next bytes are to be read to, behind what is not decoded; only while all payload is delivered.
+    pub(super) fn room(&mut self) -> &mut [u8] {
+        let len = self.rest.len();
+        self.bytes.copy_within(self.rest.clone(), 0);
+        self.rest = 0..len;
+        &mut self.bytes[len..]
+    }
+
+    /// Takes the frames out of `read` more bytes. A Close is told.
+    pub(super) fn decode(
+        &mut self,
+        read: usize,
+        connection: &mut Connection,
+        keepalive: &mut Keepalive,
+        now: Duration,
+    ) -> Result<Option<Closed>, Violation> {
+        let end = self.rest.end + read;
+        let mut at = self.rest.start;
+        let mut closed = None;
+        self.payload = at..at;
+        let result = loop {
+            let (consumed, event) = match connection.handle_bytes(now, &mut self.bytes[at..end], &mut []) {
+                Ok(Some(handled)) => handled,
+                Ok(None) => break Ok(closed),
+                Err(violation) => break Err(violation),
+            };
+            let payload_len = match event {
+                Event::Data { payload, .. } => {
+                    keepalive.heard(now);
+                    payload.len()
+                }
+                Event::Ping(_) => {
+                    keepalive.heard(now);
+                    0
+                }
+                Event::Pong(payload) => {
+                    if !keepalive.answered(payload) {
+                        keepalive.heard(now);
+                    }
+                    0
+                }
+                Event::Close(close) => {
+                    let status = close.code.map_or(CloseStatus::NoCode, CloseStatus::Code);
+                    closed = Some(Closed { status, reason: printable(close.reason) });
+                    0
+                }
+            };
+            at += consumed;
+            if self.payload.is_empty() {
+                self.payload = at - payload_len..at;
+            } else {
+                self.bytes.copy_within(at - payload_len..at, self.payload.end);
+                self.payload.end += payload_len;
+            }
+        };
+        self.rest = at..end;
+        if result.is_err() || matches!(result, Ok(Some(_))) {
+            self.rest = end..end; // nothing behind it is looked at
+        }
+        result
+    }
+}
+
+/// A reason as it can be shown on one line of a terminal.
+fn printable(reason: &str) -> String {
+    reason.chars().filter(|found| !found.is_control()).collect()
+}

@@ -1,0 +1,506 @@
+//! An open WebSocket and the local connection it belongs to: bytes between the two, in one task.
+//!
+//! One future drives both directions. Each direction has one buffer, which is filled when it is empty and emptied
+//! before it is filled again: a side that takes nothing stops the reading of the other, and memory stays as it is.
+
+mod end;
+mod incoming;
+mod outgoing;
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tidegate_proto::{
+    Close, CloseCode, Connection, Decoder, Demand, Encoder, Keepalive, Limits, MessageType, Phase, Receiver,
+    Role, Times,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+pub(super) use self::end::End;
+use self::incoming::Incoming;
+use self::outgoing::{NotText, Outgoing};
+use super::open::Opened;
+use crate::clock;
+use crate::io::Socket;
+
+/// Rounds of both directions in one turn of the task, before others get theirs.
+const ROUNDS_PER_TURN: usize = 16;
+
+/// How long a session may take to end after we were told to stop.
+const STOP_PATIENCE: Duration = Duration::from_millis(500);
+
+/// What a session is like, and how long it waits for what.
+#[derive(Debug, Clone)]
+pub(super) struct Shape {
+    /// Type of the messages that are sent.
+    pub(super) message: MessageType,
+    /// Payload bytes of a frame that is sent, at most.
+    pub(super) chunk: usize,
+    /// Payload bytes of a frame that is received, at most.
+    pub(super) frame_bytes_max: u64,
+    /// A Close is sent when the local side ends; else TCP is just ended.
+    pub(super) says_close: bool,
+    pub(super) ping_interval: Option<Duration>,
+    pub(super) ping_timeout: Duration,
+    /// How long both sides may be silent.
+    pub(super) idle_timeout: Option<Duration>,
+    /// How long the server may be silent once the session is to end.
+    pub(super) close_timeout: Duration,
+    /// How long the server may take nothing of what is sent; once the session is to end, the local side too.
+    pub(super) stall_timeout: Duration,
+}
+
+/// Relays until both sides are gone. A local side that `lingers` is read to its end, so that no reset eats what it was
+/// sent. When `stop` is cancelled, the server gets a Close with 1001.
+pub(super) async fn run<L: AsyncRead + AsyncWrite + Unpin>(
+    local: L,
+    lingers: bool,
+    opened: Opened,
+    shape: &Shape,
+    stop: &CancellationToken,
+) -> End {
+    let mut session = Session::new(local, lingers, opened, shape);
+    let mut stopped = pin!(stop.cancelled());
+    let mut alarm = pin!(tokio::time::sleep_until(session.deadline()));
+    poll_fn(|cx| {
+        if session.stop_by.is_none() && stopped.as_mut().poll(cx).is_ready() {
+            session.stop();
+        }
+        loop {
+            if let Poll::Ready(end) = session.poll(cx) {
+                return Poll::Ready(end);
+            }
+            alarm.as_mut().reset(session.deadline());
+            if alarm.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+        }
+    })
+    .await
+}
+
+struct Session<'a, L> {
+    shape: &'a Shape,
+    local: Local<L>,
+    server: Server,
+    connection: Connection,
+    keepalive: Keepalive,
+    /// A Ping waits to be sent.
+    ping_due: bool,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    /// The first cause of the end, as soon as there is one.
+    end: Option<End>,
+    /// What all times count from.
+    started: Instant,
+    /// When something last moved that the end waits for.
+    moved_at: Duration,
+    /// When the server last took something.
+    taken_at: Duration,
+    /// We were told to stop; it is over then at the latest.
+    stop_by: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Local<L> {
+    io: L,
+    lingers: bool,
+    /// It has ended its direction.
+    ended: bool,
+    /// It takes no more: it is gone, or we have ended our direction.
+    finished: bool,
+    unflushed: bool,
+}
+
+#[derive(Debug)]
+struct Server {
+    socket: Socket,
+    /// It has ended its direction.
+    ended: bool,
+    /// It takes no more, or is to be sent no more.
+    finished: bool,
+    /// Our direction is to end as soon as everything is sent.
+    finish_due: bool,
+    unflushed: bool,
+}
+
+impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
+    fn new(local: L, lingers: bool, opened: Opened, shape: &'a Shape) -> Self {
+        let limits = Limits { frame_bytes_max: shape.frame_bytes_max, ..Limits::NONE };
+        let receiver = Receiver::new(Decoder::new(Role::Client, limits));
+        // Pings are ours to demand, for only we know when nobody reads their answers; and so is every deadline.
+        let (forever, ping) = (Duration::MAX / 4, fresh_payload());
+        let silent =
+            Times { ping_interval: None, ping_timeout: None, idle_timeout: None, close_timeout: forever };
+        let times = Times {
+            ping_interval: shape.ping_interval,
+            ping_timeout: Some(shape.ping_timeout),
+            idle_timeout: shape.idle_timeout,
+            close_timeout: forever,
+        };
+        let now = Duration::ZERO;
+        let mut session = Self {
+            shape,
+            local: Local { io: local, lingers, ended: false, finished: false, unflushed: false },
+            server: Server {
+                socket: opened.socket,
+                ended: false,
+                finished: false,
+                finish_due: false,
+                unflushed: false,
+            },
+            connection: Connection::new(receiver, Encoder::new(Role::Client), &silent, now, ping),
+            keepalive: Keepalive::new(now, &times, ping),
+            ping_due: false,
+            outgoing: Outgoing::new(shape.chunk, shape.message),
+            incoming: Incoming::new(&opened.early),
+            end: None,
+            started: clock::now(),
+            moved_at: now,
+            taken_at: now,
+            stop_by: None,
+        };
+        session.decode(0, now);
+        session
+    }
+
+    fn now(&self) -> Duration {
+        clock::now() - self.started
+    }
+
+    /// One turn: whatever can move, moves.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
+        for _ in 0..ROUNDS_PER_TURN {
+            let now = self.now();
+            self.on_time(now);
+            let mut moved = self.send(cx, now);
+            moved |= self.take_controls(now);
+            moved |= self.read_local(cx, now);
+            moved |= self.deliver(cx, now);
+            moved |= self.read_server(cx, now);
+            if self.is_over(now) {
+                return Poll::Ready(self.end.take().unwrap_or(End::Unanswered));
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+        }
+        // Not `wake_by_ref` alone: that would put this task back in front of what the sockets of others have to say.
+        if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
+            cx.waker().wake_by_ref();
+        }
+        Poll::Pending
+    }
+
+    /// To the server: what is pending, then our FIN where it is due. Whether anything moved.
+    fn send(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        let mut moved = false;
+        while !self.outgoing.is_empty() && !self.server.finished {
+            match Pin::new(&mut self.server.socket).poll_write(cx, self.outgoing.pending()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(bytes @ 1..)) => {
+                    self.outgoing.consume(bytes);
+                    (self.taken_at, self.moved_at) = (now, now);
+                    self.server.unflushed = self.server.socket.buffers_writes();
+                    moved = true;
+                }
+                Poll::Ready(Ok(0) | Err(_)) => return self.server_takes_no_more(),
+            }
+        }
+        if self.server.unflushed {
+            match Pin::new(&mut self.server.socket).poll_flush(cx) {
+                Poll::Pending => return moved,
+                Poll::Ready(Ok(())) => {
+                    self.server.unflushed = false;
+                    self.taken_at = now;
+                    moved = true;
+                }
+                Poll::Ready(Err(_)) => return self.server_takes_no_more(),
+            }
+        }
+        let all_sent = self.outgoing.is_empty() && !self.server.finished;
+        if all_sent && self.server.finish_due {
+            // How it went shows where the server's own direction ends.
+            if Pin::new(&mut self.server.socket).poll_shutdown(cx).is_ready() {
+                self.server.finished = true;
+                moved = true;
+            }
+        }
+        moved
+    }
+
+    /// What the server sent before may still wait to be read: its end is seen there.
+    fn server_takes_no_more(&mut self) -> bool {
+        self.server.finished = true;
+        self.server.unflushed = false;
+        self.outgoing.clear();
+        true
+    }
+
+    /// Control frames find their place between data frames.
+    fn take_controls(&mut self, now: Duration) -> bool {
+        if !self.outgoing.is_empty() || self.server.finished {
+            return false;
+        }
+        let connection = &mut self.connection;
+        let taken = self.outgoing.take_controls(|key| {
+            connection.poll_control(now, Some(key)).expect("a client's frame has a key")
+        });
+        if taken {
+            self.taken_at = now;
+            if std::mem::take(&mut self.ping_due) {
+                self.keepalive.pinged(now);
+            }
+        }
+        if self.connection.phase() == Phase::Over {
+            self.server.finish_due = true;
+        }
+        taken
+    }
+
+    /// From the local side: one chunk becomes one frame.
+    fn read_local(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        if self.local.ended || !self.outgoing.is_empty() || self.server.unflushed {
+            return false;
+        }
+        let is_wanted = self.connection.may_send() && !self.server.finish_due && !self.server.finished;
+        if !is_wanted && !self.local.finished {
+            return false;
+        }
+        let mut buffer = ReadBuf::new(self.outgoing.room());
+        let read = match Pin::new(&mut self.local.io).poll_read(cx, &mut buffer) {
+            Poll::Pending => return false,
+            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+        };
+        match read {
+            Ok(0) => self.local_ended(now),
+            Ok(_) if !is_wanted => {} // read to its end, so that no reset of ours eats what it was sent
+            Ok(bytes) => {
+                self.keepalive.heard(now);
+                self.taken_at = now;
+                if self.outgoing.frame(bytes, &mut self.connection) == Err(NotText) {
+                    self.end_with(End::NotText, CloseCode::INVALID_PAYLOAD, now);
+                }
+            }
+            Err(_) => self.local_lost(now),
+        }
+        true
+    }
+
+    fn local_ended(&mut self, now: Duration) {
+        self.local.ended = true;
+        self.moved_at = now;
+        if self.outgoing.holds_text() && self.end.is_none() {
+            self.end_with(End::NotText, CloseCode::INVALID_PAYLOAD, now);
+        } else {
+            self.close(CloseCode::NORMAL, now);
+        }
+    }
+
+    fn local_lost(&mut self, now: Duration) {
+        self.local.ended = true;
+        self.local.finished = true;
+        self.incoming.discard();
+        self.end_with(End::LocalLost, CloseCode::GOING_AWAY, now);
+    }
+
+    /// To the local side: payload, then our FIN when no more will come.
+    fn deliver(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        if self.local.finished {
+            self.incoming.discard();
+            return false;
+        }
+        let mut moved = false;
+        while !self.incoming.is_delivered() {
+            match Pin::new(&mut self.local.io).poll_write(cx, self.incoming.payload()) {
+                Poll::Pending => break,
+                Poll::Ready(Ok(bytes @ 1..)) => {
+                    self.incoming.consume(bytes);
+                    self.moved_at = now;
+                    self.local.unflushed = true;
+                    moved = true;
+                }
+                Poll::Ready(Ok(0) | Err(_)) => {
+                    self.local_lost(now);
+                    return true;
+                }
+            }
+        }
+        if self.local.unflushed {
+            match Pin::new(&mut self.local.io).poll_flush(cx) {
+                Poll::Pending => return moved,
+                Poll::Ready(Ok(())) => self.local.unflushed = false,
+                Poll::Ready(Err(_)) => {
+                    self.local_lost(now);
+                    return true;
+                }
+            }
+        }
+        if self.incoming.is_delivered() && !self.expects_data() {
+            match Pin::new(&mut self.local.io).poll_shutdown(cx) {
+                Poll::Pending => {}
+                Poll::Ready(_) => {
+                    self.local.finished = true;
+                    moved = true;
+                }
+            }
+        }
+        moved
+    }
+
+    /// From the server: frames, or after its Close, and after a breach of the protocol, bytes that are dropped.
+    fn read_server(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
+        if self.server.ended || !self.incoming.is_delivered() || self.local.unflushed {
+            return false;
+        }
+        let mut buffer = ReadBuf::new(self.incoming.room());
+        let read = match Pin::new(&mut self.server.socket).poll_read(cx, &mut buffer) {
+            Poll::Pending => return false,
+            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
+        };
+        match read {
+            Ok(0) => self.server_ended(None, now),
+            Ok(bytes) => {
+                if self.expects_data() {
+                    self.moved_at = now;
+                    self.decode(bytes, now);
+                }
+            }
+            Err(error) => self.server_ended(Some(error), now),
+        }
+        true
+    }
+
+    fn decode(&mut self, bytes: usize, now: Duration) {
+        match self.incoming.decode(bytes, &mut self.connection, &mut self.keepalive, now) {
+            Ok(None) => {}
+            Ok(Some(closed)) => {
+                self.end.get_or_insert(End::Closed(closed));
+                self.moved_at = now;
+            }
+            Err(violation) => {
+                self.end.get_or_insert(End::Violation(violation));
+                self.moved_at = now;
+            }
+        }
+    }
+
+    fn server_ended(&mut self, error: Option<io::Error>, now: Duration) {
+        self.server.ended = true;
+        self.server.finish_due = true;
+        self.moved_at = now;
+        let is_broken = error.as_ref().is_some_and(|error| error.kind() != io::ErrorKind::UnexpectedEof);
+        if is_broken {
+            self.server_takes_no_more();
+        }
+        self.connection.handle_end();
+        self.end.get_or_insert(match error {
+            None if !self.shape.says_close => End::Ended,
+            // The Close, not TLS, says whether a WebSocket ended well; many servers leave close_notify out.
+            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => End::Lost(None),
+            error => End::Lost(error),
+        });
+    }
+
+    /// Whether the server may still send something that is wanted.
+    const fn expects_data(&self) -> bool {
+        !self.server.ended && !matches!(self.end, Some(End::Closed(_) | End::Violation(_)))
+    }
+
+    /// Begins the end for a cause of our own, and tells the server.
+    fn end_with(&mut self, end: End, code: CloseCode, now: Duration) {
+        self.moved_at = now;
+        self.end.get_or_insert(end);
+        self.close(code, now);
+    }
+
+    /// Tells the server that nothing more will be sent.
+    fn close(&mut self, code: CloseCode, now: Duration) {
+        if self.shape.says_close {
+            self.connection.close(now, &Close::code(code));
+        } else {
+            self.server.finish_due = true;
+        }
+    }
+
+    fn stop(&mut self) {
+        let now = self.now();
+        self.stop_by = Some(now + STOP_PATIENCE);
+        self.local.lingers = false;
+        self.end_with(End::Stopped, CloseCode::GOING_AWAY, now);
+    }
+
+    /// What the clock demands.
+    fn on_time(&mut self, now: Duration) {
+        if self.stall_deadline().is_some_and(|deadline| now >= deadline) {
+            self.end.get_or_insert(End::Stalled);
+            self.server.ended = true;
+            self.server_takes_no_more();
+            self.connection.handle_end();
+        }
+        if self.is_ending() {
+            return;
+        }
+        match self.keepalive.demand(now, !self.incoming.is_delivered()) {
+            None => {}
+            Some(Demand::Ping) => {
+                self.connection.ping();
+                self.ping_due = true;
+            }
+            Some(Demand::Unanswered) => self.end_with(End::PingUnanswered, CloseCode::GOING_AWAY, now),
+            Some(Demand::Idle) => self.end_with(End::Idle, CloseCode::GOING_AWAY, now),
+        }
+    }
+
+    /// Whether the end has begun, from either side.
+    fn is_ending(&self) -> bool {
+        self.end.is_some() || self.server.finish_due || !self.connection.may_send()
+    }
+
+    fn stall_deadline(&self) -> Option<Duration> {
+        let waits = !self.outgoing.is_empty() || self.server.unflushed;
+        (waits && !self.server.finished).then(|| self.taken_at + self.shape.stall_timeout)
+    }
+
+    /// When patience with an end that has begun is over.
+    fn end_by(&self) -> Option<Duration> {
+        let waits_for_local = !self.incoming.is_delivered() || self.local.unflushed;
+        let limit = if waits_for_local || !self.outgoing.is_empty() {
+            self.shape.stall_timeout
+        } else {
+            self.shape.close_timeout
+        };
+        let quiet = self.is_ending().then(|| self.moved_at + limit);
+        quiet.into_iter().chain(self.stop_by).min()
+    }
+
+    fn is_over(&mut self, now: Duration) -> bool {
+        let server_done = self.server.ended && self.server.finished;
+        let local_done = self.local.finished && (self.local.ended || !self.local.lingers);
+        (server_done && local_done) || self.end_by().is_some_and(|deadline| now >= deadline)
+    }
+
+    /// When [`poll`](Self::poll) must run although no socket is ready.
+    fn deadline(&self) -> Instant {
+        let keepalive = if self.is_ending() { None } else { self.keepalive.deadline() };
+        let all = [self.stall_deadline(), self.end_by(), keepalive];
+        let first = all.into_iter().flatten().min().unwrap_or(A_LONG_TIME);
+        // Time that has passed already would make the alarm ring without end where nothing comes of it.
+        self.started + first.max(self.now() + Duration::from_millis(1)).min(self.now() + A_LONG_TIME)
+    }
+}
+
+/// What our Pings carry: nobody else's Pong is taken for an answer.
+fn fresh_payload() -> [u8; 8] {
+    let mut payload = [0; 8];
+    getrandom::fill(&mut payload).expect("the system gives random bytes");
+    payload
+}
+
+/// The alarm rings now and then, even if nothing is due.
+const A_LONG_TIME: Duration = Duration::from_secs(3600);
