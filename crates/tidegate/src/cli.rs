@@ -8,9 +8,9 @@ use std::process::ExitCode;
 use anyhow::Context as _;
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 
-use crate::app;
-use crate::connect::{self, ConnectArgs};
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
+use crate::connect::{self, ConnectArgs};
+use crate::{app, import};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
 #[derive(Debug, Parser)]
@@ -26,7 +26,8 @@ Examples:
   tidegate serve --route '/vnc=tcp://127.0.0.1:5900'    a TCP service behind ws://127.0.0.1:8080/vnc
   tidegate serve -c tidegate.toml                       everything a file says
   tidegate check -c tidegate.toml                       what the file says, or every mistake in it
-  tidegate connect tcp://127.0.0.1:5900 wss://gw/vnc    the other end: a local port that leads through a gateway";
+  tidegate connect tcp://127.0.0.1:5900 wss://gw/vnc    the other end: a local port that leads through a gateway
+  tidegate import lighttpd lighttpd.conf                a tidegate.toml from what lighttpd was told";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -36,6 +37,11 @@ enum Command {
     Check(CheckArgs),
     /// Make local connections (TCP, Unix socket, standard input) WebSockets to somewhere else.
     Connect(Box<ConnectArgs>),
+    /// Turn the configuration of what the gateway replaces into a tidegate.toml, with a report on stderr.
+    Import {
+        #[command(subcommand)]
+        from: ImportFrom,
+    },
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -77,6 +83,18 @@ struct CheckArgs {
     config: Option<PathBuf>,
 }
 
+#[derive(Debug, Subcommand)]
+enum ImportFrom {
+    /// lighttpd with mod_websocket, mod_wstunnel or mod_proxy.
+    Lighttpd {
+        /// Its main configuration file; what it includes is read as well.
+        file: PathBuf,
+        /// Exit with status 1 if anything has no equivalent, or the result cannot be served here as it is.
+        #[arg(long)]
+        strict: bool,
+    },
+}
+
 /// Runs the command line of this process. Exit status: 0 after a drain, 1 for a failure, 2 for wrong usage.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -84,6 +102,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
+        Command::Import { from: ImportFrom::Lighttpd { file, strict } } => import_lighttpd(&file, strict),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -117,6 +136,13 @@ fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     };
     write!(std::io::stdout(), "{}", config::table(&config))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn import_lighttpd(file: &Path, strict: bool) -> anyhow::Result<ExitCode> {
+    let outcome = import::lighttpd(file).map_err(anyhow::Error::msg)?;
+    write!(std::io::stdout(), "{}", outcome.text)?;
+    write!(std::io::stderr(), "{}", outcome.report)?;
+    Ok(if strict && !outcome.is_complete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn man() -> anyhow::Result<ExitCode> {

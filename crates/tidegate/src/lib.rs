@@ -5,6 +5,7 @@
 mod app;
 pub mod cli;
 pub mod config;
+mod import;
 
 pub mod auth;
 pub mod backend;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Leaves, then the stages in the order in which a connection meets them, then the line, the house and the door.
-const ORDER: [&str; 32] = [
+const ORDER: &[&str] = &[
     "clock",
     "date",
     "path",
@@ -38,6 +38,7 @@ const ORDER: [&str; 32] = [
     "worker",
     "app",
     "connect",
+    "import",
     "cli",
 ];
 

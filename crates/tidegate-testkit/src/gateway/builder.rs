@@ -19,6 +19,8 @@ pub struct Builder {
     top: String,
     listener: String,
     routes: String,
+    /// In place of the pieces.
+    whole: Option<String>,
     client: Option<Arc<ClientConfig>>,
 }
 
@@ -66,6 +68,12 @@ impl Builder {
         self
     }
 
+    /// With this file, whole as it is.
+    #[must_use]
+    pub fn whole(self, text: &str) -> Self {
+        Self { whole: Some(text.to_owned()), ..self }
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics
@@ -108,6 +116,9 @@ impl Builder {
     }
 
     fn config(&self) -> String {
+        if let Some(whole) = &self.whole {
+            return whole.clone();
+        }
         let Self { top, listener, routes, .. } = self;
         format!("{top}\n[[listener]]\naddress = \"127.0.0.1:0\"\n{listener}\n{routes}")
     }

@@ -1,0 +1,112 @@
+//! lighttpd's language: what is read, what is survived, and what is refused.
+
+use crate::run::{Import, folder, text};
+
+const ROUTE: &str = "wstunnel.server = ( \"/ws\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 1 ) ) )\n";
+
+#[test]
+fn a_tree_of_files() {
+    let folder = folder(&[
+        (
+            "lighttpd.conf",
+            "var.conf = \"conf-enabled\"\nserver.port = 8080\ninclude \"port.conf\"\ninclude_shell \"/bin/false\"\n\
+             include var.conf + \"/*.conf\"\ninclude \"missing.conf\"\n",
+        ),
+        ("port.conf", "var.port = 7000 # of the backend\n"),
+        (
+            "conf-enabled/10-wstunnel.conf",
+            "server.modules += ( \"mod_wstunnel\" )\nwstunnel.server = (\n \"/ws\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => var.port ) )\n)\n",
+        ),
+        (
+            "conf-enabled/20-more.conf",
+            "wstunnel.server += ( \"/more\" => ( ( \"host\" => \"::1\", \"port\" => 7001 ) ) )\n",
+        ),
+    ]);
+    let import = Import::of(folder.path(), &["lighttpd.conf"]);
+    insta::assert_snapshot!(import.report);
+    insta::assert_snapshot!(import.checked());
+}
+
+#[test]
+fn what_cannot_be_read_names_its_place_and_what_was_expected() {
+    for (text_of_file, said) in [
+        ("server.port 80\n", "lighttpd.conf:1:13: 80; expected =, += or :="),
+        ("a.b = ( \"c\" \"d\" )\n", "lighttpd.conf:1:13: a string; expected , or )"),
+        ("$HTTP[\"host\"] = \"a\" { }\n", "lighttpd.conf:1:15: =; expected ==, !=, =~, !~, =^ or =$"),
+        (
+            "$HTTP[\"host\"] == \"a\" {\n",
+            "lighttpd.conf:2:1: the end of the file; expected } for the block that is open",
+        ),
+        ("a.b = \"c\n", "lighttpd.conf:1:7: a string without its closing quotation mark"),
+        ("a.b = ( \"c\"\n", "lighttpd.conf:2:1: the end of the file; expected , or )"),
+        ("a.b = 1 + ( 2 )\n", "lighttpd.conf:1:9: a list and a number, which cannot be added"),
+        ("include 5\n", "lighttpd.conf:1:1: an include of what is no string; expected the name of a file"),
+    ] {
+        let import = text(text_of_file);
+        assert_eq!(import.status, Some(1), "{text_of_file}");
+        assert!(import.report.contains(said), "{text_of_file}: {}", import.report);
+        assert_eq!(import.text, "", "{text_of_file}");
+    }
+}
+
+#[test]
+fn what_has_no_bound_of_its_own_is_bounded() {
+    let doubling = format!("var.a = \"{}\"\n{}", "x".repeat(1000), "var.a = var.a + var.a\n".repeat(40));
+    for (file, said) in [
+        ("include \"lighttpd.conf\"\n".to_owned(), "more than 32 files and blocks in each other"),
+        (format!("a.b = {}\n", "(".repeat(100_000)), "more than 32 files, blocks and lists in each other"),
+        ("$HTTP[\"url\"] == \"/\" {\n".repeat(100), "more than 32 files, blocks and lists in each other"),
+        (doubling, "a value of more than 262144 bytes and entries"),
+        (" ".repeat((1 << 20) + 1), "has more than 1048576 bytes"),
+        ("include \"/dev/zero\"\n".repeat(300), "an include of more than 256 files"),
+    ] {
+        let import = text(&file);
+        assert_eq!(import.status, Some(1));
+        assert!(import.report.contains(said), "{said}: {}", import.report);
+    }
+}
+
+#[test]
+fn what_is_not_known_is_reported_and_survived() {
+    let import = text(&format!(
+        "server.port = 8080\nrrdtool.binary = \"/usr/bin/rrdtool\"\nserver.bind = var.nowhere\nauth.require = ()\n{ROUTE}"
+    ));
+    import.checked();
+    for (start, verdict) in [
+        ("lighttpd.conf:2: rrdtool.binary", "no equivalent: is not known here"),
+        (
+            "lighttpd.conf:3: server.bind",
+            "no equivalent: its value is not known: var.nowhere is not set: the listener is left out",
+        ),
+        (
+            "lighttpd.conf:4: auth.require",
+            "no equivalent: NOTHING IS ASKED FOR A PASSWORD by what is printed",
+        ),
+    ] {
+        assert_eq!(import.line(start), format!("{start}: {verdict}"));
+    }
+}
+
+/// Where it is not known who shall be let in, nobody is.
+#[test]
+fn a_listener_is_never_guessed() {
+    for lines in [
+        "server.bind = var.nowhere",
+        "server.bind = \"host.example\"",
+        "server.port = var.nowhere",
+        "ssl.engine = var.nowhere",
+        "ssl.engine = \"enable\"",
+    ] {
+        let import = text(&format!("{lines}\n{ROUTE}"));
+        assert!(!import.text.contains("[[listener]]"), "{lines}:\n{}", import.text);
+        assert!(import.report.contains("the listener is left out"), "{lines}:\n{}", import.report);
+    }
+}
+
+#[test]
+fn strict_is_content_with_what_is_complete() {
+    let folder =
+        folder(&[("lighttpd.conf", &format!("server.port = 8080\nserver.errorlog = \"/x\"\n{ROUTE}"))]);
+    let import = Import::of(folder.path(), &["--strict", "lighttpd.conf"]);
+    assert_eq!(import.status, Some(0), "{}", import.report);
+}
