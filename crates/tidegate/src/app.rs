@@ -14,11 +14,12 @@ use tokio_util::sync::CancellationToken;
 use crate::access_log::AccessLog;
 use crate::auth::Guards;
 use crate::backend::trust::Trust;
-use crate::config::{Config, Listener, ListenerTls};
+use crate::config::{Config, Listener, ListenerTls, Route};
 use crate::drain::Drain;
 use crate::listener::{Listening, Places, Served};
 use crate::lookup::Lookups;
 use crate::policy::quota::Quota;
+use crate::recording::Recorder;
 use crate::route::Table;
 use crate::service::{Service, Stages};
 use crate::tls;
@@ -27,11 +28,11 @@ use crate::worker::Workers;
 /// Descriptors kept free of connections: listeners, logs, event queues, files on their way out.
 const RESERVED_DESCRIPTORS: u64 = 64;
 
-/// Serves until a signal says stop, then drains.
+/// Serves until a signal or `told` says stop, then drains.
 ///
 /// # Errors
 /// What keeps it from starting: an address, a certificate, a file.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
+pub(crate) async fn serve(config: Config, told: CancellationToken) -> anyhow::Result<()> {
     let mut stop_signals = StopSignals::listen().context("cannot listen to signals")?;
     let mut listening = config.listeners.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
     let socket_files: Vec<_> = listening.iter_mut().filter_map(Listening::take_file).collect();
@@ -39,16 +40,19 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
     let drain = Drain::new(config.drain_rate);
     let quota = Quota::new(config.connections_per_client_max);
+    let recorder = recorder(&config.routes).context("cannot start the thread that writes recordings")?;
+    let records = recorder.is_some();
     let stages = Stages {
         guards: Guards::load(&config.routes)?,
         lookups: Lookups::load(&config.routes)?,
         trust: Trust::load(&config.routes)?,
+        recorder: recorder.clone(),
         table: Table::new(config.routes),
     };
     let service = Arc::new(Service::new(stages, access_log.clone(), drain.clone(), quota));
     let workers = Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
     let places = Places {
-        connections: Arc::new(Semaphore::new(connections_max(config.connections_max))),
+        connections: Arc::new(Semaphore::new(connections_max(config.connections_max, records))),
         handshakes: Arc::new(Semaphore::new(config.handshakes_max.min(Semaphore::MAX_PERMITS))),
     };
     let stop = CancellationToken::new();
@@ -58,7 +62,10 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
         tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
     }
 
-    stop_signals.next().await;
+    tokio::select! {
+        () = stop_signals.next() => {}
+        () = told.cancelled() => {}
+    }
     stop.cancel();
     drain.start();
     tracing::info!(connections = workers.live(), "stopping; a second signal stops at once");
@@ -66,6 +73,9 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<()> {
     workers.stop();
     drop(socket_files);
     access_log.flush();
+    if let Some(recorder) = recorder {
+        recorder.flush();
+    }
     Ok(())
 }
 
@@ -103,12 +113,19 @@ fn announce(listening: &Listening) -> io::Result<()> {
     Ok(())
 }
 
+/// What records, where a route wants it.
+fn recorder(routes: &[Route]) -> io::Result<Option<Recorder>> {
+    let wanted = routes.iter().any(|route| route.record.is_some());
+    wanted.then(Recorder::start).transpose()
+}
+
 /// How many connections there may be: what the file says, but no more than there are descriptors for. A relayed
-/// connection takes two.
-fn connections_max(configured: Option<usize>) -> usize {
+/// connection takes two, and one more for its recording.
+fn connections_max(configured: Option<usize>, records: bool) -> usize {
     let limit = raise_descriptor_limit();
+    let each = if records { 3 } else { 2 };
     let possible =
-        usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / 2).unwrap_or(usize::MAX).max(1);
+        usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / each).unwrap_or(usize::MAX).max(1);
     let places = configured.map_or(possible, |configured| configured.min(possible));
     if let Some(configured) = configured.filter(|configured| *configured > possible) {
         tracing::warn!(

@@ -5,11 +5,14 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::Context as _;
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use anyhow::{Context as _, anyhow};
+use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use tokio_util::sync::CancellationToken;
 
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
 use crate::connect::{self, ConnectArgs};
+use crate::recording::{self, Format};
+use crate::replay::{Pace, Replay, Script};
 use crate::{app, import};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
@@ -27,7 +30,8 @@ Examples:
   tidegate serve -c tidegate.toml                       everything a file says
   tidegate check -c tidegate.toml                       what the file says, or every mistake in it
   tidegate connect tcp://127.0.0.1:5900 wss://gw/vnc    the other end: a local port that leads through a gateway
-  tidegate import lighttpd lighttpd.conf                a tidegate.toml from what lighttpd was told";
+  tidegate import lighttpd lighttpd.conf                a tidegate.toml from what lighttpd was told
+  tidegate replay session.har --fast                    a recording, played to each client";
 
 #[derive(Debug, Subcommand)]
 enum Command {
@@ -42,6 +46,8 @@ enum Command {
         #[command(subcommand)]
         from: ImportFrom,
     },
+    /// Play the backend's side of a recording to each WebSocket client.
+    Replay(ReplayArgs),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -95,6 +101,40 @@ enum ImportFrom {
     },
 }
 
+#[derive(Debug, Args)]
+struct ReplayArgs {
+    /// A recording of `record = { … }`, of websockify --record, or a HAR with WebSocket messages.
+    file: PathBuf,
+    /// Address to listen on.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: String,
+    /// Its format; auto looks at how it begins.
+    #[arg(long, value_name = "FORMAT", default_value = "auto")]
+    format: RecordingFormat,
+    /// So many times as fast as it was, 0.001 to 1000.
+    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
+    speed: f64,
+    /// Without pauses, as fast as the client takes it.
+    #[arg(long, conflicts_with = "speed")]
+    fast: bool,
+    /// Before each message wait until the client has sent as many bytes as had come by then.
+    #[arg(long)]
+    follow_client: bool,
+    /// Pages that may connect, such as https://example.com, or '*'; may be repeated. Without it, pages of its own origin.
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Vec<String>,
+    /// End after the first client.
+    #[arg(long)]
+    once: bool,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum RecordingFormat {
+    Auto,
+    Websockify,
+    Har,
+}
+
 /// Runs the command line of this process. Exit status: 0 after a drain, 1 for a failure, 2 for wrong usage.
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
@@ -103,6 +143,7 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
         Command::Import { from: ImportFrom::Lighttpd { file, strict } } => import_lighttpd(&file, strict),
+        Command::Replay(args) => replay(&args),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
@@ -120,9 +161,44 @@ fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
         Ok(config) => config,
         Err(status) => return Ok(status),
     };
+    run_until(config, CancellationToken::new())
+}
+
+/// Serves until a signal, or until this is told, and the drain after it.
+fn run_until(config: Config, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    control.block_on(app::serve(config))?;
+    control.block_on(app::serve(config, stop))?;
     Ok(ExitCode::SUCCESS)
+}
+
+fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
+    let format = match args.format {
+        RecordingFormat::Auto => None,
+        RecordingFormat::Websockify => Some(Format::Websockify),
+        RecordingFormat::Har => Some(Format::Har),
+    };
+    let file = args.file.display();
+    let recording = recording::read(&args.file, format).map_err(|error| anyhow!("{file}{error}"))?;
+    if recording.is_cut {
+        tracing::warn!("{file} has no end: it is played as far as it goes");
+    }
+    if recording.others > 0 {
+        tracing::warn!("{file} has {} more WebSockets; the first is played", recording.others);
+    }
+    tracing::info!(messages = recording.messages.len(), "replaying {file}");
+    let pace = if args.fast { Pace::Fast } else { Pace::Times(args.speed) };
+    let (played, stop) = (CancellationToken::new(), CancellationToken::new());
+    let script = Script::new(recording.messages, pace, args.follow_client, played.clone());
+    let overrides = Overrides { listen: vec![args.listen.clone()], ..Overrides::default() };
+    match report(config::replaying(Replay::new(script), &overrides, &args.origin))? {
+        Ok(config) => run_until(config, if args.once { played } else { stop }),
+        Err(status) => Ok(status),
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok().filter(|speed| (0.001..=1000.0).contains(speed));
+    speed.ok_or_else(|| "write a number from 0.001 to 1000".to_owned())
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {

@@ -22,7 +22,9 @@ use crate::io::{Arrival, Socket};
 use crate::journal::Entry;
 use crate::listener::{Accepted, Served};
 use crate::policy::quota::{QuotaExceeded, Share};
+use crate::recording::Tape;
 use crate::refused::Refused;
+use crate::relay::Terms;
 use crate::request::{Kind, Request};
 use crate::route::Selected;
 use crate::service::Service;
@@ -83,11 +85,16 @@ struct Exchange {
 /// The evidence that a client was told yes: a backend stands, and there is an access line to write.
 struct Session {
     link: Link,
+    tape: Option<Box<Tape>>,
     entry: Entry,
 }
 
 /// The way of an upgrade request: each line is a stage, and each stage before the last can still answer in HTTP.
-async fn upgrade(exchange: &Exchange, request: &Request, entry: &mut Entry) -> Result<Link, Refused> {
+async fn upgrade(
+    exchange: &Exchange,
+    request: &Request,
+    entry: &mut Entry,
+) -> Result<(Link, Option<Box<Tape>>), Refused> {
     let offer = request.handshake(exchange.served.listener.lenient_key)?;
     let selected = exchange.service.table.select(Kind::WebSocket, &request.host, &request.path)?;
     entry.on_route(selected.route());
@@ -97,7 +104,9 @@ async fn upgrade(exchange: &Exchange, request: &Request, entry: &mut Entry) -> R
     }
     let admitted = exchange.service.guards.admit(permit);
     let destination = exchange.service.lookups.resolve(admitted, request).await?;
-    Ok(backend::connect(destination, request, &exchange.service.trust).await?)
+    let link = backend::connect(destination, request, &exchange.service.trust).await?;
+    let tape = exchange.service.tape(link.permit().route(), request, exchange.conn).await?;
+    Ok((link, tape))
 }
 
 /// The way of every other request.
@@ -127,7 +136,8 @@ async fn plain(
         | Backend::WebSocket(_)
         | Backend::Echo
         | Backend::Lookup(_)
-        | Backend::Handoff(_) => Err(ConnectError::NotBuilt.into()),
+        | Backend::Handoff(_)
+        | Backend::Replay(_) => Err(ConnectError::NotBuilt.into()),
     }
 }
 
@@ -142,7 +152,7 @@ fn relay<K: Send>(
     service: &Arc<Service>,
     kept: K,
 ) -> impl Future<Output = ()> + Send + use<K> {
-    let Session { link, entry } = session;
+    let Session { link, tape, entry } = session;
     let route = Arc::clone(link.permit().route());
     let subprotocol = link.agreed().subprotocol.clone();
     let deflate = link.agreed().deflate;
@@ -153,7 +163,8 @@ fn relay<K: Send>(
         drop(kept); // last: whoever waits for this connection's end finds its line written
     };
     let drain = service.drain.clone();
-    relay::run(socket, early, link.into_far_side(), deflate.as_ref(), &route, drain, ended)
+    let terms = Terms { rules: &route, deflate: deflate.as_ref(), tape };
+    relay::run(socket, early, link.into_far_side(), terms, drain, ended)
 }
 
 impl Exchange {
@@ -204,10 +215,11 @@ impl Exchange {
     async fn answer_upgrade(&self, request: &Request, since: Instant) -> (Response<Body>, bool) {
         let mut entry = self.entry(request, since);
         match upgrade(self, request, &mut entry).await {
-            Ok(link) => {
+            Ok((link, tape)) => {
                 let response = answer_101(&link);
                 entry.opened();
-                *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(Session { link, entry });
+                let session = Session { link, tape, entry };
+                *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
                 (response, false)
             }
             Err(Refused::Backend(ConnectError::Answered(answer))) => {

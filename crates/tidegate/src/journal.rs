@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Line, WebSocketLine};
 use crate::clock;
-use crate::config::{Backend, LookupKey, Route};
+use crate::config::Route;
 use crate::io::Peer;
 use crate::outcome::{End, Party};
 use crate::relay::Counts;
@@ -56,9 +56,7 @@ impl Entry {
     /// Names the route. Where the host is a token, it is a secret from now on.
     pub(crate) fn on_route(&mut self, route: &Route) {
         self.line.route = Some(route.name.clone());
-        if let Some(Backend::Lookup(lookup)) = route.backends.first()
-            && lookup.key == LookupKey::Host
-        {
+        if route.host_is_token() {
             "(token)".clone_into(&mut self.line.host);
         }
     }

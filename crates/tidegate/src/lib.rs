@@ -35,6 +35,8 @@ mod date;
 pub mod drain;
 pub mod io;
 mod path;
+pub mod recording;
+pub mod replay;
 mod scratch;
 mod service;
 pub mod via;

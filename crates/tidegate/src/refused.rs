@@ -7,6 +7,7 @@ use crate::backend::ConnectError;
 use crate::lookup::LookupError;
 use crate::policy::Denied;
 use crate::policy::quota::QuotaExceeded;
+use crate::recording::Unrecorded;
 use crate::request::BadRequest;
 use crate::route::NoRoute;
 
@@ -37,6 +38,9 @@ pub(crate) enum Refused {
     /// The client has as many connections as it may: 503.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),
+    /// The route demands a recording, and there is none: 503.
+    #[error(transparent)]
+    Unrecorded(#[from] Unrecorded),
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Draining,
@@ -65,7 +69,7 @@ impl Refused {
             Self::Lookup(error) => error.status(),
             Self::Backend(error) => error.status(),
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Self::Quota(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Quota(_) | Self::Unrecorded(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -84,6 +88,7 @@ impl Refused {
             | Self::Backend(_)
             | Self::Misdirected
             | Self::Quota(_)
+            | Self::Unrecorded(_)
             | Self::Draining => &[],
         }
     }
@@ -116,6 +121,7 @@ impl Refused {
                 }
             }
             .to_owned(),
+            Self::Unrecorded(_) => "this session has to be recorded, and cannot be".to_owned(),
             Self::BadRequest(_)
             | Self::Handshake(_)
             | Self::Route(_)

@@ -96,7 +96,8 @@ fn serves(route: &Route, kind: Kind) -> bool {
             | Backend::WebSocket(_)
             | Backend::Echo
             | Backend::Handoff(_)
-            | Backend::Lookup(_),
+            | Backend::Lookup(_)
+            | Backend::Replay(_),
         ) => websocket,
         None => false,
     }

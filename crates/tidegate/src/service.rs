@@ -10,9 +10,12 @@ use crate::access_log::AccessLog;
 use crate::auth::Guards;
 use crate::backend::trust::Trust;
 use crate::clock;
+use crate::config::Route;
 use crate::drain::Drain;
 use crate::lookup::Lookups;
 use crate::policy::quota::Quota;
+use crate::recording::{Recorder, Tape, Unrecorded};
+use crate::request::Request;
 use crate::route::Table;
 
 /// Routes, log and stop signal.
@@ -32,6 +35,8 @@ pub(crate) struct Service {
     pub(crate) lookups: Lookups,
     /// How many connections one client may have.
     pub(crate) quota: Quota,
+    /// What records sessions, if any route has it.
+    pub(crate) recorder: Option<Recorder>,
     connections: AtomicU64,
     websockets: AtomicU64,
     websockets_open: AtomicU64,
@@ -45,6 +50,7 @@ pub(crate) struct Stages {
     pub(crate) guards: Guards,
     pub(crate) lookups: Lookups,
     pub(crate) trust: Trust,
+    pub(crate) recorder: Option<Recorder>,
 }
 
 /// Counts a WebSocket as open until it is dropped.
@@ -54,7 +60,7 @@ pub(crate) struct Open(Arc<Service>);
 impl Service {
     /// A service that starts now.
     pub(crate) fn new(stages: Stages, access_log: AccessLog, drain: Drain, quota: Quota) -> Self {
-        let Stages { table, guards, lookups, trust } = stages;
+        let Stages { table, guards, lookups, trust, recorder } = stages;
         Self {
             table,
             access_log,
@@ -63,6 +69,7 @@ impl Service {
             trust,
             guards,
             lookups,
+            recorder,
             connections: AtomicU64::new(0),
             websockets: AtomicU64::new(0),
             websockets_open: AtomicU64::new(0),
@@ -73,6 +80,30 @@ impl Service {
     /// The number of the next connection, from 1.
     pub(crate) fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Begins the recording of a session, if its route has that.
+    ///
+    /// # Errors
+    /// The route does without no recording, and there cannot be one.
+    pub(crate) async fn tape(
+        &self,
+        route: &Route,
+        request: &Request,
+        conn: u64,
+    ) -> Result<Option<Box<Tape>>, Unrecorded> {
+        let (Some(recorder), Some(record)) = (&self.recorder, &route.record) else { return Ok(None) };
+        let scheme = if request.via.secure { "wss" } else { "ws" };
+        let host = if route.host_is_token() { "(token)" } else { &request.authority };
+        let url = format!("{scheme}://{host}{}", request.path);
+        match recorder.open(&record.name, record.format, record.bytes_max, (conn, url)).await {
+            Ok(tape) => Ok(Some(Box::new(tape))),
+            Err(error) if record.required => Err(Unrecorded(error)),
+            Err(error) => {
+                tracing::warn!(conn, route = route.name, %error, "a session is not recorded");
+                Ok(None)
+            }
+        }
     }
 
     pub(crate) fn open(self: &Arc<Self>) -> Open {

@@ -102,7 +102,7 @@ fn tables_of_the_wrong_shape_are_explained() {
 
     tidegate.toml:1:1: error: listener 1: address is missing; write address = "127.0.0.1:8080"
 
-    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, host, path, backend, lookup, backend_tls, origins, allow_missing_origin, subprotocols, subprotocol_required, message, legacy, ping_interval, ping_timeout, idle_timeout, max_age, max_frame, max_message, max_fragments, connect_timeout, upgrade_timeout, compression, send_proxy, listing
+    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, host, path, backend, lookup, backend_tls, origins, allow_missing_origin, subprotocols, subprotocol_required, message, legacy, ping_interval, ping_timeout, idle_timeout, max_age, max_frame, max_message, max_fragments, connect_timeout, upgrade_timeout, compression, send_proxy, listing, record
 
     tidegate.toml:3:7: error: listener "127.0.0.1:1": tls is the string "on"; write { cert = "FILE", key = "FILE" }, a list of them, or "auto"
     tidegate.toml:4:8: error: listener "127.0.0.1:1": cert stands without tls = "auto"; write tls = { cert = "FILE", key = "FILE" }
@@ -130,6 +130,21 @@ fn what_tables_have_to_do_with_each_other_is_checked() {
 }
 
 #[test]
+fn where_a_route_records_is_checked() {
+    insta::assert_snapshot!(found_in(&read(&data("recording.toml"))), @r#"
+    tidegate.toml:5:10: error: route "no path": record: path is missing; write path = "FOLDER/%t-%n": %t becomes the time, %n the number of the connection, %% a percent sign
+    tidegate.toml:11:19: error: route "no number": record: path "recording" has no %n; write path = "FOLDER/%t-%n": %t becomes the time, %n the number of the connection, %% a percent sign
+    tidegate.toml:17:19: error: route "no folder": record: path "no/such/%n" is in a folder that does not exist (no/such); create the folder first
+    tidegate.toml:23:19: error: route "no file": record: path "folder/" names no file; write path = "FOLDER/%t-%n": %t becomes the time, %n the number of the connection, %% a percent sign
+    tidegate.toml:23:39: error: route "no file": record: format "mp4" is unknown; write "websockify" or "har"
+    tidegate.toml:23:58: error: route "no file": record: max_bytes "1KiB" is out of bounds; write a size from 64KiB to 1TiB
+    tidegate.toml:29:10: warning: route "files": record has no effect on file:.; leave it out: only WebSockets are recorded
+    tidegate.toml:35:10: warning: route "numbers": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
+    tidegate.toml:35:10: warning: route "numbers": record: path has no %t: after a restart the numbers begin anew, and files that exist are never overwritten; write %t, the time, beside %n, the number of the connection
+    "#);
+}
+
+#[test]
 fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     let folder = with_certificates();
     let file = folder.path().join("every-key.toml");
@@ -144,9 +159,10 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     every-key.toml:49:10: warning: route "raw": legacy: accepted, but not built yet: hybi-00 clients; until then it has no effect
     every-key.toml:53:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
     every-key.toml:60:14: warning: route "raw": send_proxy: accepted, but not built yet: the PROXY protocol on the way out; until then it has no effect
-    every-key.toml:65:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
-    every-key.toml:69:11: warning: route "/http/*": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
-    every-key.toml:83:11: warning: route "/handoff": backend: accepted, but not built yet: handing connections to another process; until then requests for it are answered with an error
+    every-key.toml:61:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
+    every-key.toml:66:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
+    every-key.toml:70:11: warning: route "/http/*": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
+    every-key.toml:84:11: warning: route "/handoff": backend: accepted, but not built yet: handing connections to another process; until then requests for it are answered with an error
     "#);
 }
 

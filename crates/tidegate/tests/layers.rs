@@ -11,6 +11,8 @@ const ORDER: &[&str] = &[
     "date",
     "path",
     "certificate",
+    "recording",
+    "replay",
     "config",
     "io",
     "drain",

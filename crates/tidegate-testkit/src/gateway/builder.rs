@@ -29,6 +29,31 @@ impl Gateway {
     pub fn builder(binary: &str) -> Builder {
         Builder { binary: binary.to_owned(), ..Builder::default() }
     }
+
+    /// A gateway that is told everything by these arguments; they must make it listen on a free port of loopback.
+    ///
+    /// # Panics
+    /// It does not come to that; its diagnosis is shown.
+    #[track_caller]
+    pub fn start(binary: &str, arguments: &[&str]) -> Self {
+        let mut command = Command::new(binary);
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        Self::spawn(&mut command, None, None)
+    }
+
+    #[track_caller]
+    fn spawn(
+        command: &mut Command,
+        client: Option<Arc<ClientConfig>>,
+        config: Option<tempfile::NamedTempFile>,
+    ) -> Self {
+        let mut child = command.spawn().expect("the gateway can be started");
+        let log = Lines::collect(child.stdout.take().expect("its output is a pipe"));
+        let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
+        let address = diagnosis.wait_for("the address", address_in);
+        let sockets = process::sockets(child.id()).expect("the gateway is running");
+        Self { child, address, client, log, diagnosis, sockets, _config: config }
+    }
 }
 
 impl Builder {
@@ -81,12 +106,7 @@ impl Builder {
     #[track_caller]
     pub fn start(&self) -> Gateway {
         let config = self.file();
-        let mut child = self.command(config.path()).spawn().expect("the gateway can be started");
-        let log = Lines::collect(child.stdout.take().expect("its output is a pipe"));
-        let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
-        let address = diagnosis.wait_for("the address", address_in);
-        let sockets = process::sockets(child.id()).expect("the gateway is running");
-        Gateway { child, address, client: self.client.clone(), log, diagnosis, sockets, _config: config }
+        Gateway::spawn(&mut self.command(config.path()), self.client.clone(), Some(config))
     }
 
     /// Starts it with a configuration that it must refuse; what it says about it.

@@ -28,7 +28,7 @@ pub struct Gateway {
     log: Lines,
     diagnosis: Lines,
     sockets: usize,
-    _config: tempfile::NamedTempFile,
+    _config: Option<tempfile::NamedTempFile>,
 }
 
 impl Gateway {

@@ -215,6 +215,10 @@ pub async fn connect(
         Backend::Handoff(_) | Backend::File(_) | Backend::Builtin | Backend::Lookup(_) => {
             return Err(ConnectError::NotBuilt);
         }
+        Backend::Replay(replay) => {
+            let socket = Socket::Unix(replay.begin()?);
+            (FarSide::WebSocket { socket, early: Bytes::new(), reserved: Reserved::None }, settled(permit))
+        }
     };
     Ok(Link { permit: destination.into_permit(), agreed, far })
 }

@@ -1,11 +1,27 @@
 //! What `tidegate serve` serves when it is told nothing.
 
-use super::check::{Overrides, from_routes};
-use super::{Backend, Config, PathPattern, Route};
+use super::check::{Checked, Overrides, from_text};
+use super::{Backend, Config, PathPattern, Route, from_routes};
+use crate::replay::Replay;
 
 /// The embedded default: the built-in pages at `/` and `/status`, and `/echo`, on 127.0.0.1:8080.
 pub fn embedded() -> Config {
     from_routes(&Overrides::default()).config.expect("the embedded configuration has no error")
+}
+
+/// What `tidegate replay` serves: the recording on every path, to pages of these origins, or else of its own alone. The
+/// gateway's limits on messages do not count: what was recorded has passed them.
+pub fn replaying(replay: Replay, overrides: &Overrides, origins: &[String]) -> Checked {
+    let origins = match origins {
+        [] => String::new(),
+        // What JSON writes is TOML as well.
+        origins => format!("origins = {}", serde_json::json!(origins)),
+    };
+    let mut checked = from_text(&format!("{REPLAY}{origins}\n"), overrides);
+    for route in checked.config.iter_mut().flat_map(|config| &mut config.routes) {
+        route.backends = vec![Backend::Replay(replay.clone())];
+    }
+    checked
 }
 
 /// Adds the pages to what `TEXT` says: their backend cannot be written in a file.
@@ -30,6 +46,16 @@ pub(super) const TEXT: &str = r#"
 name = "echo"
 path = "/echo"
 backend = "echo:"
+"#;
+
+const REPLAY: &str = r#"
+[[route]]
+name = "replay"
+path = "/*"
+backend = "echo:"
+max_frame = "1TiB"
+max_message = "1TiB"
+max_fragments = 1000000000
 "#;
 
 #[cfg(test)]

@@ -19,10 +19,13 @@ use std::time::Duration;
 use ipnet::IpNet;
 use regex::Regex;
 
+use crate::recording;
+use crate::replay::Replay;
+
 pub use auth::{Auth, AuthKind, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};
-pub use embedded::embedded;
+pub use embedded::{embedded, replaying};
 pub use lookup::{Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
 pub use table::table;
 
@@ -182,6 +185,8 @@ pub struct Route {
     pub compression: bool,
     /// PROXY header sent to the backend.
     pub send_proxy: Option<ProxyVersion>,
+    /// Where its WebSockets are recorded. Default: nowhere.
+    pub record: Option<Record>,
 }
 
 /// `backend_tls = { … }` of a route.
@@ -199,6 +204,19 @@ impl Default for BackendTls {
     fn default() -> Self {
         Self { ca: None, verify: true, server_name: None }
     }
+}
+
+/// `record = { … }` of a route.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The files, one for each session.
+    pub name: recording::Name,
+    /// How they are written. Default: as websockify does.
+    pub format: recording::Format,
+    /// Bytes of one file; then the recording ends, and the session goes on. Default 64 MiB.
+    pub bytes_max: u64,
+    /// What cannot be recorded is refused with 503. Default false: it is served, and logged.
+    pub required: bool,
 }
 
 /// `host = …` of a route: lower-case, without a port.
@@ -242,6 +260,8 @@ pub enum Backend {
     Handoff(String),
     /// `lookup = { … }`: a token decides.
     Lookup(Box<Lookup>),
+    /// A recording takes the place of the backend; cannot be written in a file.
+    Replay(Replay),
     /// The pages of the embedded default; cannot be written in a file.
     Builtin,
 }
@@ -342,6 +362,13 @@ pub enum ProxyVersion {
     V2,
 }
 
+impl Route {
+    /// Whether the host that a client asks for is its token, and with that a secret.
+    pub fn host_is_token(&self) -> bool {
+        matches!(self.backends.first(), Some(Backend::Lookup(lookup)) if lookup.key == LookupKey::Host)
+    }
+}
+
 impl Backend {
     /// Whether the connection to it is TLS.
     pub const fn is_tls(&self) -> bool {
@@ -349,9 +376,8 @@ impl Backend {
             Self::Tls(_) => true,
             Self::WebSocket(target) | Self::Http(target) => target.tls,
             Self::Lookup(lookup) => lookup.tls,
-            Self::Tcp(_) | Self::Unix(_) | Self::File(_) | Self::Echo | Self::Handoff(_) | Self::Builtin => {
-                false
-            }
+            Self::Tcp(_) | Self::Unix(_) | Self::File(_) | Self::Echo => false,
+            Self::Handoff(_) | Self::Replay(_) | Self::Builtin => false,
         }
     }
 }
@@ -411,6 +437,7 @@ impl fmt::Display for Backend {
             Self::Echo => f.write_str("echo:"),
             Self::Lookup(lookup) => lookup.fmt(f),
             Self::Handoff(to) => write!(f, "handoff:{to}"),
+            Self::Replay(_) => f.write_str("(recording)"),
             Self::Builtin => f.write_str("(built-in page)"),
         }
     }

@@ -100,6 +100,9 @@ fn limits(route: &Route) -> String {
     if let Some(idle) = route.idle_timeout {
         limits.push(format!("idle {}", show_duration(idle)));
     }
+    if let Some(record) = &route.record {
+        limits.push(format!("recorded as {}", record.format));
+    }
     limits.join(", ")
 }
 

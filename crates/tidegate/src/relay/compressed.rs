@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::endpoint::Fill;
 use super::{Far, Relay};
 use crate::outcome::End;
+use crate::recording::{Chunk, Side};
 use crate::scratch::HEADROOM;
 
 /// Bytes that one read may bring. What a far side cannot take of a client's stays compressed, and is held; what a
@@ -142,7 +143,9 @@ impl Relay {
                 self.keepalive.heard(now);
                 self.counts.bytes_in += payload.len() as u64;
                 self.counts.messages_in += u64::from(ends_message);
+                self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });
                 if matches!(self.far, Far::Echo(_)) {
+                    self.record(Side::Backend, now, Chunk { message, payload, mask: None, ends_message });
                     self.compress(cx, now, message, payload, ends_message, gathered);
                 } else {
                     gathered.push(payload);

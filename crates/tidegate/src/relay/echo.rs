@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::{Far, Relay};
 use crate::outcome::End;
+use crate::recording::{Chunk, Side};
 
 /// The answer under way.
 #[derive(Debug, Default)]
@@ -100,6 +101,9 @@ impl Relay {
                 self.counts.messages_out += messages;
                 self.counts.bytes_in += bytes;
                 self.counts.bytes_out += bytes;
+                for side in [Side::Client, Side::Backend] {
+                    self.record(side, now, Chunk { message, payload, mask: None, ends_message });
+                }
                 let Far::Echo(echo) = &mut self.far else {
                     return Answer::Nothing;
                 };

@@ -44,6 +44,7 @@ use crate::config::{MessageType, Route};
 use crate::drain::Drain;
 use crate::io::Socket;
 use crate::outcome::End;
+use crate::recording::{Chunk, Side, Tape};
 use crate::scratch;
 
 /// Reads of each direction in one turn of the task, before neighbours get theirs.
@@ -71,6 +72,17 @@ pub struct Counts {
     pub messages_out: u64,
 }
 
+/// On which terms a session is relayed.
+#[derive(Debug)]
+pub struct Terms<'a> {
+    /// What the route says.
+    pub rules: &'a Route,
+    /// How the gateway itself and the client compress.
+    pub deflate: Option<&'a DeflateAgreement>,
+    /// What records it. The recording ends with the relay.
+    pub(crate) tape: Option<Box<Tape>>,
+}
+
 /// Relays until both sides are gone, and tells `ended` how it ended and what was relayed.
 ///
 /// Not an `async fn`, whose future would keep a second place for each argument, for as long as the connection lives.
@@ -78,16 +90,16 @@ pub fn run<T, F: FnOnce(End, Counts) -> T + Send>(
     client: Socket,
     early: Bytes,
     far: FarSide,
-    deflate: Option<&DeflateAgreement>,
-    rules: &Route,
+    terms: Terms<'_>,
     drain: Drain,
     ended: F,
 ) -> impl Future<Output = T> + Send + use<T, F> {
-    let limits = limits(rules, &far);
-    let mut relay = Relay::new(client, early, far, rules);
-    if let Some(agreement) = deflate {
+    let limits = limits(terms.rules, &far);
+    let mut relay = Relay::new(client, early, far, terms.rules);
+    if let Some(agreement) = terms.deflate {
         relay.compress_with(agreement, limits);
     }
+    relay.tape = terms.tape;
     drive(relay, drain, ended, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
 }
 
@@ -148,6 +160,8 @@ struct Relay {
     drain_at: Option<Instant>,
     /// Since when the client has ended its direction while the backend may still answer.
     half_closed_since: Option<Instant>,
+    /// What records the session.
+    tape: Option<Box<Tape>>,
 }
 
 #[derive(Debug)]
@@ -189,6 +203,7 @@ impl Relay {
             panicked: false,
             drain_at: None,
             half_closed_since: None,
+            tape: None,
         }
     }
 
@@ -305,6 +320,13 @@ impl Relay {
             Far::Echo(_) => self.client.leg.room(),
             Far::Tcp(tcp) => tcp.leg.room(),
             Far::WebSocket(backend) => backend.leg.room(),
+        }
+    }
+
+    /// Records what a side says, where the session is recorded.
+    fn record(&mut self, side: Side, now: Instant, chunk: Chunk<'_>) {
+        if let Some(mut tap) = Tape::tap(&mut self.tape, side, now) {
+            tap.record(chunk);
         }
     }
 

@@ -13,6 +13,7 @@ use super::compressed::READ_BYTES_MAX as COMPRESSED_BYTES_MAX;
 use super::leg::{Leg, Read};
 use super::{Far, Relay};
 use crate::outcome::End;
+use crate::recording::{Chunk, Side};
 use crate::scratch::{HEADROOM, READ_BYTES_MAX};
 
 /// A backend of raw bytes.
@@ -52,8 +53,9 @@ impl Relay {
                 };
             let mut heard = true;
             let payload_len = match event {
-                Event::Data { payload, ends_message, .. } => {
+                Event::Data { message, payload, ends_message, .. } => {
                     self.counts.messages_in += u64::from(ends_message);
+                    self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });
                     payload.len()
                 }
                 Event::Ping(payload) => {
@@ -162,6 +164,8 @@ impl Relay {
         if read.is_empty() {
             return;
         }
+        let payload = &scratch[read.clone()];
+        self.record(Side::Backend, now, Chunk { message, payload, mask: None, ends_message: true });
         if self.compression.is_some() {
             let (read_to, free) = scratch.split_at_mut(read.end);
             return self.send_compressed(cx, now, message, &read_to[read.start..], free);

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::endpoint::Fill;
 use super::{Far, Relay};
 use crate::outcome::End;
+use crate::recording::{Chunk, Side, Tap, Tape};
 
 /// A stretch of frames to pass on, and what stopped it.
 struct Stretch {
@@ -36,7 +37,13 @@ enum Stop {
 }
 
 /// Steps through frames until something other than passing on is called for. `swallowed` is the payload of our pings.
-fn stretch(decoder: &mut Decoder, read: &[u8], range: Range<usize>, swallowed: Option<&[u8; 8]>) -> Stretch {
+fn stretch(
+    decoder: &mut Decoder,
+    read: &[u8],
+    range: Range<usize>,
+    swallowed: Option<&[u8; 8]>,
+    mut tap: Option<Tap<'_>>,
+) -> Stretch {
     let start = range.start;
     let mut at = start;
     let mut boundary = decoder.at_frame_boundary().then_some(0);
@@ -49,9 +56,13 @@ fn stretch(decoder: &mut Decoder, read: &[u8], range: Range<usize>, swallowed: O
         };
         let frame = at..at + step.len();
         match step.kind {
-            StepKind::Data { ends_message, .. } => {
+            StepKind::Data { message, ends_message, .. } => {
                 bytes += step.payload_len as u64;
                 messages += u64::from(ends_message);
+                if let Some(tap) = &mut tap {
+                    let payload = &read[at + step.header_len..frame.end];
+                    tap.record(Chunk { message, payload, mask: step.mask, ends_message });
+                }
             }
             StepKind::Pong if is_payload(&step, &read[frame.clone()], swallowed) => {
                 break Stop::Control(step, frame);
@@ -95,7 +106,8 @@ impl Relay {
         loop {
             let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
             let swallowed = Some(self.keepalive.payload());
-            let stretch = stretch(self.client.receiver.decoder_mut(), scratch, range.clone(), swallowed);
+            let tap = Tape::tap(&mut self.tape, Side::Client, now);
+            let stretch = stretch(self.client.receiver.decoder_mut(), scratch, range.clone(), swallowed, tap);
             if !stretch.pass.is_empty() {
                 self.keepalive.heard(now);
             }
@@ -179,7 +191,8 @@ impl Relay {
         range: Range<usize>,
     ) -> Result<(), Violation> {
         let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
-        let stretch = stretch(backend.receiver.decoder_mut(), scratch, range.clone(), None);
+        let tap = Tape::tap(&mut self.tape, Side::Backend, now);
+        let stretch = stretch(backend.receiver.decoder_mut(), scratch, range.clone(), None, tap);
         self.counts.bytes_out += stretch.bytes;
         self.counts.messages_out += stretch.messages;
         if self.client.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary) {

@@ -46,6 +46,8 @@ mod drain;
 mod floods;
 mod memory;
 mod pressure;
+mod recording;
+mod replay;
 mod slow;
 mod slow_ends;
 mod standard;

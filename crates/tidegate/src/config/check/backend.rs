@@ -45,7 +45,8 @@ pub(super) fn alike(a: &Backend, b: &Backend) -> bool {
 pub(in crate::config) fn takes_upgrades(backend: &Backend) -> bool {
     match backend {
         Backend::Tcp(_) | Backend::Tls(_) | Backend::Unix(_) | Backend::WebSocket(_) => true,
-        Backend::Http(_) | Backend::Echo | Backend::Handoff(_) | Backend::Lookup(_) => true,
+        Backend::Http(_) | Backend::Echo | Backend::Handoff(_) => true,
+        Backend::Lookup(_) | Backend::Replay(_) => true,
         Backend::File(_) | Backend::Builtin => false,
     }
 }

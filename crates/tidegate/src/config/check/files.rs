@@ -39,15 +39,20 @@ pub(super) fn access_log(text: &str, folder: &Path) -> Result<AccessLog, Fault> 
         return Err(Fault::new("is unknown", r#"write "stdout", "off" or "file:PATH""#));
     };
     let path = in_folder(folder, path);
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !parent.is_dir() {
-        let problem = format!("is in a folder that does not exist ({})", parent.display());
-        return Err(Fault::new(problem, "create the folder first"));
-    }
+    exists(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
     if path.is_dir() {
         return Err(Fault::new("is a directory", "name a file"));
     }
     Ok(AccessLog::File(path))
+}
+
+/// The folder of files that are still to come.
+pub(super) fn exists(folder: &Path) -> Result<(), Fault> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let problem = format!("is in a folder that does not exist ({})", folder.display());
+    Err(Fault::new(problem, "create the folder first"))
 }
 
 #[cfg(test)]

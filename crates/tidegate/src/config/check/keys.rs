@@ -30,6 +30,8 @@ pub(in crate::config) enum Place {
     BackendTls,
     /// Within `lookup = { … }`.
     Lookup,
+    /// Within `record = { … }`.
+    Record,
 }
 
 /// What a key takes. Bounds are inclusive.
@@ -83,6 +85,7 @@ impl fmt::Display for Place {
             Self::Route => "a [[route]]",
             Self::BackendTls => "backend_tls = { … } of a [[route]]",
             Self::Lookup => "lookup = { … } of a [[route]]",
+            Self::Record => "record = { … } of a [[route]]",
         })
     }
 }
@@ -142,6 +145,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("compression", "off", Takes::Text(r#""off" or "permessage-deflate""#)),
     route("send_proxy", "none", Takes::Text(r#""v1" or "v2""#)),
     route("listing", "false", Takes::Flag),
+    route("record", "none", Takes::Other(r#"{ path = "FOLDER/%t-%n" }"#)),
 
     backend_tls("ca", "the system's", Takes::Text("the name of a PEM file")),
     backend_tls("verify", "true", Takes::Flag),
@@ -153,6 +157,11 @@ pub(in crate::config) const KEYS: &[Key] = &[
     lookup("timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
     lookup("targets", "any", Takes::Other(r#"a list, such as ["10.0.0.0/8:5900-5999", "unix:/run/vnc/*"]"#)),
     lookup("tls", "false", Takes::Flag),
+
+    record("path", "none", Takes::Text(r#"a path, such as "/var/log/tidegate/%t-%n""#)),
+    record("format", "websockify", Takes::Text(r#""websockify" or "har""#)),
+    record("max_bytes", "64MiB", Takes::Size { min: RECORDING_BYTES_MIN, max: BYTES_MAX }),
+    record("required", "false", Takes::Flag),
 ];
 
 const fn top(name: &'static str, default: &'static str, takes: Takes) -> Key {
@@ -179,6 +188,10 @@ const fn lookup(name: &'static str, default: &'static str, takes: Takes) -> Key 
     Key { place: Place::Lookup, name, default, takes }
 }
 
+const fn record(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key { place: Place::Record, name, default, takes }
+}
+
 /// More than one process can hold today; it catches slips of the finger, not ambitions.
 const CONNECTIONS_MAX: u64 = 100_000_000;
 /// A time-out below this ends honest connections on a loaded machine.
@@ -188,6 +201,8 @@ const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 const MONTH: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 /// What a control frame may carry (RFC 6455 §5.5): a lower limit would make the protocol itself a violation.
 const FRAME_BYTES_MIN: u64 = 125;
+/// A beginning, an end, and something between them.
+const RECORDING_BYTES_MIN: u64 = 64 << 10;
 /// Nothing is buffered up to this; it only has to stay far from the end of the type.
 const BYTES_MAX: u64 = 1 << 40;
 const FRAGMENTS_MAX: u64 = 1_000_000_000;

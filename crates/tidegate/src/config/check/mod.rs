@@ -18,6 +18,7 @@ mod origin;
 mod pattern;
 mod reach;
 mod rebinding;
+mod record;
 mod report;
 mod route;
 mod section;
@@ -97,15 +98,19 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
 
 /// Checks the command line alone. Without any `--route` it serves the routes of the embedded default.
 pub fn from_routes(overrides: &Overrides) -> Checked {
-    let file = Path::new("(command line)");
     if !overrides.routes.is_empty() {
-        return check("", file, overrides, false);
+        return from_text("", overrides);
     }
-    let mut checked = check(embedded::TEXT, file, overrides, false);
+    let mut checked = from_text(embedded::TEXT, overrides);
     if let Some(config) = &mut checked.config {
         embedded::add_pages(config);
     }
     checked
+}
+
+/// Checks the command line on top of a text of our own.
+pub(super) fn from_text(text: &str, overrides: &Overrides) -> Checked {
+    check(text, Path::new("(command line)"), overrides, false)
 }
 
 /// The tables of the file.

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::keys::Place;
 use super::report::Spot;
 use super::section::Section;
-use super::{backend, files, lookup, origin, pattern};
+use super::{backend, files, lookup, origin, pattern, record};
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{
     Backend, BackendTls, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
@@ -31,6 +31,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     };
     listing(section, &mut backends);
     let settings = settings(section);
+    record::warn(section, &settings, &backends);
     section.finish();
     let route = path.filter(|_| !backends.is_empty()).map(|path| {
         let name = name.as_ref().map_or_else(|| path.to_string(), |(name, _)| name.clone());
@@ -126,6 +127,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
             .unwrap_or(false),
         send_proxy: section.word("send_proxy", &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)]),
         backend_tls: backend_tls(section),
+        record: record::read(section),
     }
 }
 

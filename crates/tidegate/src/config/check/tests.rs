@@ -172,13 +172,14 @@ fn expected_default(key: &Key) -> String {
     }
 }
 
-const PLACES: [(&str, Place); 6] = [
+const PLACES: [(&str, Place); 7] = [
     ("## At the top", Place::Top),
     ("## `[[listener]]`", Place::Listener),
     ("## `tls = { … }`", Place::Tls),
     ("## `[[route]]`", Place::Route),
     ("## `backend_tls = { … }`", Place::BackendTls),
     ("## `lookup = { … }`", Place::Lookup),
+    ("## `record = { … }`", Place::Record),
 ];
 
 fn data(name: &str) -> PathBuf {
