@@ -102,6 +102,7 @@ impl AccessLog {
                 return Ok(Self { queue: None, dropped: Arc::default() });
             }
             config::AccessLog::Stdout => Box::new(io::stdout()),
+            config::AccessLog::Diagnosis => Box::new(Diagnosis),
             config::AccessLog::File(path) => {
                 let file: File = OpenOptions::new().create(true).append(true).open(path)?;
                 Box::new(file)
@@ -134,6 +135,22 @@ impl AccessLog {
         if sent && written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
             tracing::warn!("the access log takes no lines; its last ones are lost");
         }
+    }
+}
+
+/// Makes an event of each line; what is written to it ends with a line.
+struct Diagnosis;
+
+impl Write for Diagnosis {
+    fn write(&mut self, lines: &[u8]) -> io::Result<usize> {
+        for line in String::from_utf8_lossy(lines).lines() {
+            tracing::info!("{line}");
+        }
+        Ok(lines.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }
 

@@ -8,15 +8,16 @@ use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
 use crate::auth::Guards;
 use crate::backend::trust::Trust;
+use crate::clock;
 use crate::config::{Config, Listener, ListenerTls, Route};
 use crate::drain::Drain;
-use crate::listener::{Listening, Places, Served};
+use crate::listener::{Listening, Places, Served, SocketFile};
 use crate::lookup::Lookups;
 use crate::policy::quota::Quota;
 use crate::recording::Recorder;
@@ -33,50 +34,117 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 /// # Errors
 /// What keeps it from starting: an address, a certificate, a file.
 pub(crate) async fn serve(config: Config, told: CancellationToken) -> anyhow::Result<()> {
-    let mut stop_signals = StopSignals::listen().context("cannot listen to signals")?;
-    let mut listening = config.listeners.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
-    let socket_files: Vec<_> = listening.iter_mut().filter_map(Listening::take_file).collect();
-    let access_log = AccessLog::open(&config.access_log)
-        .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
-    let drain = Drain::new(config.drain_rate);
-    let quota = Quota::new(config.connections_per_client_max);
-    let recorder = recorder(&config.routes).context("cannot start the thread that writes recordings")?;
-    let records = recorder.is_some();
-    let stages = Stages {
-        guards: Guards::load(&config.routes)?,
-        lookups: Lookups::load(&config.routes)?,
-        trust: Trust::load(&config.routes)?,
-        recorder: recorder.clone(),
-        table: Table::new(config.routes),
-    };
-    let service = Arc::new(Service::new(stages, access_log.clone(), drain.clone(), quota));
-    let workers = Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
-    let places = Places {
-        connections: Arc::new(Semaphore::new(connections_max(config.connections_max, records))),
-        handshakes: Arc::new(Semaphore::new(config.handshakes_max.min(Semaphore::MAX_PERMITS))),
-    };
-    let stop = CancellationToken::new();
-    for listening in listening {
-        announce(&listening)?;
-        let accepting = accept(listening, places.clone(), Arc::clone(&workers));
-        tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
-    }
-
+    let mut signals = StopSignals::listen()?;
+    let running = Running::start(config)?;
     tokio::select! {
-        () = stop_signals.next() => {}
+        () = signals.next() => {}
         () = told.cancelled() => {}
     }
-    stop.cancel();
-    drain.start();
-    tracing::info!(connections = workers.live(), "stopping; a second signal stops at once");
-    finish(&workers, config.drain, &mut stop_signals).await;
-    workers.stop();
-    drop(socket_files);
-    access_log.flush();
-    if let Some(recorder) = recorder {
-        recorder.flush();
-    }
+    running.finish(&mut signals).await;
     Ok(())
+}
+
+/// A gateway that serves. It is over when [`finish`](Self::finish) is.
+pub(crate) struct Running {
+    /// Tells the listeners to accept no more.
+    stop: CancellationToken,
+    socket_files: Vec<SocketFile>,
+    access_log: AccessLog,
+    recorder: Option<Recorder>,
+    service: Arc<Service>,
+    workers: Arc<Workers>,
+    patience: Duration,
+}
+
+impl Running {
+    /// Binds, starts the workers, and accepts.
+    ///
+    /// # Errors
+    /// What keeps it from starting: an address, a certificate, a file.
+    pub(crate) fn start(config: Config) -> anyhow::Result<Self> {
+        let mut listening = config.listeners.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let socket_files = listening.iter_mut().filter_map(Listening::take_file).collect();
+        let access_log = AccessLog::open(&config.access_log)
+            .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
+        let drain = Drain::new(config.drain_rate);
+        let quota = Quota::new(config.connections_per_client_max);
+        let recorder = recorder(&config.routes).context("cannot start the thread that writes recordings")?;
+        let records = recorder.is_some();
+        let stages = Stages {
+            guards: Guards::load(&config.routes)?,
+            lookups: Lookups::load(&config.routes)?,
+            trust: Trust::load(&config.routes)?,
+            recorder: recorder.clone(),
+            table: Table::new(config.routes),
+        };
+        let service = Arc::new(Service::new(stages, access_log.clone(), drain, quota));
+        let workers =
+            Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
+        let places = Places {
+            connections: Arc::new(Semaphore::new(connections_max(config.connections_max, records))),
+            handshakes: Arc::new(Semaphore::new(config.handshakes_max.min(Semaphore::MAX_PERMITS))),
+        };
+        let stop = CancellationToken::new();
+        for listening in listening {
+            announce(&listening)?;
+            let accepting = accept(listening, places.clone(), Arc::clone(&workers));
+            tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
+        }
+        Ok(Self { stop, socket_files, access_log, recorder, service, workers, patience: config.drain })
+    }
+
+    /// Accepts no more. Whoever is connected stays so.
+    pub(crate) fn stop_accepting(&self) {
+        self.stop.cancel();
+    }
+
+    /// Waits until a WebSocket was opened.
+    pub(crate) async fn websocket_opened(&self) {
+        self.service.wait_for(|counts| counts.websockets > 0).await;
+    }
+
+    /// Waits until no WebSocket is open.
+    pub(crate) async fn websockets_over(&self) {
+        self.service.wait_for(|counts| counts.websockets_open == 0).await;
+    }
+
+    /// Waits until it had no connection for so long. It looks once a second, so that connections need not tell.
+    pub(crate) async fn unused_for(&self, time: Duration) {
+        let mut looks = interval(Duration::from_secs(1));
+        let (mut seen, mut since) = (0, clock::now());
+        loop {
+            looks.tick().await;
+            let connections = self.service.counts().connections;
+            if self.workers.live() > 0 || connections != seen {
+                (seen, since) = (connections, clock::now());
+            } else if clock::now() - since >= time {
+                return;
+            }
+        }
+    }
+
+    /// Accepts no more, and waits until every connection has ended by itself, or a signal says stop.
+    pub(crate) async fn run_out(&self, signals: &mut StopSignals) {
+        self.stop_accepting();
+        tokio::select! {
+            () = self.workers.idle() => {}
+            () = signals.next() => {}
+        }
+    }
+
+    /// Accepts no more, drains, and ends. A signal cuts it short.
+    pub(crate) async fn finish(self, signals: &mut StopSignals) {
+        self.stop_accepting();
+        self.service.drain.start();
+        tracing::info!(connections = self.workers.live(), "stopping; a second signal stops at once");
+        finish(&self.workers, self.patience, signals).await;
+        self.workers.stop();
+        drop(self.socket_files);
+        self.access_log.flush();
+        if let Some(recorder) = self.recorder {
+            recorder.flush();
+        }
+    }
 }
 
 /// Takes connections for as long as it is polled.
@@ -145,17 +213,20 @@ fn raise_descriptor_limit() -> u64 {
 }
 
 /// SIGTERM and SIGINT.
-struct StopSignals {
+pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
 }
 
 impl StopSignals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    /// From now on they do not end the process.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        let listen = |kind| signal(kind).context("cannot listen to signals");
+        Ok(Self { terminate: listen(SignalKind::terminate())?, interrupt: listen(SignalKind::interrupt())? })
     }
 
-    async fn next(&mut self) {
+    /// Waits for one.
+    pub(crate) async fn next(&mut self) {
         tokio::select! {
             _ = self.terminate.recv() => {}
             _ = self.interrupt.recv() => {}

@@ -8,12 +8,13 @@ use std::process::ExitCode;
 use anyhow::{Context as _, anyhow};
 use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
 use tokio_util::sync::CancellationToken;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
 use crate::connect::{self, ConnectArgs};
 use crate::recording::{self, Format};
 use crate::replay::{Pace, Replay, Script};
-use crate::{app, import};
+use crate::{app, diagnosis, import, websockify};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
 #[derive(Debug, Parser)]
@@ -48,6 +49,8 @@ enum Command {
     },
     /// Play the backend's side of a recording to each WebSocket client.
     Replay(ReplayArgs),
+    /// Take the command line of websockify. Started by that name, tidegate does so at once.
+    Websockify(Box<websockify::Args>),
     /// Print a completion script for a shell.
     Completions {
         /// The shell.
@@ -137,13 +140,23 @@ enum RecordingFormat {
 
 /// Runs the command line of this process. Exit status: 0 after a drain, 1 for a failure, 2 for wrong usage.
 pub fn run() -> ExitCode {
+    let arguments: Vec<_> = std::env::args_os().collect();
+    let separated = arguments.iter().any(|argument| argument == "--");
+    if arguments.first().is_some_and(|program| websockify::is_named(program)) {
+        let args = websockify::Args::read(&arguments[1..]).unwrap_or_else(|error| error.exit());
+        return websockify::run(args, separated);
+    }
     let cli = Cli::parse();
+    if !matches!(cli.command, Command::Websockify(_)) {
+        diagnosis::start(LevelFilter::INFO, Vec::new()); // that one says by itself where its diagnosis goes
+    }
     let result = match cli.command {
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
         Command::Import { from: ImportFrom::Lighttpd { file, strict } } => import_lighttpd(&file, strict),
         Command::Replay(args) => replay(&args),
+        Command::Websockify(args) => Ok(websockify::run(*args, separated)),
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)

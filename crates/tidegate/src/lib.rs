@@ -6,6 +6,7 @@ mod app;
 pub mod cli;
 pub mod config;
 mod import;
+mod websockify;
 
 pub mod auth;
 pub mod backend;
@@ -32,6 +33,7 @@ mod access_log;
 mod certificate;
 mod clock;
 mod date;
+mod diagnosis;
 pub mod drain;
 pub mod io;
 mod path;

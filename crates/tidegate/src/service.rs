@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::access_log::AccessLog;
@@ -40,6 +41,8 @@ pub(crate) struct Service {
     connections: AtomicU64,
     websockets: AtomicU64,
     websockets_open: AtomicU64,
+    /// Told when a WebSocket is opened or over.
+    changed: Notify,
     started: Instant,
 }
 
@@ -51,6 +54,14 @@ pub(crate) struct Stages {
     pub(crate) lookups: Lookups,
     pub(crate) trust: Trust,
     pub(crate) recorder: Option<Recorder>,
+}
+
+/// Counts since the start, and of what is open just now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Counts {
+    pub(crate) connections: u64,
+    pub(crate) websockets: u64,
+    pub(crate) websockets_open: u64,
 }
 
 /// Counts a WebSocket as open until it is dropped.
@@ -73,6 +84,7 @@ impl Service {
             connections: AtomicU64::new(0),
             websockets: AtomicU64::new(0),
             websockets_open: AtomicU64::new(0),
+            changed: Notify::new(),
             started: clock::now(),
         }
     }
@@ -109,18 +121,39 @@ impl Service {
     pub(crate) fn open(self: &Arc<Self>) -> Open {
         self.websockets.fetch_add(1, Ordering::Relaxed);
         self.websockets_open.fetch_add(1, Ordering::Relaxed);
+        self.changed.notify_waiters();
         Open(Arc::clone(self))
+    }
+
+    pub(crate) fn counts(&self) -> Counts {
+        Counts {
+            connections: self.connections.load(Ordering::Relaxed),
+            websockets: self.websockets.load(Ordering::Relaxed),
+            websockets_open: self.websockets_open.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Waits until this is true of the number of WebSockets.
+    pub(crate) async fn wait_for(&self, is_so: impl Fn(Counts) -> bool) {
+        loop {
+            let changed = self.changed.notified(); // before the look, so that no change goes by between the two
+            if is_so(self.counts()) {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// How it is, for the status page.
     pub(crate) fn status(&self) -> Value {
+        let counts = self.counts();
         json!({
             "name": "tidegate",
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": (clock::now() - self.started).as_secs(),
-            "connections": self.connections.load(Ordering::Relaxed),
-            "websockets": self.websockets.load(Ordering::Relaxed),
-            "websockets_open": self.websockets_open.load(Ordering::Relaxed),
+            "connections": counts.connections,
+            "websockets": counts.websockets,
+            "websockets_open": counts.websockets_open,
         })
     }
 }
@@ -128,5 +161,6 @@ impl Service {
 impl Drop for Open {
     fn drop(&mut self) {
         self.0.websockets_open.fetch_sub(1, Ordering::Relaxed);
+        self.0.changed.notify_waiters();
     }
 }

@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "drain",
     "scratch",
     "outcome",
+    "diagnosis",
     "access_log", // leaves
     "listener",
     "tls",
@@ -41,6 +42,7 @@ const ORDER: &[&str] = &[
     "app",
     "connect",
     "import",
+    "websockify",
     "cli",
 ];
 

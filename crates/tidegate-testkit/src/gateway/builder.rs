@@ -30,29 +30,19 @@ impl Gateway {
         Builder { binary: binary.to_owned(), ..Builder::default() }
     }
 
-    /// A gateway that is told everything by these arguments; they must make it listen on a free port of loopback.
+    /// Starts a gateway by this command, and waits until it listens.
     ///
     /// # Panics
     /// It does not come to that; its diagnosis is shown.
     #[track_caller]
-    pub fn start(binary: &str, arguments: &[&str]) -> Self {
-        let mut command = Command::new(binary);
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        Self::spawn(&mut command, None, None)
-    }
-
-    #[track_caller]
-    fn spawn(
-        command: &mut Command,
-        client: Option<Arc<ClientConfig>>,
-        config: Option<tempfile::NamedTempFile>,
-    ) -> Self {
+    pub fn run(mut command: Command) -> Self {
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().expect("the gateway can be started");
         let log = Lines::collect(child.stdout.take().expect("its output is a pipe"));
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
         let address = diagnosis.wait_for("the address", address_in);
         let sockets = process::sockets(child.id()).expect("the gateway is running");
-        Self { child, address, client, log, diagnosis, sockets, _config: config }
+        Self { child, address, client: None, log, diagnosis, sockets, _config: None }
     }
 }
 
@@ -106,7 +96,10 @@ impl Builder {
     #[track_caller]
     pub fn start(&self) -> Gateway {
         let config = self.file();
-        Gateway::spawn(&mut self.command(config.path()), self.client.clone(), Some(config))
+        let mut gateway = Gateway::run(self.command(config.path()));
+        gateway.client.clone_from(&self.client);
+        gateway._config = Some(config);
+        gateway
     }
 
     /// Starts it with a configuration that it must refuse; what it says about it.
@@ -146,7 +139,7 @@ impl Builder {
     fn command(&self, config: &Path) -> Command {
         let mut command = Command::new(&self.binary);
         command.arg("serve").arg("-c").arg(config);
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }
 }

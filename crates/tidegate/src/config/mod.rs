@@ -71,6 +71,8 @@ pub enum AccessLog {
     Stdout,
     /// Appended to this file.
     File(PathBuf),
+    /// Among the diagnosis, on standard error and wherever else that goes.
+    Diagnosis,
     /// Nowhere.
     Off,
 }
@@ -109,6 +111,8 @@ pub enum ListenAddress {
     Unix(PathBuf),
     /// A Unix socket under this name of Linux's abstract namespace: no file, and so no permissions.
     Abstract(String),
+    /// The listening socket that is standard input, as inetd gives it; cannot be written in a file.
+    Stdin,
 }
 
 /// Whose word about the client counts.
@@ -388,6 +392,7 @@ impl fmt::Display for ListenAddress {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Abstract(name) => write!(f, "unix:@{name}"),
+            Self::Stdin => f.write_str("(standard input)"),
         }
     }
 }

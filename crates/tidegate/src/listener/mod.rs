@@ -5,6 +5,7 @@ pub(crate) mod unix;
 
 use std::io;
 use std::net::SocketAddr;
+use std::os::fd::BorrowedFd;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,8 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
-use self::unix::{SocketFile, UnixError};
+pub(crate) use self::unix::SocketFile;
+use self::unix::UnixError;
 use crate::config::{ListenAddress, Listener};
 use crate::io::{Arrival, Peer, Socket, tune};
 
@@ -119,6 +121,9 @@ pub(crate) enum BindError {
         /// What the system says.
         error: io::Error,
     },
+    /// What was inherited.
+    #[error("standard input is no socket that listens: {0}")]
+    Inherited(io::Error),
     /// The runtime does not take the socket.
     #[error(transparent)]
     Runtime(#[from] io::Error),
@@ -165,6 +170,7 @@ impl Listening {
                     .map_err(|error| BindError::Abstract { name: name.clone(), error })?;
                 (Bound::Unix(UnixListener::from_std(socket)?), None)
             }
+            ListenAddress::Stdin => (inherited(rustix::stdio::stdin()).map_err(BindError::Inherited)?, None),
         };
         Ok(Self { socket, file, served: Arc::new(served) })
     }
@@ -232,6 +238,19 @@ fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     TcpListener::from_std(socket.into())
+}
+
+/// A socket that somebody else has bound and listens on, as inetd does.
+fn inherited(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
+    let socket = socket2::Socket::from(descriptor.try_clone_to_owned()?);
+    if !socket.is_listener()? {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
+    }
+    socket.set_nonblocking(true)?;
+    Ok(match socket.domain()? {
+        Domain::UNIX => Bound::Unix(UnixListener::from_std(socket.into())?),
+        _ => Bound::Tcp(TcpListener::from_std(socket.into())?),
+    })
 }
 
 /// Passes over what concerns one connection only; waits where the system has no descriptor or memory.

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use tidegate_testkit::{Deadline, Frame, Gateway, Request, Wire, eventually, opcode};
@@ -36,7 +36,9 @@ impl Recorded {
 #[track_caller]
 fn replay(file: &Path, flags: &[&str]) -> Gateway {
     let file = file.to_str().unwrap();
-    Gateway::start(BINARY, &[&["replay", file, "--listen", "127.0.0.1:0"], flags].concat())
+    let mut command = Command::new(BINARY);
+    command.args(["replay", file, "--listen", "127.0.0.1:0"]).args(flags).stdin(Stdio::null());
+    Gateway::run(command)
 }
 
 /// What `tidegate replay` has to say against a file or a flag.

@@ -28,15 +28,16 @@ pub(super) fn readable(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
     }
 }
 
-/// Reads `"stdout"`, `"off"` or `"file:PATH"`. The file may be new, its folder may not.
+/// Reads `"stdout"`, `"stderr"`, `"off"` or `"file:PATH"`. The file may be new, its folder may not.
 pub(super) fn access_log(text: &str, folder: &Path) -> Result<AccessLog, Fault> {
     match text {
         "stdout" => return Ok(AccessLog::Stdout),
+        "stderr" => return Ok(AccessLog::Diagnosis),
         "off" => return Ok(AccessLog::Off),
         _ => {}
     }
     let Some(path) = text.strip_prefix("file:").filter(|path| !path.is_empty()) else {
-        return Err(Fault::new("is unknown", r#"write "stdout", "off" or "file:PATH""#));
+        return Err(Fault::new("is unknown", r#"write "stdout", "stderr", "off" or "file:PATH""#));
     };
     let path = in_folder(folder, path);
     exists(path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new(".")))?;
@@ -88,10 +89,11 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let read = |text| access_log(text, folder.path());
         assert_eq!(read("stdout"), Ok(AccessLog::Stdout));
+        assert_eq!(read("stderr"), Ok(AccessLog::Diagnosis));
         assert_eq!(read("off"), Ok(AccessLog::Off));
         assert_eq!(read("file:access.log"), Ok(AccessLog::File(folder.path().join("access.log"))));
         assert_eq!(access_log("file:access.log", Path::new("")), Ok(AccessLog::File("access.log".into())));
-        for text in ["", "stderr", "file:", "access.log", "file:no/such/access.log", "file:."] {
+        for text in ["", "syslog", "file:", "access.log", "file:no/such/access.log", "file:."] {
             assert!(read(text).is_err(), "{text}");
         }
     }

@@ -100,7 +100,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     top("admin", "none", Takes::Text(r#"an IP address and a port, such as "127.0.0.1:9090""#)),
     top("drain", "30s", Takes::Duration { off: true, min: MOMENT, max: HOUR }),
     top("drain_rate", "500", Takes::Count { min: 1, max: 1_000_000 }),
-    top("access_log", "stdout", Takes::Text(r#""stdout", "off" or "file:PATH""#)),
+    top("access_log", "stdout", Takes::Text(r#""stdout", "stderr", "off" or "file:PATH""#)),
     top("listener", "one on 127.0.0.1:8080", Takes::Other("tables, each under its own [[listener]]")),
     top("route", "none", Takes::Other("tables, each under its own [[route]]")),
 

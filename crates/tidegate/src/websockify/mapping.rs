@@ -1,0 +1,158 @@
+//! The gateway's configuration for a command line: listeners, one route that every upgrade takes, and one for files.
+
+use std::io;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::args::{Args, SslVersion};
+use super::options::{From, Options, Target};
+use crate::config::{
+    self, AccessLog, Authority, Backend, CertificateFiles, Config, Folder, ListenAddress, Listener,
+    ListenerTls, OriginPolicy, PathPattern, Route, Subprotocols,
+};
+
+/// Why a command line cannot be served.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Unserved {
+    /// As websockify, this is wrong usage.
+    #[error("--ssl-only needs a certificate, and there is none at {}", .0.display())]
+    NoCertificate(PathBuf),
+    /// The address to listen on.
+    #[error("cannot listen on {host:?}: {error}")]
+    Unresolved {
+        /// The name.
+        host: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// An option that is not supported.
+    #[error("{option} is not supported: {instead}")]
+    Unsupported {
+        /// The option, with its value where that matters.
+        option: String,
+        /// What to do instead.
+        instead: &'static str,
+    },
+    /// The working directory cannot be found out.
+    #[error("a relative path has no beginning: {0}")]
+    NoFolder(#[from] io::Error),
+}
+
+/// What the gateway is to serve. `wrapped`: the port on which the wrapped command listens.
+///
+/// # Errors
+/// Why it cannot.
+pub(super) fn config(options: &Options, wrapped: Option<u16>) -> Result<Config, Unserved> {
+    let args = &options.args;
+    refuse_unsupported(args)?;
+    if matches!(options.target, Target::Command(_)) && wrapped.is_none() {
+        let option = "-- COMMAND".to_owned();
+        return Err(Unserved::Unsupported { option, instead: "it is not built yet" });
+    }
+    let basis = config::embedded();
+    let listener =
+        Listener { tls: tls(args)?, socket_mode: args.unix_listen_mode, ..basis.listeners[0].clone() };
+    let websockets = Route { backends: vec![backend(options, wrapped)?], ..route(&basis, args) };
+    let mut routes = vec![websockets];
+    if let Some(folder) = &args.web {
+        let folder = Folder { path: std::path::absolute(folder)?, listing: !args.file_only };
+        routes.push(Route {
+            name: FILES.to_owned(),
+            path: everything(),
+            backends: vec![Backend::File(folder)],
+            ..basis.routes[0].clone()
+        });
+    }
+    let listeners = addresses(options)?.into_iter().map(|address| Listener { address, ..listener.clone() });
+    Ok(Config { access_log: AccessLog::Diagnosis, listeners: listeners.collect(), routes, ..basis })
+}
+
+fn refuse_unsupported(args: &Args) -> Result<(), Unserved> {
+    let unsupported =
+        |option: &str, instead| Err(Unserved::Unsupported { option: option.to_owned(), instead });
+    if args.key_password.is_some() {
+        return unsupported(
+            "--key-password",
+            "a password on the command line can be read by every user; store the key without one \
+             (openssl pkey -in FILE), readable by this user only",
+        );
+    }
+    let unbuilt = [
+        ("--auth-plugin", args.auth_plugin.is_some()),
+        ("--verify-client", args.verify_client),
+        ("--record", args.record.is_some()),
+        ("--traffic", args.traffic),
+        ("--daemon", args.daemon),
+        ("--syslog", args.syslog.is_some()),
+        ("--ssl-version tlsv1_3", args.ssl_version == SslVersion::Tls13),
+    ];
+    match unbuilt.iter().find(|(_, given)| *given) {
+        Some((option, _)) => unsupported(option, "it is not built yet"),
+        None => Ok(()),
+    }
+}
+
+fn addresses(options: &Options) -> Result<Vec<ListenAddress>, Unserved> {
+    Ok(match &options.listen {
+        From::Inherited => vec![ListenAddress::Stdin],
+        From::Unix(path) => vec![ListenAddress::Unix(std::path::absolute(path)?)],
+        From::Address(listen) => {
+            let found = listen.resolve(options.args.prefer_ipv6);
+            let found = found.map_err(|error| Unserved::Unresolved { host: listen.host.clone(), error })?;
+            found.into_iter().map(ListenAddress::Tcp).collect()
+        }
+    })
+}
+
+/// Plain and TLS on one port where there is a certificate; without one there is no TLS, and nothing is said about it.
+fn tls(args: &Args) -> Result<ListenerTls, Unserved> {
+    let cert = std::path::absolute(&args.cert)?;
+    if !cert.exists() {
+        return if args.ssl_only { Err(Unserved::NoCertificate(cert)) } else { Ok(ListenerTls::Off) };
+    }
+    let key = args.key.as_deref().map_or_else(|| Ok(cert.clone()), std::path::absolute)?;
+    let files = vec![CertificateFiles { cert, key }];
+    Ok(if args.ssl_only { ListenerTls::Required(files) } else { ListenerTls::Auto(files) })
+}
+
+fn backend(options: &Options, wrapped: Option<u16>) -> Result<Backend, Unserved> {
+    Ok(match &options.target {
+        Target::Tcp(authority) if options.args.ssl_target => Backend::Tls(authority.clone()),
+        Target::Tcp(authority) => Backend::Tcp(authority.clone()),
+        Target::Unix(path) => Backend::Unix(std::path::absolute(path)?),
+        Target::Command(_) => {
+            let port = wrapped.expect("a command is wrapped with a port");
+            Backend::Tcp(Authority { host: LOOPBACK.to_owned(), port })
+        }
+        Target::Lookup(lookup) => {
+            let option = format!("--token-plugin {}", lookup.plugin);
+            return Err(Unserved::Unsupported { option, instead: "it is not built yet" });
+        }
+    })
+}
+
+/// Without its backend: every path, every site, and none of the limits that websockify does not have.
+fn route(basis: &Config, args: &Args) -> Route {
+    let heartbeat = Duration::from_secs(args.heartbeat.into());
+    Route {
+        name: WEBSOCKETS.to_owned(),
+        path: everything(),
+        origins: OriginPolicy::Any,
+        subprotocols: Subprotocols::List { names: vec!["binary".to_owned()], required: false },
+        ping_interval: (!heartbeat.is_zero()).then_some(heartbeat),
+        ping_timeout: None,
+        frame_bytes_max: FRAME_BYTES_MAX,
+        ..basis.routes[0].clone()
+    }
+}
+
+fn everything() -> PathPattern {
+    PathPattern::Prefix(String::new())
+}
+
+/// The names of the routes, as the access log has them.
+pub(super) const WEBSOCKETS: &str = "websockify";
+pub(super) const FILES: &str = "web";
+pub(super) const LOOPBACK: &str = "127.0.0.1";
+/// As good as none: 1 TiB. Nothing is held back until a frame is complete.
+const FRAME_BYTES_MAX: u64 = 1 << 40;

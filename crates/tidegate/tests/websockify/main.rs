@@ -1,0 +1,11 @@
+//! The built binary, started as websockify is: by that name or as a subcommand, with that command line.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+mod rig;
+
+mod life;
+mod listening;
+mod serving;
+mod subprotocols;
+mod usage;

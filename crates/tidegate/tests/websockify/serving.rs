@@ -1,0 +1,119 @@
+//! What is served: every path upgrades, the same paths are files, with and without TLS on one port.
+
+use std::process::Command;
+
+use tidegate_testkit::{Authority, Backend, Frame, Gateway, Request};
+
+use crate::rig::{ANY_PORT, Place, ask, open, talk, upgrade};
+
+#[test]
+fn any_path_from_any_site_reaches_the_target() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
+    for target in ["/", "/websockify", "/a/b?token=x"] {
+        let (mut client, mut far) = open(gateway.connect(), &upgrade(target), &backend);
+        talk(&mut client, &mut far);
+        client.send_frame(&Frame::close(1000, "").masked());
+        far.expect_fin();
+        far.finish();
+        client.expect_close(1000);
+    }
+    let without_origin = upgrade("/").without("Origin");
+    drop(open(gateway.connect(), &without_origin, &backend));
+}
+
+#[test]
+fn the_subcommand_does_the_same() {
+    let backend = Backend::bind();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(["websockify", "-v", ANY_PORT, &backend.address().to_string()]);
+    let gateway = Gateway::run(command);
+    let (mut client, mut far) = open(gateway.connect(), &upgrade("/"), &backend);
+    talk(&mut client, &mut far);
+}
+
+#[test]
+fn a_target_that_is_down_is_a_502_and_no_open_websocket() {
+    let place = Place::new();
+    let gateway = place.start(&format!("{ANY_PORT} {}", Backend::refusing()));
+    assert_eq!(
+        ask(&gateway, &upgrade("/").without("Connection").with("Connection", "Upgrade")).0.status(),
+        502
+    );
+}
+
+#[test]
+fn a_frame_may_have_any_size() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
+    let (mut client, mut far) = open(gateway.connect(), &upgrade("/"), &backend);
+    let payload = vec![7; 3 << 20];
+    let frame = Frame::binary(&payload).masked().encode();
+    std::thread::scope(|scope| {
+        scope.spawn(|| client.send(frame));
+        assert!(far.read_exact(payload.len()) == payload, "not what was sent");
+    });
+}
+
+#[test]
+fn web_serves_files_and_lists_folders_on_the_same_port() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    std::fs::create_dir_all(place.path().join("web/sub")).unwrap();
+    place.write("web/vnc.html", "<p>vnc");
+    for (options, listing) in [("--web web", 200), ("--web=web --file-only", 404)] {
+        let gateway = place.start(&format!("{options} {ANY_PORT} {}", backend.address()));
+        let (head, body) = ask(&gateway, &Request::get("/vnc.html"));
+        assert_eq!((head.status(), body.as_str()), (200, "<p>vnc"));
+        assert_eq!(ask(&gateway, &Request::get("/sub/")).0.status(), listing, "{options}");
+        let post = Request::get("/vnc.html").line("POST /vnc.html HTTP/1.1").with("Content-Length", "0");
+        assert_eq!(ask(&gateway, &post).0.status(), 405);
+        let (mut client, mut far) = open(gateway.connect(), &upgrade("/vnc.html"), &backend);
+        talk(&mut client, &mut far);
+    }
+}
+
+#[test]
+fn a_certificate_makes_one_port_serve_both() {
+    let (place, backend, authority) = (Place::new(), Backend::bind(), Authority::new());
+    let identity = authority.issue("127.0.0.1");
+    let chain = std::fs::read_to_string(identity.cert()).unwrap();
+    let key = std::fs::read_to_string(identity.key()).unwrap();
+    place.write("cert.pem", &chain);
+    place.write("key.pem", &key);
+    place.write("both.pem", chain + &key);
+    for files in ["--cert cert.pem --key key.pem", "--cert both.pem"] {
+        for only in ["", "--ssl-only"] {
+            let gateway = place.start(&format!("{files} {only} {ANY_PORT} {}", backend.address()));
+            let secure = gateway.connect().secured_as_client(&authority.client(), "127.0.0.1");
+            let (mut client, mut far) = open(secure, &upgrade("/"), &backend);
+            talk(&mut client, &mut far);
+            let mut plain = gateway.connect();
+            if only.is_empty() {
+                let (mut client, mut far) = open(plain, &upgrade("/"), &backend);
+                talk(&mut client, &mut far);
+            } else {
+                plain.send(upgrade("/").encode());
+                assert!(!plain.read_to_end().0.starts_with(b"HTTP"), "it was answered without TLS");
+            }
+        }
+    }
+}
+
+#[test]
+fn self_pem_is_served_if_it_is_there() {
+    let (place, backend, authority) = (Place::new(), Backend::bind(), Authority::new());
+    let identity = authority.issue("127.0.0.1");
+    let read = |path| std::fs::read_to_string(path).unwrap();
+    place.write("self.pem", read(identity.cert()) + &read(identity.key()));
+    let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
+    let secure = gateway.connect().secured_as_client(&authority.client(), "127.0.0.1");
+    drop(open(secure, &upgrade("/"), &backend));
+}
+
+#[test]
+fn a_certificate_that_is_missing_means_plain_connections_only() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let gateway = place.start(&format!("--cert none.pem {ANY_PORT} {}", backend.address()));
+    gateway.diagnosis("listening on http://");
+    drop(open(gateway.connect(), &upgrade("/"), &backend));
+}
