@@ -1,18 +1,26 @@
 //! How long it serves: until a signal, or until what the command line says has come to pass.
 
 use std::future::pending;
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use tokio::time::sleep;
 
 use super::args::Args;
+use super::daemon;
+use super::wrap::Wrapped;
 use crate::app::{Running, StopSignals};
 use crate::config::Config;
 
-/// What ends it besides a signal.
+/// What happens once it listens, and what ends it besides a signal.
 #[derive(Debug)]
 pub(super) struct Life {
+    /// `--daemon`: the folder to go to, and whether standard input is needed.
+    background: Option<(PathBuf, bool)>,
+    /// `-- COMMAND`.
+    wrapped: Option<Wrapped>,
     /// `--run-once`.
     once: bool,
     /// `--timeout`.
@@ -29,12 +37,18 @@ enum End {
     /// No more connections are wanted; those that there are go on.
     Timeout,
     Idle,
+    /// The wrapped command has ended, with this status.
+    Command(u8),
 }
 
 impl Life {
-    pub(super) fn new(args: &Args) -> Self {
+    /// `wrapped`: the command that stands behind the address to listen on.
+    pub(super) fn new(args: &Args, wrapped: Option<Wrapped>) -> Self {
         let unless_never = |seconds: u32| (seconds != 0).then(|| Duration::from_secs(seconds.into()));
+        let folder = || args.web.clone().unwrap_or_else(|| PathBuf::from("/"));
         Self {
+            background: args.daemon.then(|| (folder(), args.inetd)),
+            wrapped,
             once: args.run_once,
             accepting: unless_never(args.timeout),
             idle: unless_never(args.idle_timeout),
@@ -44,18 +58,23 @@ impl Life {
     /// Serves for as long as this says.
     ///
     /// # Errors
-    /// What keeps it from starting.
-    pub(super) async fn serve(self, config: Config) -> anyhow::Result<ExitCode> {
+    /// What keeps it or the wrapped command from starting.
+    pub(super) async fn serve(mut self, config: Config) -> anyhow::Result<ExitCode> {
         let mut signals = StopSignals::listen()?;
         let running = Running::start(config)?;
+        if let Some((folder, keeps_stdin)) = &self.background {
+            daemon::detach(folder, *keeps_stdin).context("cannot go to the background")?;
+            tracing::info!("in the background as process {}", std::process::id());
+        }
         let end = tokio::select! {
             () = signals.next() => End::Signal,
             () = first_websocket(&running), if self.once => End::Once,
             () = wait(self.accepting) => End::Timeout,
             () = idle(&running, self.idle) => End::Idle,
+            status = command(&mut self.wrapped) => End::Command(status?),
         };
         match end {
-            End::Signal => {}
+            End::Signal | End::Command(_) => {}
             End::Once => tracing::info!("the first WebSocket is over, and only one was wanted"),
             End::Idle => tracing::info!("there was no connection for as long as was allowed"),
             End::Timeout => {
@@ -64,7 +83,13 @@ impl Life {
             }
         }
         running.finish(&mut signals).await;
-        Ok(ExitCode::SUCCESS)
+        if let Some(wrapped) = self.wrapped {
+            wrapped.stop().await;
+        }
+        Ok(match end {
+            End::Command(status) => ExitCode::from(status),
+            End::Signal | End::Once | End::Timeout | End::Idle => ExitCode::SUCCESS,
+        })
     }
 }
 
@@ -73,6 +98,13 @@ async fn first_websocket(running: &Running) {
     running.websocket_opened().await;
     running.stop_accepting();
     running.websockets_over().await;
+}
+
+async fn command(wrapped: &mut Option<Wrapped>) -> anyhow::Result<u8> {
+    match wrapped {
+        Some(wrapped) => wrapped.run().await,
+        None => pending().await,
+    }
 }
 
 async fn idle(running: &Running, time: Option<Duration>) {

@@ -45,10 +45,6 @@ pub(super) enum Unserved {
 pub(super) fn config(options: &Options, wrapped: Option<u16>) -> Result<Config, Unserved> {
     let args = &options.args;
     refuse_unsupported(args)?;
-    if matches!(options.target, Target::Command(_)) && wrapped.is_none() {
-        let option = "-- COMMAND".to_owned();
-        return Err(Unserved::Unsupported { option, instead: "it is not built yet" });
-    }
     let basis = config::embedded();
     let listener =
         Listener { tls: tls(args)?, socket_mode: args.unix_listen_mode, ..basis.listeners[0].clone() };
@@ -82,8 +78,6 @@ fn refuse_unsupported(args: &Args) -> Result<(), Unserved> {
         ("--verify-client", args.verify_client),
         ("--record", args.record.is_some()),
         ("--traffic", args.traffic),
-        ("--daemon", args.daemon),
-        ("--syslog", args.syslog.is_some()),
         ("--ssl-version tlsv1_3", args.ssl_version == SslVersion::Tls13),
     ];
     match unbuilt.iter().find(|(_, given)| *given) {

@@ -1,13 +1,16 @@
 //! The command line of websockify, with the gateway behind it.
 //!
 //! `args` reads the options, `options` holds them against each other, `mapping` makes the gateway's configuration of
-//! them, and `life` decides when it ends.
+//! them, and `life` decides when it ends. `daemon`, `wrap` and `syslog` are what the gateway does not do otherwise.
 
 mod address;
 mod args;
+mod daemon;
 mod life;
 mod mapping;
 mod options;
+mod syslog;
+mod wrap;
 
 use std::ffi::OsStr;
 use std::path::Path;
@@ -20,8 +23,10 @@ use tracing_subscriber::filter::LevelFilter;
 pub(crate) use self::args::Args;
 use self::life::Life;
 use self::mapping::Unserved;
-use self::options::Options;
-use crate::diagnosis;
+use self::options::{Options, Target};
+use self::syslog::Form;
+use self::wrap::Wrapped;
+use crate::diagnosis::{self, Sink};
 
 /// Whether a program of this name is to behave like websockify.
 pub(crate) fn is_named(program: &OsStr) -> bool {
@@ -44,25 +49,49 @@ pub(crate) fn run(args: Args, separated: bool) -> ExitCode {
 }
 
 fn serve(options: &Options) -> anyhow::Result<ExitCode> {
-    let config = match mapping::config(options, None) {
+    let args = &options.args;
+    if args.daemon && !daemon::is_background() {
+        return daemon::launch(args.inetd); // what is wrong with the rest is found there, and told here
+    }
+    let wrapped = match &options.target {
+        Target::Command(words) => Some(Wrapped::new(words, args.wrap_mode).context("no port is free")?),
+        Target::Tcp(_) | Target::Unix(_) | Target::Lookup(_) => None,
+    };
+    let config = match mapping::config(options, wrapped.as_ref().map(Wrapped::port)) {
         Err(wrong @ Unserved::NoCertificate(_)) => wrong_usage(&wrong.to_string()),
         other => other,
     };
-    start_diagnosis(&options.args)?;
+    start_diagnosis(args)?;
     let config = config?;
+    if args.daemon {
+        daemon::leave_session().context("cannot leave the terminal")?;
+    }
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    control.block_on(Life::new(&options.args).serve(config))
+    control.block_on(Life::new(args, wrapped).serve(config))
 }
 
+/// Standard error, and the two more places that the command line may name.
 fn start_diagnosis(args: &Args) -> anyhow::Result<()> {
+    let level = if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
+    let sinks = sinks(args);
+    let (sinks, problem) = match sinks {
+        Ok(sinks) => (sinks, Ok(())),
+        Err(problem) => (Vec::new(), Err(problem)), // which has to be told somewhere
+    };
+    diagnosis::start(level, sinks);
+    problem
+}
+
+fn sinks(args: &Args) -> anyhow::Result<Vec<Sink>> {
     let mut sinks = Vec::new();
     if let Some(path) = &args.log_file {
-        let sink = diagnosis::file(path).with_context(|| format!("cannot log to {}", path.display()))?;
-        sinks.push(sink);
+        sinks.push(diagnosis::file(path).with_context(|| format!("cannot log to {}", path.display()))?);
     }
-    let level = if args.verbose { LevelFilter::DEBUG } else { LevelFilter::INFO };
-    diagnosis::start(level, sinks);
-    Ok(())
+    if let Some(server) = &args.syslog {
+        let form = Form { legacy: args.legacy_syslog, daemon: args.daemon };
+        sinks.push(syslog::sink(server, form).with_context(|| format!("cannot log to syslog at {server}"))?);
+    }
+    Ok(sinks)
 }
 
 fn wrong_usage(problem: &str) -> ! {

@@ -4,8 +4,11 @@
 
 mod rig;
 
+mod background;
 mod life;
 mod listening;
+mod logs;
 mod serving;
 mod subprotocols;
 mod usage;
+mod wrapped;

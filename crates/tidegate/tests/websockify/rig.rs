@@ -50,8 +50,13 @@ impl Place {
     /// Runs what is to end by itself: its status and what it said.
     #[track_caller]
     pub(crate) fn ended(&self, arguments: &str) -> (i32, String) {
-        let mut child =
-            self.command(arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        self.ended_of(arguments.split_whitespace())
+    }
+
+    /// As [`ended`](Self::ended), of arguments that may have blanks in them.
+    #[track_caller]
+    pub(crate) fn ended_of<'a>(&self, words: impl IntoIterator<Item = &'a str>) -> (i32, String) {
+        let mut child = self.with_words(words).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         if within(PATIENCE, || child.try_wait().unwrap()).is_none() {
             drop(child.kill()); // it serves, which the status below says
         }
@@ -102,6 +107,11 @@ pub(crate) fn open(mut client: Wire, request: &Request, backend: &Backend) -> (W
     let head = client.read_head();
     assert_eq!((head.status(), head.field("Sec-WebSocket-Protocol")), (101, Some("binary")));
     (client, far)
+}
+
+/// The process is there, and no zombie.
+pub(crate) fn is_running(pid: i32) -> bool {
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
 }
 
 /// That bytes go both ways.
