@@ -87,7 +87,8 @@ async function serve(scope, args, ports) {
   return gateway;
 }
 
-function listens(port) {
+/** Whether anybody listens on a loopback port. */
+export function listens(port) {
   return new Promise((resolve) => {
     const socket = connect(port, "127.0.0.1");
     socket.on("connect", () => {

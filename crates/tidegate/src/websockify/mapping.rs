@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use super::args::{Args, SslVersion};
 use super::options::{From, Options, Target};
+use super::plugins::{self, Admission};
 use crate::config::{
     self, AccessLog, Authority, Backend, CertificateFiles, Config, Folder, ListenAddress, Listener,
-    ListenerTls, OriginPolicy, PathPattern, Route, Subprotocols,
+    ListenerTls, PathPattern, Route, Subprotocols,
 };
 
 /// Why a command line cannot be served.
@@ -24,6 +25,14 @@ pub(super) enum Unserved {
         host: String,
         /// What the system says.
         error: io::Error,
+    },
+    /// The value of an option.
+    #[error("{option}: {problem}")]
+    Wrong {
+        /// The option.
+        option: &'static str,
+        /// What is wrong with its value, and the way out.
+        problem: String,
     },
     /// An option that is not supported.
     #[error("{option} is not supported: {instead}")]
@@ -48,7 +57,9 @@ pub(super) fn config(options: &Options, wrapped: Option<u16>) -> Result<Config, 
     let basis = config::embedded();
     let listener =
         Listener { tls: tls(args)?, socket_mode: args.unix_listen_mode, ..basis.listeners[0].clone() };
-    let websockets = Route { backends: vec![backend(options, wrapped)?], ..route(&basis, args) };
+    let admission = plugins::admission(args)?;
+    let auth = admission.auth.clone();
+    let websockets = Route { backends: vec![backend(options, wrapped)?], ..route(&basis, args, admission) };
     let mut routes = vec![websockets];
     if let Some(folder) = &args.web {
         let folder = Folder { path: std::path::absolute(folder)?, listing: !args.file_only };
@@ -56,6 +67,7 @@ pub(super) fn config(options: &Options, wrapped: Option<u16>) -> Result<Config, 
             name: FILES.to_owned(),
             path: everything(),
             backends: vec![Backend::File(folder)],
+            auth: auth.filter(|_| args.web_auth),
             ..basis.routes[0].clone()
         });
     }
@@ -74,7 +86,6 @@ fn refuse_unsupported(args: &Args) -> Result<(), Unserved> {
         );
     }
     let unbuilt = [
-        ("--auth-plugin", args.auth_plugin.is_some()),
         ("--verify-client", args.verify_client),
         ("--record", args.record.is_some()),
         ("--traffic", args.traffic),
@@ -118,20 +129,19 @@ fn backend(options: &Options, wrapped: Option<u16>) -> Result<Backend, Unserved>
             let port = wrapped.expect("a command is wrapped with a port");
             Backend::Tcp(Authority { host: LOOPBACK.to_owned(), port })
         }
-        Target::Lookup(lookup) => {
-            let option = format!("--token-plugin {}", lookup.plugin);
-            return Err(Unserved::Unsupported { option, instead: "it is not built yet" });
-        }
+        Target::Lookup(asked) => Backend::Lookup(Box::new(plugins::lookup(asked, &options.args)?)),
     })
 }
 
-/// Without its backend: every path, every site, and none of the limits that websockify does not have.
-fn route(basis: &Config, args: &Args) -> Route {
+/// Without its backend: every path, and none of the limits that websockify does not have.
+fn route(basis: &Config, args: &Args, admission: Admission) -> Route {
     let heartbeat = Duration::from_secs(args.heartbeat.into());
     Route {
         name: WEBSOCKETS.to_owned(),
         path: everything(),
-        origins: OriginPolicy::Any,
+        auth: admission.auth,
+        origins: admission.origins,
+        allow_missing_origin: admission.allow_missing_origin,
         subprotocols: Subprotocols::List { names: vec!["binary".to_owned()], required: false },
         ping_interval: (!heartbeat.is_zero()).then_some(heartbeat),
         ping_timeout: None,

@@ -1,7 +1,7 @@
 //! The command line of websockify, with the gateway behind it.
 //!
-//! `args` reads the options, `options` holds them against each other, `mapping` makes the gateway's configuration of
-//! them, and `life` decides when it ends. `daemon`, `wrap` and `syslog` are what the gateway does not do otherwise.
+//! `args` reads the options, `options` holds them against each other, `mapping` and `plugins` make the gateway's
+//! configuration of them, and `life` decides when it ends. `daemon`, `wrap` and `syslog` are what the gateway does not do otherwise.
 
 mod address;
 mod args;
@@ -9,6 +9,7 @@ mod daemon;
 mod life;
 mod mapping;
 mod options;
+mod plugins;
 mod syslog;
 mod wrap;
 

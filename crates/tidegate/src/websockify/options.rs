@@ -103,6 +103,13 @@ fn own_class(class: &str) -> &str {
     package.iter().find_map(|package| class.strip_prefix(package)).unwrap_or(class)
 }
 
+impl Args {
+    /// `--auth-plugin`, without the package of websockify's own.
+    pub(super) fn auth_class(&self) -> Option<&str> {
+        self.auth_plugin.as_deref().map(own_class)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,11 +4,13 @@
 
 mod rig;
 
+mod admission;
 mod background;
 mod life;
 mod listening;
 mod logs;
 mod serving;
 mod subprotocols;
+mod tokens;
 mod usage;
 mod wrapped;

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tidegate_testkit::{Authority, Backend, Frame, Gateway, Request};
+use tidegate_testkit::{Authority, Backend, Frame, Gateway, Request, opcode};
 
 use crate::rig::{ANY_PORT, Place, ask, open, talk, upgrade};
 
@@ -116,4 +116,37 @@ fn a_certificate_that_is_missing_means_plain_connections_only() {
     let gateway = place.start(&format!("--cert none.pem {ANY_PORT} {}", backend.address()));
     gateway.diagnosis("listening on http://");
     drop(open(gateway.connect(), &upgrade("/"), &backend));
+}
+
+#[test]
+fn without_web_a_page_is_told_what_is_served() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
+    let (head, _) = ask(&gateway, &Request::get("/"));
+    assert_eq!((head.status(), head.field("Upgrade")), (426, Some("websocket")));
+    backend.assert_untouched();
+}
+
+#[test]
+fn versions_of_drafts_are_told_which_one_is_served() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
+    for version in ["7", "8", "6"] {
+        let mut client = gateway.connect();
+        client.send(upgrade("/").set("Sec-WebSocket-Version", version).encode());
+        let (head, _) = client.read_response();
+        assert_eq!((head.status(), head.field("Sec-WebSocket-Version")), (426, Some("13")), "{version}");
+    }
+    backend.assert_untouched();
+}
+
+#[test]
+fn a_heartbeat_is_a_ping_that_needs_no_answer() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let gateway = place.start(&format!("--heartbeat 1 {ANY_PORT} {}", backend.address()));
+    let (mut client, mut far) = open(gateway.connect(), &upgrade("/"), &backend);
+    for _ in 0..2 {
+        assert_eq!(client.read_frame().opcode, opcode::PING);
+    }
+    talk(&mut client, &mut far);
 }

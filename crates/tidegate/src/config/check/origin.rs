@@ -2,7 +2,7 @@
 
 use super::authority::host_port;
 use super::pattern::anchored;
-use crate::config::diagnostic::Fault;
+use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{OriginPattern, OriginTuple};
 
 /// Reads one entry: `https://example.com`, `https://*.example.com`, `~regex` or `null`.
@@ -37,6 +37,16 @@ pub(super) fn origin(text: &str) -> Result<OriginPattern, Fault> {
     let host = host_port(host)?;
     let tuple = OriginTuple { scheme, port: host.port.unwrap_or(default_port), host: host.host };
     Ok(if is_wildcard { OriginPattern::Subdomains(tuple) } else { OriginPattern::Exact(tuple) })
+}
+
+impl OriginPattern {
+    /// Reads one entry of `origins`.
+    ///
+    /// # Errors
+    /// What is wrong, and the way out, in one sentence.
+    pub fn read(text: &str) -> Result<Self, String> {
+        origin(text).map_err(|fault| format!("{} {}; {}", quoted(text), fault.problem, fault.remedy))
+    }
 }
 
 /// Only schemes with a port of their own make an origin of scheme, host and port (RFC 6454 §4).

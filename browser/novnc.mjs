@@ -1,0 +1,94 @@
+// Debian's noVNC with its own start script, which takes whatever is called websockify in PATH: here a link to
+// tidegate.
+import assert from "node:assert/strict";
+import { readFile, symlink, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { coloursOf, difference, untilPainted } from "./canvas.mjs";
+import { openTab } from "./chromium.mjs";
+import { listens } from "./gateway.mjs";
+import { freePort, until } from "./process.mjs";
+import { startDesktop } from "./xserver.mjs";
+
+const CANVAS = "#noVNC_container canvas";
+const TYPED = "Hello through the start script.";
+const TOKEN = "desk-1";
+// The page asks for a file that Debian does not package.
+const expectedErrors = [/Failed to load resource.*404/, /Couldn't fetch package.json/];
+
+export const novncTests = [
+  ["Debian's noVNC script starts tidegate", (shared) => scriptTest(shared, {})],
+  [
+    "Debian's noVNC script starts tidegate with a token file",
+    (shared) => scriptTest(shared, { token: true }),
+  ],
+  [
+    "Debian's noVNC script starts tidegate with a token file and TLS",
+    (shared) => scriptTest(shared, { token: true, secure: true }),
+  ],
+];
+
+async function scriptTest({ scope, browser, certificate }, { token, secure }) {
+  const desktop = await startDesktop(scope);
+  const directory = await scope.directory();
+  const port = await freePort();
+  const options = [];
+  const target = `127.0.0.1:${desktop.port}`;
+  if (token) {
+    const tokens = join(directory, "tokens");
+    await writeFile(tokens, `${TOKEN}: ${target}\n`);
+    // The script passes its words on without quotes, as its users know.
+    options.push("--vnc", `--token-plugin TokenFile --token-source ${tokens}`);
+  } else {
+    options.push("--vnc", target);
+  }
+  if (secure) {
+    const both = join(directory, "both.pem");
+    await writeFile(both, Buffer.concat([await readFile(certificate.cert), await readFile(certificate.key)]));
+    options.push("--cert", both, "--ssl-only");
+  }
+  await startScript(scope, directory, port, options);
+
+  const path = encodeURIComponent(token ? `websockify?token=${TOKEN}` : "websockify");
+  const scheme = secure ? "https" : "http";
+  const query = `reconnect=false&path=${path}`;
+  const page = `${scheme}://127.0.0.1:${port}/vnc.html?${query}`;
+  const tab = await openTab(scope, browser, page, { expectedErrors });
+  await tab.evaluate(withoutJpeg);
+  await tab.click("#noVNC_connect_button");
+  await until("noVNC is connected", () =>
+    tab.evaluate(() => document.documentElement.classList.contains("noVNC_connected")),
+  );
+  const canvas = tab.locator(CANVAS);
+  await canvas.hover({ position: { x: 400, y: 500 } });
+  const shown = await untilPainted(tab, CANVAS, desktop);
+  assert(coloursOf(shown) > 8, "the desktop has too little on it to compare anything");
+  await canvas.click({ position: { x: 200, y: 200 } });
+  await tab.keyboard.type(`${TYPED}\n`);
+  await until("the desktop receives what was typed", async () => (await desktop.typed()) === `${TYPED}\n`);
+  assert.notEqual(difference(await untilPainted(tab, CANVAS, desktop), shown), null, "nothing was typed");
+}
+
+/** As our own page does it (desktop/index.html), so that the canvas can be compared pixel by pixel. */
+async function withoutJpeg() {
+  const { default: RFB } = await import(new URL("core/rfb.js", location));
+  const { clientEncodings } = RFB.messages;
+  RFB.messages.clientEncodings = (socket, encodings) =>
+    clientEncodings(
+      socket,
+      encodings.filter((encoding) => encoding < -32 || encoding > -23),
+    );
+}
+
+/** The script as the package has it; it looks for websockify in PATH. */
+async function startScript(scope, directory, port, options) {
+  await symlink(process.env.TIDEGATE, join(directory, "websockify"));
+  const program = join(process.env.TIDEGATE_NOVNC_DEBIAN, "utils/novnc_proxy");
+  const script = scope.start(program, ["--listen", String(port), ...options], {
+    cwd: directory,
+    env: { ...process.env, PATH: `${directory}:${process.env.PATH}` },
+  });
+  await until(`the script's gateway listens on port ${port}`, async () => {
+    if (script.failure()) throw new Error(script.failure());
+    return listens(port);
+  });
+}
