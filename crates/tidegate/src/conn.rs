@@ -1,7 +1,7 @@
 //! THE LINE: one connection, from its first byte to its access line.
 //!
-//! `accept → tls → http → handshake → route → policy → auth → lookup → backend → 101 → relay → settle`. Each stage takes the proof that
-//! the one before made; this is the only file that knows two of them.
+//! `accept → tls → http → handshake → route → policy → auth → lookup → backend → recording → 101 →
+//! relay → settle`. Each stage takes the proof that the one before made; this is the only file that knows two of them.
 
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};

@@ -57,7 +57,7 @@ impl RecordingFile {
     ///
     /// # Errors
     /// Not even its head can be written.
-    pub(super) fn begin(file: File, path: PathBuf, encoder: Encoder, bytes_max: u64) -> Result<Self, Full> {
+    pub(super) fn begin(file: File, path: PathBuf, encoder: Encoder, bytes_max: u64) -> io::Result<Self> {
         let head = encoder.head();
         let mut recording = Self {
             file,

@@ -12,6 +12,7 @@ mod recorder;
 #[cfg(test)]
 mod tests;
 mod websockify;
+mod writer;
 
 use std::fmt;
 use std::io;

@@ -1,12 +1,11 @@
-//! From the relay to the file: a queue that never makes a session wait, and the thread behind it.
+//! From the relay to the thread that writes: a queue that never makes a session wait.
 
-use std::collections::BTreeMap;
-use std::fs::OpenOptions;
+use std::fs::{self, OpenOptions};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender, SyncSender, sync_channel};
+use std::sync::mpsc::{self, RecvTimeoutError, Sender, sync_channel};
 use std::thread;
 use std::time::Duration;
 
@@ -14,16 +13,14 @@ use tidegate_proto::{MaskingKey, MessageType};
 use tokio::time::Instant;
 
 use super::encoder::Encoder;
-use super::file::{Full, RecordingFile};
+use super::file::RecordingFile;
+use super::writer::{self, Item, PIECE_BYTES, What};
 use super::{About, Format, Name, Side};
 use crate::clock;
 
 /// Payload bytes of all sessions that may wait to be written. What comes while there are more is missing from its
 /// recording.
 const QUEUE_BYTES_MAX: usize = 64 << 20;
-
-/// What a piece in the queue costs beside its payload.
-const PIECE_BYTES: usize = 128;
 
 /// The longest that [`Recorder::flush`] waits.
 const FLUSH_WAIT: Duration = Duration::from_secs(5);
@@ -70,21 +67,6 @@ pub(crate) struct Tap<'a> {
     now: Instant,
 }
 
-struct Item {
-    tape: u64,
-    /// Since the session began.
-    at: Duration,
-    what: What,
-}
-
-enum What {
-    Begin(Box<RecordingFile>, Arc<AtomicBool>),
-    Piece { side: Side, message: MessageType, payload: Vec<u8>, ends_message: bool },
-    Gap { pieces: u64, bytes: u64 },
-    End,
-    Flush(SyncSender<()>),
-}
-
 impl Recorder {
     /// Starts the thread that writes.
     ///
@@ -94,7 +76,9 @@ impl Recorder {
         let (queue, items) = mpsc::channel();
         let waiting = Arc::new(AtomicUsize::new(0));
         let released = Arc::clone(&waiting);
-        thread::Builder::new().name("recorder".to_owned()).spawn(move || write_all(&items, &released))?;
+        thread::Builder::new()
+            .name("recorder".to_owned())
+            .spawn(move || writer::write_all(&items, &released))?;
         Ok(Self { queue, waiting, tapes: Arc::default() })
     }
 
@@ -115,9 +99,8 @@ impl Recorder {
         let encoder = Encoder::new(format, about);
         let opening = tokio::task::spawn_blocking(move || {
             let file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
-            RecordingFile::begin(file, path, encoder, bytes_max).map_err(|full| match full {
-                Full::Io(error) => error,
-                Full::BytesMax => io::ErrorKind::StorageFull.into(),
+            RecordingFile::begin(file, path.clone(), encoder, bytes_max).inspect_err(|_full| {
+                fs::remove_file(&path).ok(); // nothing is in it
             })
         });
         let file = opening.await??;
@@ -172,7 +155,8 @@ impl Tap<'_> {
     /// so.
     pub(crate) fn record(&mut self, chunk: Chunk<'_>) {
         let Self { tape, side, now } = self;
-        if tape.full.load(Ordering::Relaxed) {
+        let says_nothing = chunk.payload.is_empty() && !chunk.ends_message;
+        if says_nothing || tape.full.load(Ordering::Relaxed) {
             return;
         }
         if !tape.recorder.reserve(chunk.payload.len() + PIECE_BYTES) {
@@ -198,66 +182,10 @@ impl Drop for Tape {
     }
 }
 
-/// A file that is written, and how its session learns that it takes no more.
-struct Open {
-    file: Box<RecordingFile>,
-    full: Arc<AtomicBool>,
-    /// That it has a gap was said.
-    gap_told: bool,
-}
-
-fn write_all(items: &Receiver<Item>, waiting: &AtomicUsize) {
-    let mut open: BTreeMap<u64, Open> = BTreeMap::new();
-    while let Ok(Item { tape, at, what }) = items.recv() {
-        let recording = open.get_mut(&tape);
-        match what {
-            What::Begin(file, full) => drop(open.insert(tape, Open { file, full, gap_told: false })),
-            What::Flush(done) => drop(done.try_send(())), // whoever asked may have stopped waiting
-            What::End => {
-                if let Some(mut recording) = open.remove(&tape) {
-                    recording.settle(|file| file.end(at));
-                }
-            }
-            What::Gap { pieces, bytes } => {
-                if let Some(recording) = recording {
-                    recording.tell_gap(bytes);
-                    recording.settle(|file| file.gap(at, pieces, bytes));
-                }
-            }
-            What::Piece { side, message, payload, ends_message } => {
-                let released = payload.len() + PIECE_BYTES;
-                if let Some(recording) = recording {
-                    recording.settle(|file| file.take(side, at, message, payload, ends_message));
-                }
-                waiting.fetch_sub(released, Ordering::Relaxed);
-            }
-        }
-    }
-}
-
-impl Open {
-    /// Writes something. Where that was the end of the recording, this is said once, and the session copies no more.
-    fn settle(&mut self, write: impl FnOnce(&mut RecordingFile) -> Result<(), Full>) {
-        let Err(full) = write(&mut self.file) else { return };
-        self.full.store(true, Ordering::Relaxed);
-        let path = self.file.path().display();
-        match full {
-            Full::BytesMax => tracing::info!("recording {path} ends before its session: {full}"),
-            Full::Io(_) => tracing::warn!("recording {path} ends before its session: {full}"),
-        }
-    }
-
-    fn tell_gap(&mut self, bytes: u64) {
-        if !std::mem::replace(&mut self.gap_told, true) {
-            let path = self.file.path().display();
-            tracing::warn!("recording {path} has gaps, of {bytes} bytes so far: the disk is too slow for it");
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::mpsc::Receiver;
 
     fn piece(payload: &[u8]) -> Chunk<'_> {
         Chunk { message: MessageType::Binary, payload, mask: None, ends_message: true }

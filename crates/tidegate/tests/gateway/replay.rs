@@ -235,6 +235,10 @@ fn a_file_that_is_no_recording_is_refused_with_its_place() {
         ("{\"log\":{\"entries\":[]}}".to_owned(), ": no WebSocket is recorded in it"),
         (har("{\"type\":\"send\",\"time\":1,\"opcode\":3,\"data\":\"\"}"), ":2:1: the opcode 3 is unknown"),
         (
+            har("{\"type\":\"send\",\"time\":1,\"opcode\":0,\"data\":\"\"}"),
+            ":2:1: the opcode is 0, but there is no message before it",
+        ),
+        (
             har("{\"type\":\"sent\",\"time\":1,\"opcode\":1,\"data\":\"\"}"),
             ":2:1: the type \"sent\" is unknown",
         ),

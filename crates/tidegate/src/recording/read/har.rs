@@ -82,7 +82,7 @@ fn recording(text: &str, har: Har<'_>, is_cut: bool) -> Result<Recording, ReadEr
     let first = sent.first().map_or(0.0, |sent| sent.time);
     let started = started.map_or(first, |started| started.as_secs_f64());
 
-    let mut types = Types { client: MessageType::Binary, backend: MessageType::Binary };
+    let mut types = Types::default();
     let mut messages = Vec::with_capacity(sent.len());
     for (sent, raw) in sent.into_iter().zip(raw) {
         let message = message(sent, started, &mut types);
@@ -95,9 +95,10 @@ fn recording(text: &str, har: Har<'_>, is_cut: bool) -> Result<Recording, ReadEr
 }
 
 /// The type of each side's last message, which parts of it have as well.
+#[derive(Default)]
 struct Types {
-    client: MessageType,
-    backend: MessageType,
+    client: Option<MessageType>,
+    backend: Option<MessageType>,
 }
 
 /// A message, or nothing where it is a remark or a control frame.
@@ -109,14 +110,14 @@ fn message(sent: Sent, started: f64, types: &mut Types) -> Result<Option<Message
         other => return Err(format!("the type {other:?} is unknown; it is send, receive or error")),
     };
     let part = match sent.opcode {
-        0 => Part::More(*last),
+        0 => Part::More(last.ok_or("the opcode is 0, but there is no message before it")?),
         1 => Part::First(MessageType::Text),
         2 => Part::First(MessageType::Binary),
         8..=10 => return Ok(None),
         other => return Err(format!("the opcode {other} is unknown; it is 0, 1, 2, 8, 9 or 10")),
     };
     let (Part::First(message) | Part::More(message)) = part;
-    *last = message;
+    *last = Some(message);
     let payload = match (message, sent.encoding.as_deref()) {
         (MessageType::Text, None) => sent.data.into_bytes(),
         (MessageType::Binary, None) | (_, Some("base64")) => {

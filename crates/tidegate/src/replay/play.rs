@@ -1,23 +1,19 @@
-//! The backend's side of a recording, played to a client as if the backend were there.
-//!
-//! It is a WebSocket server at the end of a socket pair, so that handshake, limits and endings are those of every other
-//! session of the gateway.
+//! A script on its way to one client.
 
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_proto::{
-    Close, CloseCode, Connection, Decoder, Encoder, Event, FrameHeader, HeaderBytes, Limits, MessageType,
-    Opcode, Phase, Receiver, Role, Times,
+    CARRY_BYTES_MAX, Close, CloseCode, Connection, Decoder, Encoder, Event, Limits, Phase, Receiver, Role,
+    Times,
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, sleep, timeout};
-use tokio_util::sync::CancellationToken;
 
+use super::{Mark, Script};
 use crate::clock;
-use crate::recording::{Message, Part, Side};
 
 /// Bytes that one read can bring.
 const READ_BYTES_MAX: usize = 64 << 10;
@@ -31,129 +27,8 @@ const LINGER: Duration = Duration::from_secs(5);
 /// The longest that is slept without a look around.
 const NAP: Duration = Duration::from_secs(3600);
 
-/// What is played to each client.
-#[derive(Debug)]
-pub struct Script {
-    cues: Vec<Cue>,
-    /// When the recording ends, and what the client has said by then.
-    end: Mark,
-    pace: Pace,
-    /// Wait for the client where the backend had heard more of it.
-    follow_client: bool,
-    /// Told after the first client.
-    played: CancellationToken,
-}
-
-/// A script as what stands behind a route. Two are equal if they are the same one.
-#[derive(Debug, Clone)]
-pub struct Replay(Arc<Script>);
-
-/// How fast a recording is played.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Pace {
-    /// So many times as fast as it was.
-    Times(f64),
-    /// As fast as the client takes it.
-    Fast,
-}
-
-/// One frame that the backend sent.
-#[derive(Debug)]
-struct Cue {
-    mark: Mark,
-    header: HeaderBytes,
-    payload: Vec<u8>,
-}
-
-/// A place in a recording.
-#[derive(Debug, Clone, Copy, Default)]
-struct Mark {
-    /// Since the session began.
-    at: Duration,
-    /// Bytes of payload that the client had sent.
-    heard: u64,
-}
-
-impl Replay {
-    /// The script, to be played to each client.
-    pub fn new(script: Script) -> Self {
-        Self(Arc::new(script))
-    }
-
-    /// Plays it to one client; the WebSocket, whose handshake is over, has its other end here.
-    ///
-    /// # Errors
-    /// The system gives no sockets.
-    pub(crate) fn begin(&self) -> io::Result<UnixStream> {
-        let (ours, theirs) = UnixStream::pair()?;
-        tokio::spawn(play(ours, Arc::clone(&self.0)));
-        Ok(theirs)
-    }
-}
-
-impl PartialEq for Replay {
-    fn eq(&self, other: &Self) -> bool {
-        Arc::ptr_eq(&self.0, &other.0)
-    }
-}
-
-impl Eq for Replay {}
-
-impl Script {
-    /// A script of what the backend said in these messages. `played` is told after the first client.
-    pub fn new(messages: Vec<Message>, pace: Pace, follow_client: bool, played: CancellationToken) -> Self {
-        let last = last_parts(&messages);
-        let mut mark = Mark::default();
-        let mut cues = Vec::new();
-        for (message, ends_message) in messages.into_iter().zip(last) {
-            mark.at = mark.at.max(message.at);
-            match message.side {
-                Side::Client => mark.heard += message.payload.len() as u64,
-                Side::Backend => {
-                    let header = header(message.part, message.payload.len(), ends_message);
-                    cues.push(Cue { mark, header, payload: message.payload });
-                }
-            }
-        }
-        Self { cues, end: mark, pace, follow_client, played }
-    }
-
-    /// When a place is reached, by the pace.
-    fn due(&self, mark: Mark) -> Duration {
-        match self.pace {
-            Pace::Fast => Duration::ZERO,
-            Pace::Times(times) => {
-                Duration::try_from_secs_f64(mark.at.as_secs_f64() / times).unwrap_or(Duration::MAX)
-            }
-        }
-    }
-}
-
-/// For each message, whether it ends there: no part follows on the same side.
-fn last_parts(messages: &[Message]) -> Vec<bool> {
-    let mut goes_on = [false; 2];
-    let mut last: Vec<_> = messages
-        .iter()
-        .rev()
-        .map(|message| {
-            let goes_on = &mut goes_on[usize::from(message.side == Side::Client)];
-            !std::mem::replace(goes_on, matches!(message.part, Part::More(_)))
-        })
-        .collect();
-    last.reverse();
-    last
-}
-
-fn header(part: Part, len: usize, ends_message: bool) -> HeaderBytes {
-    let opcode = match part {
-        Part::First(MessageType::Text) => Opcode::Text,
-        Part::First(MessageType::Binary) => Opcode::Binary,
-        Part::More(_) => Opcode::Continuation,
-    };
-    FrameHeader::unmasked(ends_message, opcode, len as u64).encode()
-}
-
-async fn play(stream: UnixStream, script: Arc<Script>) {
+/// Plays it on our end of a socket pair, and answers what comes from the other.
+pub(super) async fn play(stream: UnixStream, script: Arc<Script>) {
     if let Err(error) = Play::new(&script).run(stream).await {
         tracing::debug!(%error, "a replay was broken off");
     }
@@ -276,7 +151,7 @@ impl<'s> Play<'s> {
     /// Hears what the client says; how many bytes at the front of the buffer are the beginning of something.
     fn listen(&mut self, bytes: &mut [u8]) -> usize {
         let mut at = 0;
-        // A violation is answered with a Close, and `None` from then on.
+        // A violation is answered with a Close by itself, and nothing is heard from then on.
         while let Ok(Some((consumed, event))) =
             self.connection.handle_bytes(self.now(), &mut bytes[at..], &mut [])
         {
@@ -286,8 +161,12 @@ impl<'s> Play<'s> {
             }
             self.put_controls();
         }
+        let kept = bytes.len() - at;
+        if kept > CARRY_BYTES_MAX {
+            return 0; // it is no beginning, but what came after the last that counts
+        }
         bytes.copy_within(at.., 0);
-        bytes.len() - at
+        kept
     }
 
     fn put_controls(&mut self) {
