@@ -214,6 +214,22 @@ impl Wire {
         self.take(len)
     }
 
+    /// The bytes up to the next one that is `end`, which is taken as well.
+    #[track_caller]
+    pub fn read_until(&mut self, end: u8) -> Vec<u8> {
+        let deadline = Deadline::patient();
+        let mut searched = 0;
+        loop {
+            if let Some(at) = self.ahead[searched..].iter().position(|byte| *byte == end) {
+                let bytes = self.take(searched + at);
+                self.take(1);
+                return bytes;
+            }
+            searched = self.ahead.len();
+            self.read_more(&deadline, "the end of a frame");
+        }
+    }
+
     /// What has arrived, at least one byte, at most `limit` of them.
     #[track_caller]
     pub fn read_some(&mut self, limit: usize) -> Vec<u8> {

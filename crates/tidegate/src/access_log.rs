@@ -47,6 +47,9 @@ pub(crate) struct Line {
     pub(crate) path: String,
     /// The HTTP status; 101 for a WebSocket.
     pub(crate) status: u16,
+    /// The protocol of a WebSocket, where it is not RFC 6455.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) protocol: Option<&'static str>,
     /// Why, where it is not told by the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,

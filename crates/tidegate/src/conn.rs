@@ -21,6 +21,7 @@ use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
 use crate::journal::Entry;
 use crate::listener::{Accepted, Served};
+use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
 use crate::recording::Tape;
 use crate::refused::Refused;
@@ -28,7 +29,7 @@ use crate::relay::Terms;
 use crate::request::{Kind, Request};
 use crate::route::Selected;
 use crate::service::Service;
-use crate::{clock, files, page, policy, relay, tls};
+use crate::{clock, files, page, policy, proof, relay, tls};
 
 /// Serves one connection, and keeps `load` until its very end. The task ends when HTTP on it does: a WebSocket lives on
 /// in a task of its own, which is small, while this one's memory is given back.
@@ -53,7 +54,8 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
     });
     let ended = front::serve(secured.socket, head_timeout, Requests(Arc::clone(&exchange))).await;
     match (ended, exchange.take_session()) {
-        (Ended::Upgraded(socket, early), Some(session)) => {
+        (Ended::Upgraded(mut socket, early), Some(session)) => {
+            let Some((session, early)) = exchange.proven(session, &mut socket, early).await else { return };
             // Of the exchange only this lives on: the rest of it would cost each connection a kilobyte.
             let share = exchange.share.lock().unwrap_or_else(PoisonError::into_inner).take();
             tokio::spawn(relay(session, socket, early, &exchange.service, (load, place, share)));
@@ -74,7 +76,7 @@ struct Exchange {
     service: Arc<Service>,
     /// Filled by the request that was answered with 101.
     session: Mutex<Option<Session>>,
-    /// Given back with the first answer.
+    /// Given back with the first answer, or where a 101 is not the end of the handshake, with that end.
     handshake: Mutex<Option<OwnedSemaphorePermit>>,
     /// The connection's part of its client's quota, taken with the first request.
     share: Mutex<Option<(IpAddr, Option<Share>)>>,
@@ -95,10 +97,15 @@ async fn upgrade(
     request: &Request,
     entry: &mut Entry,
 ) -> Result<(Link, Option<Box<Tape>>), Refused> {
-    let offer = request.handshake(exchange.served.listener.lenient_key)?;
-    let selected = exchange.service.table.select(Kind::WebSocket, &request.host, &request.path)?;
+    let selected = exchange.service.table.select(Kind::WebSocket, &request.host, &request.path);
+    let legacy = selected.as_ref().is_ok_and(|selected| selected.route().legacy_hybi00);
+    let opening = opening::read(request, exchange.served.listener.lenient_key, legacy)?;
+    let selected = selected?; // later: whoever opens nothing is told so first
     entry.on_route(selected.route());
-    let permit = policy::decide(selected, offer, request.origins(), &request.origin())?;
+    if opening.is_hybi00() {
+        entry.in_protocol(opening::HYBI00);
+    }
+    let permit = policy::decide(selected, opening, request.origins(), &request.origin())?;
     if exchange.service.drain.is_started() {
         return Err(Refused::Draining);
     }
@@ -154,8 +161,8 @@ fn relay<K: Send>(
 ) -> impl Future<Output = ()> + Send + use<K> {
     let Session { link, tape, entry } = session;
     let route = Arc::clone(link.permit().route());
-    let subprotocol = link.agreed().subprotocol.clone();
-    let deflate = link.agreed().deflate;
+    let (far, agreed) = link.into_parts();
+    let subprotocol = agreed.subprotocol.clone();
     let open = service.open();
     let ended = move |end, counts| {
         drop(open);
@@ -163,8 +170,8 @@ fn relay<K: Send>(
         drop(kept); // last: whoever waits for this connection's end finds its line written
     };
     let drain = service.drain.clone();
-    let terms = Terms { rules: &route, deflate: deflate.as_ref(), tape };
-    relay::run(socket, early, link.into_far_side(), terms, drain, ended)
+    let terms = Terms { rules: &route, agreed: &agreed, tape };
+    relay::run(socket, early, far, terms, drain, ended)
 }
 
 impl Exchange {
@@ -182,7 +189,9 @@ impl Exchange {
             // What follows a refused upgrade may be frames, and must not become the next request.
             front::close_after(&mut response);
         }
-        drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
+        if !self.is_to_be_proven() {
+            drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
+        }
         self.answering.store(false, Ordering::Relaxed);
         Ok(response)
     }
@@ -259,6 +268,26 @@ impl Exchange {
     fn take_session(&self) -> Option<Session> {
         self.session.lock().unwrap_or_else(PoisonError::into_inner).take()
     }
+
+    /// Whether a client was told yes whose handshake goes on behind that.
+    fn is_to_be_proven(&self) -> bool {
+        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        session.as_ref().is_some_and(|session| session.link.permit().opening().is_hybi00())
+    }
+
+    /// Brings such a handshake to its end; the bytes are those behind it. `None`: it has none, and the access line is
+    /// written.
+    async fn proven(&self, session: Session, socket: &mut Socket, early: Bytes) -> Option<(Session, Bytes)> {
+        let Opening::Hybi00(opening) = session.link.permit().opening() else { return Some((session, early)) };
+        let budget = self.served.listener.head_timeout;
+        match proof::give(socket, early, opening, budget, &self.service.drain).await {
+            Ok(early) => Some((session, early)),
+            Err(unproven) => {
+                session.entry.answered(StatusCode::SWITCHING_PROTOCOLS.as_u16(), Some(unproven.to_string()));
+                None
+            }
+        }
+    }
 }
 
 /// The HTTP stage's view of an exchange.
@@ -284,11 +313,11 @@ impl front::Requests for Requests {
 
 fn answer_101(link: &Link) -> Response<Body> {
     let agreed = link.agreed();
-    let offer = link.permit().offer();
-    let fields = offer
+    let opening = link.permit().opening();
+    let fields = opening
         .answer(agreed.subprotocol.as_ref(), &agreed.extensions)
         .expect("policy and backend agree on nothing that was not offered");
-    let mut response = front::switching_protocols(fields);
+    let mut response = front::switching_protocols(fields, opening.reason());
     response.headers_mut().extend(agreed.fields.clone());
     response
 }

@@ -24,12 +24,16 @@ const HOP_BY_HOP: [HeaderName; 11] = [
 ];
 
 /// Fields of the opening handshake: each of the two connections has its own.
-const HANDSHAKE: [&str; 5] = [
+const HANDSHAKE: [&str; 9] = [
     "sec-websocket-key",
     "sec-websocket-accept",
     "sec-websocket-version",
     "sec-websocket-protocol",
     "sec-websocket-extensions",
+    "sec-websocket-key1",
+    "sec-websocket-key2",
+    "sec-websocket-draft",
+    "sec-websocket-location",
 ];
 
 /// Fields in which proxies speak about the client. What a client says there itself is not passed on.

@@ -61,6 +61,11 @@ impl Entry {
         }
     }
 
+    /// Names the protocol of the WebSocket that is asked for, where it is not RFC 6455.
+    pub(crate) fn in_protocol(&mut self, protocol: &'static str) {
+        self.line.protocol = Some(protocol);
+    }
+
     /// Notes that the client was told yes.
     pub(crate) fn opened(&mut self) {
         self.websocket = true;

@@ -1,6 +1,6 @@
 //! Every way a WebSocket can end: who ended it, and what each side is told. The only such table.
 
-use tidegate_proto::{CloseCode, Violation};
+use tidegate_proto::{CloseCode, Violation, hybi00};
 
 /// Why a relayed WebSocket ended. The first cause decides; what follows from it does not change it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub enum End {
     /// The client's connection broke.
     ClientLost,
     /// The client broke the protocol or a limit.
-    ClientViolation(Violation),
+    ClientViolation(Breach),
     /// The client sent more control frames than it may.
     ClientFlood,
     /// The client began a message and did not go on with it.
@@ -31,7 +31,8 @@ pub enum End {
     BackendLost,
     /// A WebSocket backend broke the protocol or a limit.
     BackendViolation(Violation),
-    /// A TCP backend behind `message = "text"` sent what is not UTF-8.
+    /// A TCP backend behind `message = "text"` sent what is not UTF-8, or a WebSocket backend there a binary message to a
+    /// client of hybi-00, which has text alone.
     BackendNotText,
     /// The backend took nothing for too long.
     BackendStalled,
@@ -39,6 +40,17 @@ pub enum End {
     Drained,
     /// A bug of ours.
     Panicked,
+}
+
+/// What a peer did wrong, in the terms of its protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Breach {
+    /// RFC 6455.
+    #[error(transparent)]
+    Rfc6455(#[from] Violation),
+    /// hybi-00.
+    #[error(transparent)]
+    Hybi00(#[from] hybi00::Violation),
 }
 
 /// Who ended a connection.
@@ -58,7 +70,7 @@ impl End {
     pub fn code_to_client(self) -> Option<CloseCode> {
         match self {
             Self::ClientClosed(_) | Self::ClientEnded | Self::ClientLost | Self::ClientStalled => None,
-            Self::ClientViolation(violation) => Some(violation.close_code()),
+            Self::ClientViolation(breach) => Some(breach.close_code()),
             Self::BackendClosed(code) => code,
             Self::BackendEnded => Some(CloseCode::NORMAL),
             Self::BackendLost | Self::PingUnanswered | Self::Panicked => Some(CloseCode::INTERNAL_ERROR),
@@ -80,9 +92,9 @@ impl End {
             | Self::BackendClosed(_)
             | Self::BackendEnded
             | Self::BackendLost
-            | Self::BackendNotText
             | Self::BackendStalled => None,
             Self::BackendViolation(_) => Some(CloseCode::PROTOCOL_ERROR),
+            Self::BackendNotText => Some(CloseCode::UNSUPPORTED),
             Self::Panicked => Some(CloseCode::INTERNAL_ERROR),
             Self::ClientViolation(_)
             | Self::ClientFlood
@@ -158,9 +170,10 @@ impl End {
     }
 
     /// What exactly was wrong, where a peer did wrong.
-    pub fn violation(self) -> Option<Violation> {
+    pub fn violation(self) -> Option<Breach> {
         match self {
-            Self::ClientViolation(violation) | Self::BackendViolation(violation) => Some(violation),
+            Self::ClientViolation(breach) => Some(breach),
+            Self::BackendViolation(violation) => Some(violation.into()),
             Self::ClientClosed(_)
             | Self::ClientEnded
             | Self::ClientLost
@@ -176,6 +189,16 @@ impl End {
             | Self::BackendStalled
             | Self::Drained
             | Self::Panicked => None,
+        }
+    }
+}
+
+impl Breach {
+    /// The Close code that says it.
+    pub const fn close_code(self) -> CloseCode {
+        match self {
+            Self::Rfc6455(violation) => violation.close_code(),
+            Self::Hybi00(violation) => violation.close_code(),
         }
     }
 }

@@ -1,10 +1,10 @@
 //! Every reason to answer a request with an error, and what the client is told. The only such table.
 
 use http::StatusCode;
-use tidegate_proto::handshake::Refusal;
 
 use crate::backend::ConnectError;
 use crate::lookup::LookupError;
+use crate::opening::NoOpening;
 use crate::policy::Denied;
 use crate::policy::quota::QuotaExceeded;
 use crate::recording::Unrecorded;
@@ -19,7 +19,7 @@ pub(crate) enum Refused {
     BadRequest(#[from] BadRequest),
     /// The opening handshake is none.
     #[error(transparent)]
-    Handshake(#[from] Refusal),
+    Handshake(#[from] NoOpening),
     /// There is no route.
     #[error(transparent)]
     Route(#[from] NoRoute),

@@ -2,9 +2,7 @@
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
-use tidegate_proto::handshake::{
-    self, Authority, Headers, HostError, HttpVersion, Offer, Refusal, ServerRules,
-};
+use tidegate_proto::handshake::{Authority, Headers, HostError, HttpVersion};
 
 use crate::config::{OriginTuple, TrustedProxies};
 use crate::io::{Arrival, Peer};
@@ -26,6 +24,7 @@ pub struct Request {
     /// The method.
     pub method: Method,
     version: Version,
+    uri: Uri,
     /// All header fields, as received.
     pub fields: HeaderMap,
     /// Host and port as the client wrote them, from an absolute target or the Host field.
@@ -127,6 +126,7 @@ impl Request {
             via,
             peer: arrival.client,
             local_port: arrival.local.map(|local| local.port()),
+            uri: head.uri,
             fields: head.headers,
         };
         request.check_expectation()?;
@@ -157,14 +157,14 @@ impl Request {
         if names_websocket && self.version >= Version::HTTP_11 { Kind::WebSocket } else { Kind::Http }
     }
 
-    /// Checks the opening handshake.
-    ///
-    /// # Errors
-    /// What makes it none.
-    pub fn handshake(&self, lenient_key: bool) -> Result<Offer, Refusal> {
-        let version =
-            if self.version >= Version::HTTP_11 { HttpVersion::Http11 } else { HttpVersion::Http10 };
-        handshake::check(self.method.as_str(), version, &Fields(&self.fields), ServerRules { lenient_key })
+    /// The version of HTTP, as far as it matters to a handshake.
+    pub(crate) fn http_version(&self) -> HttpVersion {
+        if self.version >= Version::HTTP_11 { HttpVersion::Http11 } else { HttpVersion::Http10 }
+    }
+
+    /// Path and query as the client wrote them.
+    pub(crate) fn target(&self) -> &str {
+        self.uri.path_and_query().map_or("/", |target| target.as_str())
     }
 
     /// `http` or `https`, as the client sees it.

@@ -156,7 +156,6 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     every-key.toml:19:18: warning: listener "[::1]:443": proxy_protocol: accepted, but not built yet: the PROXY protocol on the way in; until then it has no effect
     every-key.toml:26:11: warning: listener "127.0.0.1:8443" serves any Host, and route "/http/*" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
     every-key.toml:42:11: warning: route "raw": backend: accepted, but not built yet: balancing over several backends; until then only the first is used
-    every-key.toml:49:10: warning: route "raw": legacy: accepted, but not built yet: hybi-00 clients; until then it has no effect
     every-key.toml:53:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
     every-key.toml:60:14: warning: route "raw": send_proxy: accepted, but not built yet: the PROXY protocol on the way out; until then it has no effect
     every-key.toml:61:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder

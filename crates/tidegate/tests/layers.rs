@@ -25,6 +25,8 @@ const ORDER: &[&str] = &[
     "http",
     "via",
     "request",
+    "opening",
+    "proof",
     "forward",
     "route",
     "policy",

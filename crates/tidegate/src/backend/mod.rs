@@ -16,6 +16,7 @@ use tidegate_proto::deflate::{Context, WindowBits};
 use tidegate_proto::handshake::{
     DeflateAgreement, DeflatePreferences, Extensions, ResponseViolation, Subprotocol,
 };
+use tidegate_proto::hybi00::Coding;
 
 use self::trust::Trust;
 use crate::config::Backend;
@@ -59,6 +60,8 @@ pub struct Agreed {
     pub extensions: Extensions,
     /// Where the gateway itself is an endpoint: how it and the client compress.
     pub deflate: Option<DeflateAgreement>,
+    /// Where the client speaks hybi-00: what its messages hold.
+    pub hybi00: Option<Coding>,
     /// End-to-end fields of the backend's own 101: cookies, say.
     pub fields: HeaderMap,
 }
@@ -159,9 +162,9 @@ impl Link {
         &self.agreed
     }
 
-    /// Gives the backend over to the relay.
-    pub fn into_far_side(self) -> FarSide {
-        self.far
+    /// Gives the backend over to the relay, with what was agreed.
+    pub fn into_parts(self) -> (FarSide, Agreed) {
+        (self.far, self.agreed)
     }
 }
 
@@ -239,7 +242,13 @@ fn settled(permit: &Permit) -> Agreed {
         SubprotocolChoice::Backend => None,
     };
     let compression =
-        permit.route().compression.then(|| DEFLATE.accept(permit.offer().extensions())).flatten();
+        permit.route().compression.then(|| DEFLATE.accept(&permit.opening().extensions())).flatten();
     let (deflate, extensions) = compression.unzip();
-    Agreed { subprotocol, extensions: extensions.unwrap_or_default(), deflate, ..Agreed::default() }
+    Agreed {
+        subprotocol,
+        extensions: extensions.unwrap_or_default(),
+        deflate,
+        hybi00: permit.coding(),
+        ..Agreed::default()
+    }
 }

@@ -10,7 +10,8 @@ use http_body_util::Empty;
 use hyper::body::Incoming;
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
-use tidegate_proto::handshake::{self, Subprotocols};
+use tidegate_proto::handshake::{self, Subprotocol, Subprotocols};
+use tidegate_proto::hybi00::Coding;
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
@@ -18,7 +19,7 @@ use super::{Agreed, ConnectError, FarSide};
 use crate::config::HttpTarget;
 use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;
-use crate::policy::{Permit, SubprotocolChoice};
+use crate::policy::{BASE64, Permit, SubprotocolChoice};
 use crate::request::{Fields, Request};
 use crate::route::Selected;
 
@@ -51,7 +52,8 @@ pub(super) async fn upgrade(
     let agreed = ours
         .verify(response.status().as_u16(), &Fields(response.headers()))
         .map_err(ConnectError::Handshake)?;
-    let fields = end_to_end(response.headers());
+    let mut fields = end_to_end(response.headers());
+    fields.remove("sec-websocket-origin"); // belongs to the answer to hybi-00 clients, which is ours
     let upgraded = hyper::upgrade::on(&mut response).await.map_err(ConnectError::Http)?;
     let parts = upgraded
         .downcast::<TokioIo<Socket>>()
@@ -61,31 +63,48 @@ pub(super) async fn upgrade(
         early: parts.read_buf,
         reserved: agreed.extensions.reserved(),
     };
-    Ok((
-        far,
-        Agreed { subprotocol: agreed.subprotocol, extensions: agreed.extensions, deflate: None, fields },
-    ))
+    let agreed = Agreed {
+        subprotocol: agreed.subprotocol.or_else(|| own_subprotocol(permit)),
+        extensions: agreed.extensions,
+        deflate: None,
+        hybi00: permit.coding(),
+        fields,
+    };
+    Ok((far, agreed))
 }
 
 fn own_handshake(permit: &Permit) -> handshake::Request {
     let mut nonce = [0; 16];
     getrandom::fill(&mut nonce).expect("the system gives random bytes");
-    let subprotocols = match permit.subprotocol() {
-        SubprotocolChoice::Backend => permit.offer().subprotocols().clone(),
-        SubprotocolChoice::Settled(chosen) => {
-            let mut only = Subprotocols::default();
-            if let Some(subprotocol) = chosen {
-                only.push(subprotocol.clone())
-                    .expect("one subprotocol is no duplicate and below every limit");
-            }
-            only
-        }
-    };
+    let mut subprotocols = Subprotocols::default();
+    for offered in open_subprotocols(permit).filter(|name| !is_own(permit, name)) {
+        subprotocols.push(offered.clone()).expect("a part of a list has no duplicate and is below its limit");
+    }
     let ours = handshake::Request::new(nonce).with_subprotocols(subprotocols);
     if permit.route().record.is_some() {
         return ours; // what the endpoints compressed between them could not be read in a recording
     }
-    ours.with_extensions(permit.offer().extensions().clone())
+    ours.with_extensions(permit.opening().extensions())
+}
+
+/// The subprotocols that policy leaves to choose from.
+fn open_subprotocols(permit: &Permit) -> impl Iterator<Item = &Subprotocol> {
+    let (offered, settled) = match permit.subprotocol() {
+        SubprotocolChoice::Backend => (Some(permit.opening().subprotocols()), None),
+        SubprotocolChoice::Settled(chosen) => (None, chosen.as_ref()),
+    };
+    offered.into_iter().flatten().chain(settled)
+}
+
+/// Whether a subprotocol is between the client and the gateway: where messages are translated from base64, a backend
+/// that was offered `base64` would expect them to be in it.
+fn is_own(permit: &Permit, subprotocol: &Subprotocol) -> bool {
+    permit.coding() == Some(Coding::Base64) && subprotocol.as_str() == BASE64
+}
+
+/// What the client is answered if the backend has chosen nothing.
+fn own_subprotocol(permit: &Permit) -> Option<Subprotocol> {
+    open_subprotocols(permit).find(|name| is_own(permit, name)).cloned()
 }
 
 fn request_head(

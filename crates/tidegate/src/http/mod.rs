@@ -16,6 +16,7 @@ use http::{Response, StatusCode};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Empty, Full};
 use hyper::body::Incoming;
+use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -163,12 +164,16 @@ async fn linger(mut socket: Socket) {
     timeout(LINGER, drain).await.ok(); // whatever it comes to, the connection is over
 }
 
-/// The answer to an upgrade: the point of no return.
+/// The answer to an upgrade: the point of no return. `reason` takes the place of the usual phrase.
 pub(crate) fn switching_protocols(
     fields: impl IntoIterator<Item = (&'static str, String)>,
+    reason: Option<&'static str>,
 ) -> Response<Body> {
     let mut response = Response::new(empty());
     *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    if let Some(reason) = reason {
+        response.extensions_mut().insert(ReasonPhrase::from_static(reason.as_bytes()));
+    }
     for (name, value) in fields {
         let name = HeaderName::from_bytes(name.as_bytes()).expect("the names of the handshake are legal");
         let value = HeaderValue::try_from(value).expect("the values of the handshake are legal");

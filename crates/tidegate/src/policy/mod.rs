@@ -5,9 +5,11 @@ pub mod quota;
 
 use std::sync::Arc;
 
-use tidegate_proto::handshake::{Offer, Subprotocol, Subprotocols as Offered};
+use tidegate_proto::handshake::Subprotocol;
+use tidegate_proto::hybi00::Coding;
 
-use crate::config::{Backend, OriginTuple, Route, Subprotocols};
+use crate::config::{Backend, MessageType, OriginTuple, Route, Subprotocols};
+use crate::opening::Opening;
 use crate::route::Selected;
 
 /// The evidence that a client may be connected to the backend of a route. Only [`decide`] makes one, and only with one
@@ -16,26 +18,24 @@ use crate::route::Selected;
 /// What it holds can be looked at,
 ///
 /// ```
-/// # use tidegate::{policy::{Permit, SubprotocolChoice}, route::Selected};
-/// # use tidegate_proto::handshake::Offer;
-/// fn look(permit: &Permit) -> (&Selected, &Offer, &SubprotocolChoice) {
-///     (permit.selected(), permit.offer(), permit.subprotocol())
+/// # use tidegate::{opening::Opening, policy::{Permit, SubprotocolChoice}, route::Selected};
+/// fn look(permit: &Permit) -> (&Selected, &Opening, &SubprotocolChoice) {
+///     (permit.selected(), permit.opening(), permit.subprotocol())
 /// }
 /// ```
 ///
 /// but not put together, it does not build:
 ///
 /// ```compile_fail
-/// # use tidegate::{policy::{Permit, SubprotocolChoice}, route::Selected};
-/// # use tidegate_proto::handshake::Offer;
-/// fn forge(selected: Selected, offer: Offer, subprotocol: SubprotocolChoice) -> Permit {
-///     Permit { selected, offer, subprotocol }
+/// # use tidegate::{opening::Opening, policy::{Permit, SubprotocolChoice}, route::Selected};
+/// fn forge(selected: Selected, opening: Opening, subprotocol: SubprotocolChoice) -> Permit {
+///     Permit { selected, opening, subprotocol }
 /// }
 /// ```
 #[derive(Debug)]
 pub struct Permit {
     selected: Selected,
-    offer: Offer,
+    opening: Opening,
     subprotocol: SubprotocolChoice,
 }
 
@@ -77,8 +77,19 @@ impl Permit {
     }
 
     /// The client's opening handshake.
-    pub const fn offer(&self) -> &Offer {
-        &self.offer
+    pub const fn opening(&self) -> &Opening {
+        &self.opening
+    }
+
+    /// What the messages of a hybi-00 client hold; `None`: it speaks RFC 6455.
+    ///
+    /// On a route of binary messages it is base64. An echo is the same text either way, so it is not decoded for that.
+    pub fn coding(&self) -> Option<Coding> {
+        let is_echo = matches!(self.selected.backend(), Backend::Echo);
+        self.opening.is_hybi00().then(|| match self.route().message {
+            MessageType::Binary if !is_echo => Coding::Base64,
+            MessageType::Binary | MessageType::Text => Coding::Text,
+        })
     }
 
     /// What is decided about the subprotocol.
@@ -94,7 +105,7 @@ impl Permit {
 /// What the client did wrong, or may not do.
 pub fn decide<'a>(
     selected: Selected,
-    offer: Offer,
+    opening: Opening,
     origins: impl IntoIterator<Item = &'a [u8]>,
     own: &OriginTuple,
 ) -> Result<Permit, Denied> {
@@ -112,19 +123,25 @@ pub fn decide<'a>(
             }
         }
     }
-    let subprotocol = choose(route, selected.backend(), offer.subprotocols())?;
-    Ok(Permit { selected, offer, subprotocol })
+    let subprotocol = choose(route, selected.backend(), &opening)?;
+    Ok(Permit { selected, opening, subprotocol })
 }
 
-fn choose(route: &Route, backend: &Backend, offered: &Offered) -> Result<SubprotocolChoice, Denied> {
+/// `base64` means that messages are coded so, and is agreed on only where the gateway does it: with hybi-00 clients, on
+/// routes of binary messages.
+pub const BASE64: &str = "base64";
+
+fn choose(route: &Route, backend: &Backend, opening: &Opening) -> Result<SubprotocolChoice, Denied> {
+    let is_coded = opening.is_hybi00() && route.message == MessageType::Binary;
+    let mut offered = opening.subprotocols().iter().filter(|offer| is_coded || offer.as_str() != BASE64);
     let (names, required) = match &route.subprotocols {
         Subprotocols::Unset if matches!(backend, Backend::WebSocket(_) | Backend::Http(_)) => {
             return Ok(SubprotocolChoice::Backend);
         }
-        Subprotocols::Unset => return Ok(SubprotocolChoice::Settled(offered.iter().next().cloned())),
+        Subprotocols::Unset => return Ok(SubprotocolChoice::Settled(offered.next().cloned())),
         Subprotocols::List { names, required } => (names, *required),
     };
-    let chosen = offered.iter().find(|offer| names.iter().any(|name| name == offer.as_str())).cloned();
+    let chosen = offered.find(|offer| names.iter().any(|name| name == offer.as_str())).cloned();
     if chosen.is_none() && required {
         return Err(Denied::Subprotocol);
     }
@@ -158,7 +175,7 @@ mod tests {
         let offer = check("GET", HttpVersion::Http11, &headers[..], ServerRules::default()).unwrap();
         let origins = fields.iter().filter(|(name, _)| *name == "Origin").map(|(_, value)| value.as_bytes());
         let own = OriginTuple { scheme: "http".into(), host: "gw.test".into(), port: 80 };
-        decide(selected, offer, origins, &own)
+        decide(selected, Opening::Rfc6455(offer), origins, &own)
     }
 
     fn chosen(keys: &str, backend: &str, offer: &str) -> Option<String> {
@@ -187,6 +204,8 @@ mod tests {
     fn t047_t048_subprotocols() {
         let tcp = "tcp://127.0.0.1:1";
         assert_eq!(chosen("", tcp, "binary, base64").as_deref(), Some("binary"));
+        assert_eq!(chosen("", tcp, "base64, binary").as_deref(), Some("binary"), "base64 is for hybi-00");
+        assert_eq!(chosen(r#"subprotocols = ["base64"]"#, tcp, "base64"), None);
         assert_eq!(chosen("", "ws://127.0.0.1:1", "binary, base64").as_deref(), Some("(backend)"));
         assert_eq!(
             chosen(r#"subprotocols = ["superchat"]"#, tcp, "chat, superchat").as_deref(),

@@ -47,7 +47,7 @@ pub(crate) struct Tape {
 }
 
 /// A piece of a message on its way from one side to the other.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Chunk<'a> {
     /// The type of the message.
     pub(crate) message: MessageType,

@@ -93,7 +93,12 @@ impl Relay {
         }
         self.client.settle(now);
         match &mut self.far {
-            Far::Echo(_) => {}
+            Far::Echo(_) => {
+                // What it said is not said to its end, so neither is the answer.
+                if !self.client.is_readable() && self.client.close_waits_for_frame() {
+                    self.client.leg.finish(now, ORDERLY);
+                }
+            }
             Far::Tcp(tcp) => {
                 if !self.client.is_readable() {
                     tcp.leg.half_close();

@@ -5,7 +5,7 @@ use std::ops::Range;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver};
+use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver, hybi00};
 use tokio::time::Instant;
 
 use super::leg::{Leg, Patience, Read};
@@ -33,6 +33,8 @@ pub(super) struct Endpoint {
     carry: Vec<u8>,
     /// We are the client of this WebSocket: what we send is masked.
     masks: bool,
+    /// It speaks hybi-00: of control frames there is one, which closes and says nothing more.
+    hybi00: bool,
     /// A relayed frame is under way: nothing may come between its bytes.
     mid_frame: bool,
     /// Its frames broke the protocol: nothing more is read from it.
@@ -68,11 +70,17 @@ impl Endpoint {
             closing: Closing::default(),
             carry: Vec::new(),
             masks,
+            hybi00: false,
             mid_frame: false,
             failed: false,
             due: Due::default(),
             close_until: None,
         }
+    }
+
+    /// From now on it speaks hybi-00, so what is sent and read has to be put into its frames. Nothing was sent yet.
+    pub(super) const fn speak_hybi00(&mut self) {
+        self.hybi00 = true;
     }
 
     /// Whether frames are still expected from it.
@@ -179,7 +187,8 @@ impl Endpoint {
         if let Some(frame) = self.due.close.take()
             && self.closing.send()
         {
-            self.leg.send(cx, now, frame.as_slice());
+            let frame = if self.hybi00 { &hybi00::CLOSING_FRAME } else { frame.as_slice() };
+            self.leg.send(cx, now, frame);
             self.due = Due::default();
         }
         pinged
@@ -237,12 +246,15 @@ impl Endpoint {
     }
 
     fn mask(&self) -> Option<MaskingKey> {
-        self.masks.then(|| {
-            let mut key = [0; 4];
-            getrandom::fill(&mut key).expect("the system gives random bytes");
-            MaskingKey::new(key)
-        })
+        self.masks.then(fresh_mask)
     }
+}
+
+/// A key for one frame.
+pub(super) fn fresh_mask() -> MaskingKey {
+    let mut key = [0; 4];
+    getrandom::fill(&mut key).expect("the system gives random bytes");
+    MaskingKey::new(key)
 }
 
 impl Due {

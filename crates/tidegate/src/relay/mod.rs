@@ -4,14 +4,15 @@
 //! scratch buffer, asks the protocol crate what the bytes mean, and makes one write of them. A connection owns memory
 //! only while a socket cannot take its bytes, and reads nothing for that socket meanwhile.
 //!
-//! `tcp`, `websocket` and `echo` each hold the two directions of one kind of far side. How connections end is in
-//! `ending`, and is the same for all.
+//! `tcp`, `websocket` and `echo` each hold the two directions of one kind of far side; `compressed` and `hybi00` are
+//! clients that want more than frames from the gateway. How connections end is in `ending`, and is the same for all.
 
 mod backlog;
 mod compressed;
 mod echo;
 mod ending;
 mod endpoint;
+mod hybi00;
 mod keepalive;
 mod leg;
 mod rate;
@@ -21,29 +22,30 @@ mod tests;
 mod websocket;
 
 use std::future::poll_fn;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_proto::handshake::DeflateAgreement;
 use tidegate_proto::{Decoder, Limits, Receiver, Reserved, Role};
 use tokio::time::Instant;
 
 use self::compressed::Compression;
 use self::echo::Echo;
 use self::endpoint::{Endpoint, Fill};
+use self::hybi00::Hybi00;
 use self::keepalive::{Demand, Keepalive};
 use self::leg::{Leg, Patience};
 use self::rate::ControlRate;
 use self::tcp::Tcp;
-use crate::backend::FarSide;
+use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{MessageType, Route};
 use crate::drain::Drain;
 use crate::io::Socket;
-use crate::outcome::End;
+use crate::outcome::{Breach, End};
 use crate::recording::{Chunk, Side, Tape};
 use crate::scratch;
 
@@ -77,8 +79,8 @@ pub struct Counts {
 pub struct Terms<'a> {
     /// What the route says.
     pub rules: &'a Route,
-    /// How the gateway itself and the client compress.
-    pub deflate: Option<&'a DeflateAgreement>,
+    /// What gateway, client and backend have agreed on.
+    pub agreed: &'a Agreed,
     /// What records it. The recording ends with the relay.
     pub(crate) tape: Option<Box<Tape>>,
 }
@@ -94,12 +96,16 @@ pub fn run<T, F: FnOnce(End, Counts) -> T + Send>(
     drain: Drain,
     ended: F,
 ) -> impl Future<Output = T> + Send + use<T, F> {
-    let limits = limits(terms.rules, &far);
-    let mut relay = Relay::new(client, early, far, terms.rules);
-    if let Some(agreement) = terms.deflate {
+    let Terms { rules, agreed, tape } = terms;
+    let limits = limits(rules, &far);
+    let mut relay = Relay::new(client, early, far, rules);
+    if let Some(agreement) = &agreed.deflate {
         relay.compress_with(agreement, limits);
     }
-    relay.tape = terms.tape;
+    if let Some(coding) = agreed.hybi00 {
+        relay.speak_hybi00(coding, limits, rules);
+    }
+    relay.tape = tape;
     drive(relay, drain, ended, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
 }
 
@@ -150,6 +156,8 @@ struct Relay {
     far: Far,
     /// permessage-deflate with the client, if the gateway itself agreed on it.
     compression: Option<Box<Compression>>,
+    /// The client speaks hybi-00.
+    hybi00: Option<Box<Hybi00>>,
     keepalive: Keepalive,
     rate: ControlRate,
     counts: Counts,
@@ -196,6 +204,7 @@ impl Relay {
             client: Endpoint::new(Leg::new(client, early), receiver, false),
             far,
             compression: None,
+            hybi00: None,
             keepalive: Keepalive::new(now, rules.ping_interval, rules.ping_timeout, rules.idle_timeout),
             rate: ControlRate::new(now),
             counts: Counts::default(),
@@ -275,12 +284,14 @@ impl Relay {
         if !self.client.is_readable() {
             return false;
         }
-        let room = self.inbound_room();
+        let mut room = self.inbound_room();
         if room == 0 {
             return false;
         }
-        let compressed = self.compression.is_some();
-        let fill = if compressed {
+        if self.hybi00.is_some() {
+            room = room.min(hybi00::READ_BYTES_MAX);
+        }
+        let fill = if self.compression.is_some() {
             self.fill_compressed(cx, scratch, room)
         } else {
             self.client.fill(cx, scratch, room)
@@ -290,19 +301,30 @@ impl Relay {
             Poll::Ready(Fill::Failed) => self.end(End::ClientLost, now),
             Poll::Ready(Fill::End) => self.client_ended(now),
             Poll::Ready(Fill::Bytes(range)) => {
-                let frames = match &self.far {
-                    _ if compressed => self.inbound_compressed(cx, now, scratch, range),
-                    Far::Echo(_) => self.inbound_to_echo(cx, now, scratch, range),
-                    Far::Tcp(_) => self.inbound_to_tcp(cx, now, scratch, range),
-                    Far::WebSocket(_) => self.inbound_to_websocket(cx, now, scratch, range),
-                };
-                if let Err(violation) = frames {
+                if let Err(breach) = self.inbound_frames(cx, now, scratch, range) {
                     self.client.fail();
-                    self.end(End::ClientViolation(violation), now);
+                    self.end(End::ClientViolation(breach), now);
                 }
             }
         }
         true
+    }
+
+    fn inbound_frames(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        scratch: &mut [u8],
+        range: Range<usize>,
+    ) -> Result<(), Breach> {
+        match &self.far {
+            _ if self.hybi00.is_some() => self.inbound_hybi00(cx, now, scratch, range)?,
+            _ if self.compression.is_some() => self.inbound_compressed(cx, now, scratch, range)?,
+            Far::Echo(_) => self.inbound_to_echo(cx, now, scratch, range)?,
+            Far::Tcp(_) => self.inbound_to_tcp(cx, now, scratch, range)?,
+            Far::WebSocket(_) => self.inbound_to_websocket(cx, now, scratch, range)?,
+        }
+        Ok(())
     }
 
     /// Backend to client. Whether anything moved.
@@ -342,11 +364,16 @@ impl Relay {
     fn message_deadline(&self) -> Option<Instant> {
         let counts = match self.far {
             Far::Tcp(_) => false,
-            Far::Echo(_) | Far::WebSocket(_) => {
-                self.end.is_none() && !self.client.receiver.at_message_boundary()
-            }
+            Far::Echo(_) | Far::WebSocket(_) => self.end.is_none() && self.is_client_mid_message(),
         };
         counts.then(|| self.keepalive.last_heard() + MESSAGE_SILENCE)
+    }
+
+    fn is_client_mid_message(&self) -> bool {
+        match &self.hybi00 {
+            Some(hybi00) => hybi00.is_mid_frame(),
+            None => !self.client.receiver.at_message_boundary(),
+        }
     }
 
     /// The client's FIN without a Close frame. A TCP backend may still answer; for others it is an abnormal end.

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use super::compressed::READ_BYTES_MAX as COMPRESSED_BYTES_MAX;
 use super::leg::{Leg, Read};
-use super::{Far, Relay};
+use super::{Far, Relay, hybi00};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side};
 use crate::scratch::{HEADROOM, READ_BYTES_MAX};
@@ -112,7 +112,13 @@ impl Relay {
         let Far::Tcp(tcp) = &mut self.far else {
             return false;
         };
-        let bytes_max = if self.compression.is_some() { COMPRESSED_BYTES_MAX } else { tcp.frame_bytes_max };
+        let bytes_max = if self.compression.is_some() {
+            COMPRESSED_BYTES_MAX
+        } else if self.hybi00.is_some() {
+            hybi00::READ_BYTES_MAX.min(tcp.frame_bytes_max)
+        } else {
+            tcp.frame_bytes_max
+        };
         let room = self.client.leg.room().min(bytes_max);
         if !tcp.leg.is_readable() || !self.client.is_writable() || room == 0 {
             return false;
@@ -166,6 +172,9 @@ impl Relay {
         }
         let payload = &scratch[read.clone()];
         self.record(Side::Backend, now, Chunk { message, payload, mask: None, ends_message: true });
+        if self.hybi00.is_some() {
+            return self.send_hybi00(cx, now, &scratch[read]);
+        }
         if self.compression.is_some() {
             let (read_to, free) = scratch.split_at_mut(read.end);
             return self.send_compressed(cx, now, message, &read_to[read.start..], free);

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tidegate_proto::Reserved;
 
 use super::{MESSAGE_SILENCE, Relay, Terms, drive, run};
-use crate::backend::FarSide;
+use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
 use crate::drain::Drain;
@@ -44,7 +44,8 @@ fn route(lines: &str) -> Route {
 /// Relays with the rules of this route until the end; how it ended, and after how long by the paused clock.
 async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
     let begun = clock::now();
-    let terms = Terms { rules: route, deflate: None, tape: None };
+    let agreed = Agreed::default();
+    let terms = Terms { rules: route, agreed: &agreed, tape: None };
     let (end, _) = run(client, Bytes::new(), far, terms, Drain::new(1), |end, counts| (end, counts)).await;
     (end, clock::now() - begun)
 }

@@ -12,7 +12,7 @@ use tidegate_proto::{CONTROL_PAYLOAD_MAX, Close, Decoder, Step, StepKind, Violat
 use tokio::time::Instant;
 
 use super::endpoint::Fill;
-use super::{Far, Relay};
+use super::{Far, Relay, hybi00};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side, Tap, Tape};
 
@@ -165,6 +165,7 @@ impl Relay {
         };
         // After our own Close nothing more goes to the client, but the backend is read on for its Close.
         let room = if self.client.closing.may_send() { self.client.leg.room() } else { scratch.len() };
+        let room = if self.hybi00.is_some() { room.min(hybi00::READ_BYTES_MAX) } else { room };
         if !backend.is_readable() || room == 0 {
             return false;
         }
@@ -172,7 +173,12 @@ impl Relay {
             Poll::Pending => return false,
             Poll::Ready(Fill::End | Fill::Failed) => self.end(End::BackendLost, now),
             Poll::Ready(Fill::Bytes(range)) => {
-                if let Err(violation) = self.pass_outbound(cx, now, scratch, range) {
+                let frames = if self.hybi00.is_some() {
+                    self.translate_outbound(cx, now, scratch, range)
+                } else {
+                    self.pass_outbound(cx, now, scratch, range)
+                };
+                if let Err(violation) = frames {
                     if let Some(backend) = self.far.websocket_mut() {
                         backend.fail();
                     }
@@ -225,6 +231,6 @@ impl Relay {
 }
 
 /// RFC 6455 §5.5.1: the status code that was received is typically echoed.
-const fn close_echo<'a>(close: &Close<'a>) -> Close<'a> {
+pub(super) const fn close_echo<'a>(close: &Close<'a>) -> Close<'a> {
     Close { code: close.code, reason: "" }
 }

@@ -44,6 +44,7 @@ mod access_lines;
 mod compression;
 mod drain;
 mod floods;
+mod hybi00;
 mod memory;
 mod pressure;
 mod recording;

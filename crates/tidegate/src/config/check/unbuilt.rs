@@ -67,7 +67,6 @@ pub(super) const UNBUILT: &[Unbuilt] = &[
 
     route("backend", When::Begins("handoff:"), "handing connections to another process", REFUSED),
     route("backend", When::Several, "balancing over several backends", FIRST),
-    route("legacy", When::Set, "hybi-00 clients", NO_EFFECT),
     route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
     route("send_proxy", When::Set, "the PROXY protocol on the way out", NO_EFFECT),
 ];
