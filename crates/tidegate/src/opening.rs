@@ -141,9 +141,7 @@ impl Hybi00 {
 fn names(asked: &str) -> Subprotocols {
     let mut names = Subprotocols::default();
     for name in asked.split(',').filter_map(|name| name.trim_matches(' ').parse::<Subprotocol>().ok()) {
-        if names.push(name).is_err() && names.iter().len() >= handshake::SUBPROTOCOLS_MAX {
-            break;
-        }
+        names.push(name).ok(); // as does one that is repeated, or one too many
     }
     names
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_proto::Reserved;
+use tidegate_proto::hybi00::Coding;
 
 use super::{MESSAGE_SILENCE, Relay, Terms, drive, run};
 use crate::backend::{Agreed, FarSide};
@@ -43,10 +44,15 @@ fn route(lines: &str) -> Route {
 
 /// Relays with the rules of this route until the end; how it ended, and after how long by the paused clock.
 async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
+    relayed_as(&Agreed::default(), client, far, route).await
+}
+
+/// The same, where this was agreed with the client.
+async fn relayed_as(agreed: &Agreed, client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
     let begun = clock::now();
-    let agreed = Agreed::default();
-    let terms = Terms { rules: route, agreed: &agreed, tape: None };
-    let (end, _) = run(client, Bytes::new(), far, terms, Drain::new(1), |end, counts| (end, counts)).await;
+    let ended = |end, counts| (end, counts);
+    let terms = Terms { rules: route, agreed, tape: None };
+    let (end, _) = run(client, Bytes::new(), far, terms, Drain::new(1), ended).await;
     (end, clock::now() - begun)
 }
 
@@ -82,6 +88,27 @@ async fn t103_a_message_that_is_not_gone_on_with() {
             let (passed, close) = passed.split_at(fragments.len());
             assert!(passed == fragments, "the fragments as they were");
             assert_eq!((&close[..2], close.len()), (&b"\x88\x82"[..], 8), "a masked Close");
+        }
+    }
+}
+
+/// A frame of hybi-00 has as long. An echo of it has begun, so that a closing frame would read as its end.
+#[tokio::test(start_paused = true)]
+async fn t103_t215_a_frame_of_hybi_00_that_is_not_gone_on_with() {
+    let agreed = Agreed { hybi00: Some(Coding::Text), ..Agreed::default() };
+    let route = route("ping_interval = 0");
+    for (to_websocket, told) in [(false, &b"\0half"[..]), (true, b"\xff\0")] {
+        let (client, mut client_end) = pair();
+        let (backend, backend_end) = pair();
+        client_end.write_all(b"\0half").unwrap();
+        let far = if to_websocket { websocket(backend) } else { FarSide::Echo };
+        let (end, after) = relayed_as(&agreed, client, far, &route).await;
+        assert_eq!(end, End::MessageUnfinished);
+        assert!(after >= MESSAGE_SILENCE && after < MESSAGE_SILENCE + Duration::from_secs(10), "{after:?}");
+        assert_eq!(received(client_end), told);
+        if to_websocket {
+            let close = received(backend_end);
+            assert_eq!((&close[..2], close.len()), (&b"\x88\x82"[..], 8), "a masked Close, and no message");
         }
     }
 }

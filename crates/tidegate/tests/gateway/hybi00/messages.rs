@@ -3,7 +3,7 @@
 use tidegate_testkit::{Frame, Hybi00, opcode};
 
 use super::{BINARY, TEXT, open};
-use crate::rig::{Far, Rig, assert_same, beside, numbered};
+use crate::rig::{Far, Rig, Session, assert_same, beside, numbered};
 
 #[test]
 fn c130_c133_text_on_every_kind_of_route() {
@@ -164,5 +164,34 @@ fn m6_both_protocols_on_one_route() {
         }
         drop((old, new));
     }
+    rig.finish();
+}
+
+#[test]
+fn i4_quiet_connections_hold_no_buffers() {
+    const CONNECTIONS: usize = 1_000;
+    let rig = Rig::with(BINARY);
+    let payload = numbered(100_000);
+    let frame = Hybi00::bytes(&payload);
+    let speak = |session: &mut Session| {
+        beside(session.client.handle(), &frame, || {
+            assert_same(&session.backend().read_exact(payload.len()), &payload);
+        });
+        beside(session.backend().handle(), &payload, || {
+            let mut received = Vec::new();
+            while received.len() < payload.len() {
+                received.extend(session.client.read_hybi00_bytes());
+            }
+            assert_same(&received, &payload);
+        });
+    };
+    speak(&mut open(&rig, Far::Tcp)); // what the worker itself needs
+    let before = rig.gateway.proportional_memory();
+    let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| open(&rig, Far::Tcp)).collect();
+    sessions.iter_mut().for_each(speak);
+    let each = rig.gateway.proportional_memory().saturating_sub(before) / CONNECTIONS as u64;
+    println!("{each} bytes for each");
+    assert!(each <= 8 << 10, "{each} bytes for each quiet connection");
+    drop(sessions);
     rig.finish();
 }

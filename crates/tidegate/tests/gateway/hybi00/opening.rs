@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_testkit::{Deadline, Frame, Hybi00, Request};
+use tidegate_testkit::{Backend, Deadline, Frame, Gateway, Hybi00, Request};
 
 use super::{BINARY, TEXT, accept, expect_answer, open, path};
 use crate::rig::{EVERY_FAR, Far, Rig, gateway};
@@ -117,28 +117,43 @@ fn t214_the_eight_bytes_may_come_one_by_one() {
     }
 }
 
-#[test]
-fn t214_seven_of_them_are_waited_for_as_long_as_for_a_head() {
-    let backend = tidegate_testkit::Backend::bind();
-    let gateway = gateway()
+/// A gateway with one place for unfinished handshakes, where half a second is the time for one.
+fn with_one_place(backend: &Backend) -> Gateway {
+    gateway()
         .top("max_handshakes = 1")
         .listener("head_timeout = '500ms'")
         .route("/tcp", &backend.tcp(), TEXT)
-        .start();
+        .route("/echo", "echo:", "")
+        .start()
+}
+
+#[test]
+fn t214_seven_of_them_are_waited_for_as_long_as_for_a_head() {
+    let backend = Backend::bind();
+    let gateway = with_one_place(&backend);
     let since = Deadline::patient();
     let mut client = gateway.connect();
     client.send(Hybi00::FIRST.request("/tcp").encode());
     client.send(&Hybi00::FIRST.key3[..7]);
     let mut far = backend.accept();
     assert_eq!(client.read_head().status(), 101);
-    client.expect_fin();
+
+    // It is no WebSocket yet: the place is taken until it is given up.
+    let next = gateway.open("/echo");
     assert!(since.elapsed() >= Duration::from_millis(500), "{:?}", since.elapsed());
+    client.expect_fin();
     far.expect_fin();
     let line = gateway.access_line_of(client.local_address());
     assert_eq!((&line["status"], &line["protocol"]), (&101.into(), &"hybi-00".into()), "{line}");
     assert!(line["reason"].as_str().is_some_and(|reason| reason.contains("in time")), "{line}");
+    drop((client, far, next));
+    gateway.finish();
+}
 
-    // The place that it held is free again, and one that hangs up gives it back at once.
+#[test]
+fn t214_a_client_that_ends_before_them_gives_its_place_back() {
+    let backend = Backend::bind();
+    let gateway = with_one_place(&backend);
     let mut client = gateway.connect();
     client.send(Hybi00::FIRST.request("/tcp").encode());
     let mut far = backend.accept();
@@ -148,7 +163,7 @@ fn t214_seven_of_them_are_waited_for_as_long_as_for_a_head() {
     client.expect_fin();
     let line = gateway.access_line_of(client.local_address());
     assert!(line["reason"].as_str().is_some_and(|reason| reason.contains("ended")), "{line}");
-    drop((client, far));
+    drop((client, far, gateway.open("/echo")));
     gateway.finish();
 }
 
