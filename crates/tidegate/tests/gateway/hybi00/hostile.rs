@@ -195,11 +195,13 @@ fn t220_c133_text_of_a_backend_that_is_none() {
     session.client.expect_hybi00_close();
     expect_line(&rig.gateway, session, "backend_not_text", 1007, "gateway");
 
-    let mut session = open(&rig, Far::Ws);
-    session.backend().send(b"\x81\x03\xff\x00a");
-    session.client.expect_hybi00_close();
-    expect_close_at_backend(session.backend(), 1002);
-    expect_line(&rig.gateway, session, "backend_violation", 1014, "gateway");
+    for bad in [&b"\x81\x03\xff\x00a"[..], b"\x81\x06cut \xe2\x82"] {
+        let mut session = open(&rig, Far::Ws);
+        session.backend().send(bad);
+        session.client.expect_hybi00_close();
+        expect_close_at_backend(session.backend(), 1002);
+        expect_line(&rig.gateway, session, "backend_violation", 1014, "gateway");
+    }
 
     let mut session = open(&rig, Far::Ws);
     session.backend().send(b"\x81\x04good\x82\x01a\x81\x04late");
