@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import payload
 from report import Check, Failed, equal, same_bytes
@@ -26,6 +26,7 @@ def checks(stage: Stage) -> Iterator[Check]:
         yield Check(f"{name}: SET and GET of 1 MiB values", partial(long_values, stage, scheme))
         yield Check(f"{name}: {COMMANDS} commands without waiting", partial(pipelined, stage, scheme))
         yield Check(f"{name}: messages of a subscription", partial(subscription, stage, scheme))
+        yield Check(f"{name}: a token that Redis itself looks up", partial(by_token, stage, scheme))
         yield Check(f"{name}: QUIT ends the WebSocket with 1000", partial(quits, stage, scheme))
 
 
@@ -76,13 +77,33 @@ def encoded(command: tuple[bytes, ...]) -> bytes:
 
 
 @asynccontextmanager
-async def session(stage: Stage, scheme: str) -> AsyncIterator[Session]:
-    async with stage.connect(scheme, "/redis") as client:
+async def session(stage: Stage, scheme: str, path: str = "/redis") -> AsyncIterator[Session]:
+    async with stage.connect(scheme, path) as client:
         made = Session(client)
         listener = asyncio.create_task(made.listen())
         yield made
         await client.close()
         await listener
+
+
+async def by_token(stage: Stage, scheme: str) -> None:
+    """Its keys say where a client goes: here back to itself."""
+    async with session(stage, scheme) as redis:
+        _, port = await redis.ask(b"CONFIG", b"GET", b"port")
+        target = b"127.0.0.1:" + port
+        equal("SET", await redis.ask(b"SET", b"desktops:plain", target), b"OK")
+        equal("SET", await redis.ask(b"SET", b"desktops:json", b'{"host": "%s"}' % target), b"OK")
+        equal("SET", await redis.ask(b"SET", b"elsewhere", target), b"OK")
+        for token in "plain", "json":
+            async with session(stage, scheme, f"/redis-by-token?token={token}") as found:
+                equal("PING", await found.ask(b"PING"), b"PONG")
+        equal("DEL", await redis.ask(b"DEL", b"desktops:plain"), 1)
+    for token in "plain", "elsewhere", "unknown":
+        try:
+            async with stage.connect(scheme, f"/redis-by-token?token={token}"):
+                raise Failed(f"{token} was let in")
+        except InvalidStatus as refused:
+            equal(token, refused.response.status_code, 403)
 
 
 async def long_values(stage: Stage, scheme: str) -> None:

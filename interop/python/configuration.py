@@ -87,6 +87,10 @@ path = "/redis"
 backend = "tcp://127.0.0.1:{redis}"
 
 [[route]]
+path = "/redis-by-token"
+lookup = {{ kind = "redis", source = "127.0.0.1:{redis}:0::desktops" }}
+
+[[route]]
 path = "/postgres"
 backend = "unix:{postgres}"
 

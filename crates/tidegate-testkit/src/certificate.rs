@@ -7,9 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd,
+    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer, KeyPair,
+    SanType, date_time_ymd,
 };
 use rustls::crypto::aws_lc_rs;
+use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
@@ -53,6 +55,18 @@ impl Authority {
         self.issue_as(params(name))
     }
 
+    /// A certificate for a client of this common name; an address is an alternative name as well.
+    pub fn issue_to(&self, name: &str) -> Identity {
+        let mut params = params("client.test");
+        params.distinguished_name = DistinguishedName::new();
+        params.distinguished_name.push(DnType::CommonName, name);
+        if name.contains('@') {
+            let address = name.try_into().expect("an address in ASCII");
+            params.subject_alt_names.push(SanType::Rfc822Name(address));
+        }
+        self.issue_as(params)
+    }
+
     /// A certificate for this name that was valid for a day, long ago.
     pub fn issue_expired(&self, name: &str) -> Identity {
         let mut params = params(name);
@@ -82,6 +96,20 @@ impl Authority {
             .with_safe_default_protocol_versions()
             .expect("the provider serves TLS 1.2 and 1.3");
         Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
+    }
+
+    /// The same, for a client that shows this certificate when it is asked.
+    pub fn client_as(&self, identity: &Identity) -> Arc<ClientConfig> {
+        let mut roots = RootCertStore::empty();
+        roots.add(self.root.der().clone()).expect("what was made here is a certificate");
+        let chain = CertificateDer::pem_file_iter(&identity.cert).expect("it was written here");
+        let chain = chain.collect::<Result<Vec<_>, _>>().expect("it was written here");
+        let key = PrivateKeyDer::from_pem_file(&identity.key).expect("it was written here");
+        let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .expect("the provider serves TLS 1.2 and 1.3");
+        let config = builder.with_root_certificates(roots).with_client_auth_cert(chain, key);
+        Arc::new(config.expect("certificate and key were made together"))
     }
 
     fn issue_as(&self, params: CertificateParams) -> Identity {

@@ -392,6 +392,26 @@ impl Wire {
         }
     }
 
+    /// That the peer ends TLS with an alert, and has sent no data before it; what the alert says.
+    #[track_caller]
+    pub fn expect_alert(&mut self) -> String {
+        let deadline = Deadline::patient();
+        while let Some(left) = deadline.left() {
+            match self.receive(left) {
+                Ok(None) => {}
+                Ok(Some(finish)) => panic!("{finish:?} where an alert was expected"),
+                Err(error) if is_time_out(&error) || error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => {
+                    assert!(self.ahead.is_empty(), "before it: {}", show(&self.ahead));
+                    let text = error.to_string();
+                    assert!(text.contains("alert"), "{text}");
+                    return text;
+                }
+            }
+        }
+        panic!("no alert within {PATIENCE:?}");
+    }
+
     #[track_caller]
     fn read_data_frame(&mut self) -> Frame {
         let frame = self.read_frame();

@@ -45,7 +45,8 @@ impl Asker {
             .expect("the provider's cipher suites serve TLS 1.2 and 1.3")
             .with_root_certificates(roots)
             .with_no_client_auth();
-        let connector = HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
+        let connector =
+            HttpsConnectorBuilder::new().with_tls_config(tls).https_or_http().enable_http1().build();
         let client = Client::builder(TokioExecutor::new())
             .pool_max_idle_per_host(0)
             .http1_max_buf_size(ANSWER_BYTES_MAX)
@@ -55,7 +56,10 @@ impl Asker {
     }
 
     /// Asks, and reads the whole answer. The caller bounds the time.
-    pub(crate) async fn ask(&self, question: http::Request<Empty<Bytes>>) -> Result<Response<Bytes>, AskError> {
+    pub(crate) async fn ask(
+        &self,
+        question: http::Request<Empty<Bytes>>,
+    ) -> Result<Response<Bytes>, AskError> {
         let answer = self.client.request(question).await.map_err(|error| {
             tracing::debug!(error = %error_chain(&error), "asking another server failed");
             if error.is_connect() { AskError::Connect } else { AskError::Http }

@@ -8,12 +8,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
+use http::header::WWW_AUTHENTICATE;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
+use crate::auth::Denial;
 use crate::backend::{self, ConnectError, Link};
 use crate::config::{Backend, PathPattern};
 use crate::forward::response_end_to_end;
@@ -29,6 +31,7 @@ use crate::relay::Terms;
 use crate::request::{Kind, Request};
 use crate::route::Selected;
 use crate::service::Service;
+use crate::tls::ClientNames;
 use crate::{clock, files, page, policy, proof, relay, tls};
 
 /// Serves one connection, and keeps `load` until its very end. The task ends when HTTP on it does: a WebSocket lives on
@@ -40,11 +43,13 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
         Err(error) => return tracing::debug!(conn, %error, "no TLS"),
     };
     let arrival = Arrival { secure: secured.socket.is_tls(), ..secured.accepted.arrival() };
+    let names = secured.client_names();
     let (served, place, handshake) = secured.accepted.into_parts();
     let head_timeout = served.listener.head_timeout;
     let exchange = Arc::new(Exchange {
         conn,
         arrival,
+        names,
         served,
         service,
         session: Mutex::new(None),
@@ -72,6 +77,8 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
 struct Exchange {
     conn: u64,
     arrival: Arrival,
+    /// Of the certificate that the client has shown.
+    names: Option<ClientNames>,
     served: Arc<Served>,
     service: Arc<Service>,
     /// Filled by the request that was answered with 101.
@@ -109,7 +116,7 @@ async fn upgrade(
     if exchange.service.drain.is_started() {
         return Err(Refused::Draining);
     }
-    let admitted = exchange.service.guards.admit(permit);
+    let admitted = exchange.service.guards.admit(permit, request, exchange.names.as_ref()).await?;
     let destination = exchange.service.lookups.resolve(admitted, request).await?;
     let link = backend::connect(destination, request, &exchange.service.trust).await?;
     let tape = exchange.service.tape(link.permit().route(), request, exchange.conn).await?;
@@ -125,7 +132,8 @@ async fn plain(
 ) -> Result<Response<Body>, Refused> {
     let selected = exchange.service.table.select(Kind::Http, &request.host, &request.path)?;
     entry.on_route(selected.route());
-    let selected = exchange.service.guards.admit(selected).into_inner();
+    let selected =
+        exchange.service.guards.admit(selected, request, exchange.names.as_ref()).await?.into_inner();
     match selected.backend() {
         Backend::File(root) => {
             let path = path_in_files(&selected, request);
@@ -254,7 +262,14 @@ impl Exchange {
     fn refuse(&self, refused: &Refused, entry: Entry) -> Response<Body> {
         tracing::debug!(conn = self.conn, %refused, "refused");
         entry.answered(refused.status().as_u16(), Some(refused.to_string()));
-        front::text(refused.status(), &refused.sentence(), refused.fields())
+        if let Refused::Auth(Denial::Answered(answer)) = refused {
+            return answered_elsewhere(answer);
+        }
+        let mut response = front::text(refused.status(), &refused.sentence(), refused.fields());
+        if let Some(challenge) = refused.challenge() {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
+        }
+        response
     }
 
     fn entry(&self, request: &Request, since: Instant) -> Entry {
@@ -319,6 +334,14 @@ fn answer_101(link: &Link) -> Response<Body> {
         .expect("policy and backend agree on nothing that was not offered");
     let mut response = front::switching_protocols(fields, opening.reason());
     response.headers_mut().extend(agreed.fields.clone());
+    response
+}
+
+/// What a server that was asked about a client answered in our place.
+fn answered_elsewhere(answer: &Response<Bytes>) -> Response<Body> {
+    let mut response = Response::new(front::full(answer.body().clone()));
+    *response.status_mut() = answer.status();
+    response.headers_mut().clone_from(answer.headers());
     response
 }
 

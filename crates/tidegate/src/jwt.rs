@@ -114,7 +114,8 @@ fn read(text: &str) -> Result<(DecodingKey, AlgorithmFamily), KeyError> {
             .or_else(|_| DecodingKey::from_ed_pem(pem).map(|key| (key, AlgorithmFamily::Ed)))
             .map_err(|_| KeyError::NotPublic);
     }
-    let shared = URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('=')).map_err(|_| KeyError::NotBase64)?;
+    let shared =
+        URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('=')).map_err(|_| KeyError::NotBase64)?;
     if shared.is_empty() {
         return Err(KeyError::Empty);
     }

@@ -32,12 +32,14 @@ mod files;
 mod page;
 
 mod access_log;
+mod ask;
 mod certificate;
 mod clock;
 mod date;
 mod diagnosis;
 pub mod drain;
 pub mod io;
+mod jwt;
 mod path;
 pub mod recording;
 pub mod replay;

@@ -1,7 +1,8 @@
 //! Every reason to answer a request with an error, and what the client is told. The only such table.
 
-use http::StatusCode;
+use http::{HeaderValue, StatusCode};
 
+use crate::auth::Denial;
 use crate::backend::ConnectError;
 use crate::lookup::LookupError;
 use crate::opening::NoOpening;
@@ -26,6 +27,9 @@ pub(crate) enum Refused {
     /// The policy of the route.
     #[error(transparent)]
     Policy(#[from] Denied),
+    /// The client may not use the route, or has not shown that it may.
+    #[error(transparent)]
+    Auth(#[from] Denial),
     /// The token leads nowhere.
     #[error(transparent)]
     Lookup(#[from] LookupError),
@@ -66,10 +70,20 @@ impl Refused {
             Self::Route(NoRoute::NotWebSocket) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::OriginRepeated | Denied::Subprotocol) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::Origin | Denied::OriginMissing) => StatusCode::FORBIDDEN,
+            Self::Auth(denial) => denial.status(),
             Self::Lookup(error) => error.status(),
             Self::Backend(error) => error.status(),
             Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
             Self::Quota(_) | Self::Unrecorded(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+
+    /// How to come in, with a 401 (RFC 9110 §15.5.2).
+    pub(crate) const fn challenge(&self) -> Option<&HeaderValue> {
+        if let Self::Auth(Denial::Credentials(challenged)) = self {
+            Some(&challenged.challenge)
+        } else {
+            None
         }
     }
 
@@ -84,6 +98,7 @@ impl Refused {
             Self::BadRequest(_)
             | Self::Route(_)
             | Self::Policy(_)
+            | Self::Auth(_)
             | Self::Lookup(_)
             | Self::Backend(_)
             | Self::Misdirected
@@ -96,9 +111,24 @@ impl Refused {
     /// What the client is told: of a backend only that there is none, and no address.
     pub(crate) fn sentence(&self) -> String {
         match self {
+            Self::Auth(error) => match error {
+                Denial::Credentials(_) => "credentials are needed here",
+                Denial::Certificate => "a certificate is needed here",
+                Denial::Answered(_) => "refused",
+                Denial::Undecided(_) | Denial::Unasked(_) => "nobody can tell whether this is allowed",
+                Denial::Timeout => "nobody could tell in time whether this is allowed",
+                Denial::Busy => "too many clients ask at once",
+            }
+            .to_owned(),
             Self::Lookup(error) => match error {
-                LookupError::NoToken | LookupError::Unknown | LookupError::NotAllowed => NOWHERE,
-                LookupError::NoTarget | LookupError::Failed(_) => "the look-up behind this gateway failed",
+                LookupError::NoToken
+                | LookupError::Unknown
+                | LookupError::Rejected(_)
+                | LookupError::NotAllowed => NOWHERE,
+                LookupError::NoTarget
+                | LookupError::Failed(_)
+                | LookupError::Answered(_)
+                | LookupError::Unasked(_) => "the look-up behind this gateway failed",
                 LookupError::Timeout => "the look-up behind this gateway did not answer in time",
             }
             .to_owned(),

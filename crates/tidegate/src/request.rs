@@ -2,6 +2,7 @@
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
+use percent_encoding::percent_decode_str;
 use tidegate_proto::handshake::{Authority, Headers, HostError, HttpVersion};
 
 use crate::config::{OriginTuple, TrustedProxies};
@@ -252,11 +253,47 @@ fn target_len(uri: &Uri) -> usize {
     uri.path().len() + uri.query().map_or(0, |query| query.len() + 1)
 }
 
+/// The first parameter of this name, decoded as a form is; `None` if there is none, or it is no UTF-8.
+pub(crate) fn query_parameter(query: &str, name: &str) -> Option<String> {
+    let decoded = |text: &str| {
+        let spaced = text.replace('+', " ");
+        percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
+    };
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    let (_, value) = pairs.find(|(key, _)| decoded(key).as_deref() == Some(name))?;
+    decoded(value)
+}
+
 /// The header fields of the `http` crate as the protocol crate wants to see them.
 pub(crate) struct Fields<'a>(pub(crate) &'a HeaderMap);
 
 impl Headers for Fields<'_> {
     fn values<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         self.0.get_all(name).into_iter().map(HeaderValue::as_bytes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t231_query_parameters() {
+        for (query, expected) in [
+            ("token=abc", Some("abc")),
+            ("a=b&token=abc&token=x", Some("abc")),
+            ("token=a%20b+c", Some("a b c")),
+            ("t%6Fken=abc", Some("abc")),
+            ("token=%C3%A4", Some("ä")),
+            ("token=a=b", Some("a=b")),
+            ("token=", Some("")),
+            ("token", Some("")),
+            ("token=%ff", None),
+            ("Token=abc", None),
+            ("xtoken=abc", None),
+            ("", None),
+        ] {
+            assert_eq!(query_parameter(query, "token").as_deref(), expected, "{query}");
+        }
     }
 }

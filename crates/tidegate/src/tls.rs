@@ -1,20 +1,22 @@
 //! TLS on the way in: certificates are read once, handshakes have their own deadline.
 
 use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustix::net::{RecvFlags, recv};
-use rustls::ServerConfig;
-use rustls::crypto;
+use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
+use rustls::{RootCertStore, ServerConfig};
 use tokio::io::Interest;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::certificate::{Certificate, Unusable};
-use crate::config::{CertificateFiles, Listener, ListenerTls};
+use crate::certificate::{Certificate, Fault, Unusable, authorities, names};
+use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls};
 use crate::io::Socket;
 use crate::listener::Accepted;
 
@@ -27,16 +29,53 @@ pub(crate) struct Secured {
     pub(crate) socket: Socket,
 }
 
+/// The names in a certificate that a client has shown and the listener has verified.
+#[derive(Debug)]
+pub(crate) struct ClientNames(Vec<String>);
+
+/// Why a listener cannot speak TLS as configured. The operator's fault.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsError {
+    #[error(transparent)]
+    Certificate(#[from] Unusable),
+    #[error("client_ca {}: {fault}", path.display())]
+    ClientCa { path: PathBuf, fault: Fault },
+    #[error("client_ca {}: not everything in it is the certificate of an authority", .0.display())]
+    NoAuthority(PathBuf),
+    #[error("client_cert: the system has no root certificates; name client_ca = \"FILE\"")]
+    NoRoots,
+}
+
+impl Secured {
+    /// Who the client is by its certificate; `None` where it has shown none.
+    pub(crate) fn client_names(&self) -> Option<ClientNames> {
+        let connection = match &self.socket {
+            Socket::Plain(_) | Socket::Unix(_) => return None,
+            Socket::Tls(socket) => socket.get_ref().1,
+            Socket::TlsUnix(socket) => socket.get_ref().1,
+        };
+        let own = connection.peer_certificates()?.first()?;
+        Some(ClientNames(names(own)))
+    }
+}
+
+impl ClientNames {
+    /// Whether this is one of them.
+    pub(crate) fn contains(&self, name: &str) -> bool {
+        self.0.iter().any(|own| own == name)
+    }
+}
+
 /// What a listener needs for TLS, or `None` where it serves plain connections.
 ///
 /// # Errors
 /// What is wrong with the files of its certificate.
-pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, Unusable> {
+pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, TlsError> {
     let files = match &listener.tls {
         ListenerTls::Off => return Ok(None),
         ListenerTls::Required(files) | ListenerTls::Auto(files) => files,
     };
-    Ok(Some(TlsAcceptor::from(Arc::new(server_config(files)?))))
+    Ok(Some(TlsAcceptor::from(Arc::new(server_config(files, listener.client_certificates.as_ref())?))))
 }
 
 /// Takes the TLS handshake, within the listener's time. Plain connections pass through.
@@ -74,17 +113,44 @@ async fn begins_with_tls(socket: &Socket) -> io::Result<bool> {
     Ok(length == 1 && first == [HANDSHAKE_RECORD])
 }
 
-fn server_config(files: &[CertificateFiles]) -> Result<ServerConfig, Unusable> {
-    let provider = Arc::new(crypto::aws_lc_rs::default_provider());
+fn server_config(
+    files: &[CertificateFiles],
+    clients: Option<&ClientCertificates>,
+) -> Result<ServerConfig, TlsError> {
+    let provider = Arc::new(aws_lc_rs::default_provider());
     let load = |files: &CertificateFiles| Certificate::load(&files.cert, &files.key, &provider);
     let certificates = files.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let verifier = match clients {
+        Some(clients) => client_verifier(clients, &provider)?,
+        None => WebPkiClientVerifier::no_client_auth(),
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
         .with_protocol_versions(rustls::ALL_VERSIONS)
         .expect("the provider's cipher suites serve TLS 1.2 and 1.3")
-        .with_no_client_auth()
+        .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(Certificates(certificates)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(config)
+}
+
+/// Believes certificates of the authorities that are named, or else of the system's.
+fn client_verifier(
+    clients: &ClientCertificates,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
+    let mut roots = RootCertStore::empty();
+    if let Some(path) = &clients.ca {
+        let failed = |fault| TlsError::ClientCa { path: path.clone(), fault };
+        let (_, unusable) = roots.add_parsable_certificates(authorities(path).map_err(failed)?);
+        if unusable > 0 {
+            return Err(TlsError::NoAuthority(path.clone()));
+        }
+    } else {
+        roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    }
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+    let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
+    builder.build().map_err(|_| TlsError::NoRoots)
 }
 
 /// The certificates of a listener, in the order of the file; never empty.

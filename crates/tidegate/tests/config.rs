@@ -102,7 +102,7 @@ fn tables_of_the_wrong_shape_are_explained() {
 
     tidegate.toml:1:1: error: listener 1: address is missing; write address = "127.0.0.1:8080"
 
-    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, host, path, backend, lookup, backend_tls, origins, allow_missing_origin, subprotocols, subprotocol_required, message, legacy, ping_interval, ping_timeout, idle_timeout, max_age, max_frame, max_message, max_fragments, connect_timeout, upgrade_timeout, compression, send_proxy, listing, record
+    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, host, path, backend, lookup, auth, backend_tls, origins, allow_missing_origin, subprotocols, subprotocol_required, message, legacy, ping_interval, ping_timeout, idle_timeout, max_age, max_frame, max_message, max_fragments, connect_timeout, upgrade_timeout, compression, send_proxy, listing, record
 
     tidegate.toml:3:7: error: listener "127.0.0.1:1": tls is the string "on"; write { cert = "FILE", key = "FILE" }, a list of them, or "auto"
     tidegate.toml:4:8: error: listener "127.0.0.1:1": cert stands without tls = "auto"; write tls = { cert = "FILE", key = "FILE" }
@@ -371,6 +371,25 @@ fn every_example_is_correct() {
         }
     }
     assert!(count >= 5);
+}
+
+/// Each block of TOML stands alone, with its files where the guide says.
+#[test]
+fn every_example_of_the_guide_to_look_ups_is_correct() {
+    let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lookup-and-auth.md");
+    let folder = with_certificates();
+    for file in ["tokens", "public.pem", "clients.pem"] {
+        fs::write(folder.path().join(file), "").unwrap();
+    }
+    let text = read(&guide).replace("/etc/tidegate/", "");
+    let blocks: Vec<_> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert_eq!(blocks.len(), 6);
+    for block in blocks {
+        let text = format!("{block}\norigins = ['https://example.com']\n");
+        let checked = parse(&text, &folder.path().join("tidegate.toml"), &Overrides::default());
+        assert_eq!(lines(&checked), "", "{text}");
+    }
 }
 
 #[test]

@@ -19,6 +19,8 @@ const ORDER: &[&str] = &[
     "scratch",
     "outcome",
     "diagnosis",
+    "jwt",
+    "ask",
     "access_log", // leaves
     "listener",
     "tls",

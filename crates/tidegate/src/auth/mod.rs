@@ -1,11 +1,29 @@
-//! Who may use what a route serves. It stands between policy and look-up: nobody is asked for a client that no page of
+//! Who may use what a route serves. It stands between policy and look-up: nobody is asked about a client that no page of
 //! its origin may connect, and nothing is looked up for a client that has not shown who it is.
 
-use std::sync::Arc;
+mod basic;
+mod delegate;
 
-use crate::config::Route;
+use std::cell::LazyCell;
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+
+use bytes::Bytes;
+use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
+use http::{Response, StatusCode, Uri};
+use tokio::sync::Semaphore;
+use tokio::time::timeout;
+
+use self::basic::{Busy, Users};
+use crate::ask::{AskError, Asker};
+use crate::config::{Auth, AuthKind, JwtAuth, Route, TokenFrom};
+use crate::jwt::{KeyError, Rejected, Verifier};
 use crate::policy::Permit;
+use crate::request::{Request, query_parameter};
 use crate::route::Selected;
+use crate::tls::ClientNames;
 
 /// The evidence that whoever made a request may use the route. Only [`Guards::admit`] makes one.
 #[derive(Debug)]
@@ -18,15 +36,72 @@ pub trait OfRoute {
 }
 
 /// Who guards which route.
-#[derive(Debug, Default)]
-pub struct Guards(());
+#[derive(Debug)]
+pub struct Guards {
+    routes: HashMap<String, Guard>,
+}
 
-/// Why a route cannot be guarded. The operator's fault.
+#[derive(Debug)]
+enum Guard {
+    Basic(Box<Users>),
+    /// Any certificate that was verified where there is no name.
+    ClientCert(Vec<String>),
+    Jwt(Verifier, TokenFrom),
+    Forward(Asker, Uri),
+}
+
+/// Why a request is not let in. No text of it has anything that the client showed.
 #[derive(Debug, thiserror::Error)]
-pub enum LoadError {
-    /// There is no authentication yet.
-    #[error("route {0:?}: auth is not built yet")]
-    NotBuilt(String),
+pub(crate) enum Denial {
+    /// There are no credentials, or wrong ones: 401.
+    #[error(transparent)]
+    Credentials(#[from] Challenged),
+    /// The connection has no certificate, or one of somebody else: 403.
+    #[error("the client has shown no certificate that may come in here")]
+    Certificate,
+    /// The server that was asked says no, in its own words: 401 or 403.
+    #[error("the server that was asked refuses")]
+    Answered(Box<Response<Bytes>>),
+    /// It says neither yes nor no: 502.
+    #[error("the server that was asked answers with {0}")]
+    Undecided(u16),
+    /// It cannot be asked: 502.
+    #[error(transparent)]
+    Unasked(#[from] AskError),
+    /// It does not answer in time: 504.
+    #[error("the server that was asked did not answer in time")]
+    Timeout,
+    /// Too many passwords are being compared: 503.
+    #[error("too many passwords are being compared")]
+    Busy,
+}
+
+/// A refusal that says how to come in (RFC 9110 §11.6.1).
+#[derive(Debug, thiserror::Error)]
+#[error("{why}")]
+pub(crate) struct Challenged {
+    why: Credentials,
+    pub(crate) challenge: HeaderValue,
+}
+
+/// What is wrong with credentials.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum Credentials {
+    #[error("the request has no credentials")]
+    Missing,
+    #[error("the credentials are wrong")]
+    Wrong,
+    #[error(transparent)]
+    Token(#[from] Rejected),
+}
+
+/// Why a route cannot be guarded as configured. The operator's fault.
+#[derive(Debug, thiserror::Error)]
+#[error("route {route:?}: auth: {}: the file {error}", path.display())]
+pub(crate) struct LoadError {
+    route: String,
+    path: PathBuf,
+    error: KeyError,
 }
 
 impl<T> Admitted<T> {
@@ -50,19 +125,120 @@ impl OfRoute for Selected {
 
 impl Guards {
     /// Makes ready what the routes ask for.
-    ///
-    /// # Errors
-    /// What cannot be used.
-    pub fn load(routes: &[Route]) -> Result<Self, LoadError> {
-        match routes.iter().find(|route| route.auth.is_some()) {
-            Some(route) => Err(LoadError::NotBuilt(route.name.clone())),
-            None => Ok(Self(())),
+    pub(crate) fn load(routes: &[Route]) -> Result<Self, LoadError> {
+        // Passwords that are compared at once: more would not be faster, and take the processors from everybody.
+        let places = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
+        let mut guards = HashMap::new();
+        let asker: LazyCell<Asker> = LazyCell::new(Asker::new);
+        for route in routes {
+            if let Some(auth) = &route.auth {
+                let guard = Guard::load(&auth.kind, &places, &asker);
+                let guard =
+                    guard.map_err(|(path, error)| LoadError { route: route.name.clone(), path, error })?;
+                guards.insert(route.name.clone(), guard);
+            }
         }
+        Ok(Self { routes: guards })
     }
 
     /// Decides about one request. A route without `auth` is everybody's.
-    pub fn admit<T: OfRoute>(&self, what: T) -> Admitted<T> {
-        assert!(what.route().auth.is_none(), "no such route was loaded");
-        Admitted(what)
+    pub(crate) async fn admit<T: OfRoute>(
+        &self,
+        what: T,
+        request: &Request,
+        names: Option<&ClientNames>,
+    ) -> Result<Admitted<T>, Denial> {
+        let route = what.route();
+        if let Some(auth) = &route.auth {
+            let guard = self.routes.get(&route.name).expect("every route with auth was loaded");
+            guard.check(auth, request, names).await?;
+        }
+        Ok(Admitted(what))
+    }
+}
+
+impl Guard {
+    fn load(
+        kind: &AuthKind,
+        places: &Arc<Semaphore>,
+        asker: &LazyCell<Asker>,
+    ) -> Result<Self, (PathBuf, KeyError)> {
+        Ok(match kind {
+            AuthKind::Basic(users) => Self::Basic(Box::new(Users::new(users, Arc::clone(places)))),
+            AuthKind::ClientCert(names) => Self::ClientCert(names.clone()),
+            AuthKind::Jwt(JwtAuth { key, from, issuer, audience }) => {
+                let mut verifier = Verifier::load(key).map_err(|error| (key.clone(), error))?;
+                verifier.demand(issuer.as_deref(), audience.as_deref());
+                Self::Jwt(verifier, from.clone())
+            }
+            AuthKind::Forward(url) => Self::Forward(Asker::clone(asker), url.clone()),
+        })
+    }
+
+    async fn check(&self, auth: &Auth, request: &Request, names: Option<&ClientNames>) -> Result<(), Denial> {
+        match self {
+            Self::Basic(users) => {
+                let checked = timeout(auth.timeout, users.check(&request.fields)).await;
+                let checked = checked.unwrap_or(Err(Busy)).map_err(|Busy| Denial::Busy)?;
+                Ok(checked.map_err(|why| challenged(why, auth, "Basic", ", charset=\"UTF-8\""))?)
+            }
+            Self::ClientCert(allowed) => {
+                let names = names.ok_or(Denial::Certificate)?;
+                let is_allowed = allowed.is_empty() || allowed.iter().any(|name| names.contains(name));
+                if is_allowed { Ok(()) } else { Err(Denial::Certificate) }
+            }
+            Self::Jwt(verifier, from) => {
+                let token = token(request, from).ok_or(Credentials::Missing);
+                let checked = token.and_then(|token| Ok(verifier.claims(&token).map(drop)?));
+                let detail = |why| if why == Credentials::Missing { "" } else { ", error=\"invalid_token\"" };
+                Ok(checked.map_err(|why| challenged(why, auth, "Bearer", detail(why)))?)
+            }
+            Self::Forward(asker, url) => {
+                let asked = timeout(auth.timeout, delegate::check(asker, url, request)).await;
+                asked.map_err(|_elapsed| Denial::Timeout)?
+            }
+        }
+    }
+}
+
+impl Denial {
+    /// The status of the answer.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Credentials(_) => StatusCode::UNAUTHORIZED,
+            Self::Certificate => StatusCode::FORBIDDEN,
+            Self::Answered(answer) => answer.status(),
+            Self::Undecided(_) | Self::Unasked(_) => StatusCode::BAD_GATEWAY,
+            Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
+            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+        }
+    }
+}
+
+fn challenged(why: Credentials, auth: &Auth, scheme: &str, detail: &str) -> Challenged {
+    let challenge = HeaderValue::try_from(format!("{scheme} realm=\"{}\"{detail}", auth.realm));
+    let challenge = challenge.expect("the realm of a checked configuration is printable");
+    Challenged { why, challenge }
+}
+
+/// The signed token that a request shows, if it shows one and no second.
+fn token(request: &Request, from: &TokenFrom) -> Option<String> {
+    match from {
+        TokenFrom::Bearer => {
+            let mut values = request.fields.get_all(AUTHORIZATION).iter();
+            let (Some(value), None) = (values.next(), values.next()) else { return None };
+            let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
+            scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
+        }
+        TokenFrom::Query(name) => query_parameter(request.query.as_deref()?, name),
+        TokenFrom::Cookie(name) => {
+            let lines = request.fields.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
+            let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
+            let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value.trim_matches('"'));
+            match (values.next(), values.next()) {
+                (Some(value), None) => Some(value.to_owned()),
+                _ => None,
+            }
+        }
     }
 }

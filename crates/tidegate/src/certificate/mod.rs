@@ -1,5 +1,6 @@
 //! A certificate and its key: read from PEM files, held against each other, and looked over.
 
+mod names;
 mod pem;
 #[cfg(test)]
 mod tests;
@@ -10,10 +11,20 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use webpki::{EndEntityCert, KeyUsage};
+
+pub(crate) use self::names::names;
+
+/// The certificates of authorities, from a PEM file.
+///
+/// # Errors
+/// What is wrong with the file.
+pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
+    pem::chain(&pem::read(path)?)
+}
 
 /// A chain with the key of its first certificate, which is known to belong to it.
 #[derive(Debug, Clone)]

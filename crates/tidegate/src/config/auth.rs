@@ -4,6 +4,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http::Uri;
+
 /// Guards everything that a route serves: WebSockets and plain requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
@@ -26,7 +28,7 @@ pub enum AuthKind {
     /// `jwt`: a signed token.
     Jwt(JwtAuth),
     /// `forward`: another server decides, at this `http://` or `https://` URL.
-    Forward(String),
+    Forward(Uri),
 }
 
 /// A user of `basic`.

@@ -3,9 +3,13 @@
 //! The client chooses an entry, never an address: whatever goes wrong, nothing is connected.
 
 mod file;
+mod redis;
+mod signed;
 mod target;
 mod token;
+mod web;
 
+use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
@@ -20,8 +24,10 @@ use tokio::time::timeout;
 
 use self::file::BadLine;
 use self::target::Target;
+use crate::ask::{AskError, Asker};
 use crate::auth::Admitted;
-use crate::config::{Backend, Lookup, LookupSource, Route, TargetPattern};
+use crate::config::{Backend, Lookup, LookupSource, RedisSource, Route, TargetPattern, UrlTemplate};
+use crate::jwt::{KeyError, Rejected, Verifier};
 use crate::policy::Permit;
 use crate::request::Request;
 
@@ -54,17 +60,24 @@ enum Source {
     Held(HashMap<String, String>),
     Directory(PathBuf),
     UnixDirectory(PathBuf),
+    Http(Asker, UrlTemplate),
+    Json(Asker, UrlTemplate),
+    Jwt(Verifier),
+    Redis(RedisSource),
 }
 
 /// Why a look-up leads nowhere. No text of it has the token.
 #[derive(Debug, thiserror::Error)]
-pub enum LookupError {
+pub(crate) enum LookupError {
     /// There is none, or nothing that could be one: 403, and the client is told the same as for a wrong one.
     #[error("the request has no token that could be looked up")]
     NoToken,
     /// The source does not know it: 403.
     #[error("the token is unknown")]
     Unknown,
+    /// It is a signed one, and not believed: 403.
+    #[error(transparent)]
+    Rejected(#[from] Rejected),
     /// It leads to a Unix socket that `targets` does not list: 403.
     #[error("the token leads to a target that is not allowed")]
     NotAllowed,
@@ -74,6 +87,12 @@ pub enum LookupError {
     /// The source cannot be asked: 502.
     #[error("the look-up failed: {0}")]
     Failed(#[from] io::Error),
+    /// The server that was asked says neither yes nor no: 502.
+    #[error("the server that was asked answers with {0}")]
+    Answered(u16),
+    /// The server cannot be asked: 502.
+    #[error(transparent)]
+    Unasked(#[from] AskError),
     /// No answer within `timeout`: 504.
     #[error("the look-up took too long")]
     Timeout,
@@ -82,18 +101,28 @@ pub enum LookupError {
 /// Why the sources of a route cannot be used. The operator's fault.
 #[derive(Debug, thiserror::Error)]
 #[error("route {route:?}: lookup: {}: {error}", path.display())]
-pub struct LoadError {
+pub(crate) struct LoadError {
     route: String,
     path: PathBuf,
-    error: io::Error,
+    error: Unusable,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum Unusable {
+    #[error("{0}")]
+    Tokens(#[from] io::Error),
+    #[error("the file {0}")]
+    Key(#[from] KeyError),
 }
 
 impl LookupError {
     /// The status of the answer.
-    pub const fn status(&self) -> StatusCode {
+    pub(crate) const fn status(&self) -> StatusCode {
         match self {
-            Self::NoToken | Self::Unknown | Self::NotAllowed => StatusCode::FORBIDDEN,
-            Self::NoTarget | Self::Failed(_) => StatusCode::BAD_GATEWAY,
+            Self::NoToken | Self::Unknown | Self::Rejected(_) | Self::NotAllowed => StatusCode::FORBIDDEN,
+            Self::NoTarget | Self::Failed(_) | Self::Answered(_) | Self::Unasked(_) => {
+                StatusCode::BAD_GATEWAY
+            }
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -126,11 +155,12 @@ impl Lookups {
     ///
     /// # Errors
     /// The first source that cannot be used.
-    pub fn load(routes: &[Route]) -> Result<Self, LoadError> {
+    pub(crate) fn load(routes: &[Route]) -> Result<Self, LoadError> {
         let mut sources = HashMap::new();
+        let asker: LazyCell<Asker> = LazyCell::new(Asker::new);
         for route in routes {
             if let Some(Backend::Lookup(lookup)) = route.backends.first() {
-                sources.insert(route.name.clone(), Source::load(route, &lookup.source)?);
+                sources.insert(route.name.clone(), Source::load(route, &lookup.source, &asker)?);
             }
         }
         Ok(Self { routes: sources, places: Arc::new(Semaphore::new(AT_ONCE_MAX)) })
@@ -140,7 +170,7 @@ impl Lookups {
     ///
     /// # Errors
     /// Why that is nowhere.
-    pub async fn resolve(
+    pub(crate) async fn resolve(
         &self,
         admitted: Admitted<Permit>,
         request: &Request,
@@ -151,9 +181,11 @@ impl Lookups {
         };
         let token = token::of(request, &lookup.key)?;
         let source = self.routes.get(&permit.route().name).expect("every route with a look-up was loaded");
-        let found = timeout(lookup.timeout, self.ask(source, token));
-        let target = found.await.map_err(|_elapsed| LookupError::Timeout)??.ok_or(LookupError::Unknown)?;
-        let target = self.judged(lookup, target).await?;
+        let look = async {
+            let target = self.ask(source, token).await?.ok_or(LookupError::Unknown)?;
+            self.judged(lookup, target).await
+        };
+        let target = timeout(lookup.timeout, look).await.map_err(|_elapsed| LookupError::Timeout)??;
         tracing::debug!(route = %permit.route().name, ?target, "looked up");
         let found = Some(target.into_backend(lookup.tls));
         Ok(Destination { permit, found })
@@ -171,6 +203,13 @@ impl Lookups {
             Source::Directory(folder) => {
                 let folder = folder.clone();
                 self.blocking(move || file::file_name(&folder, &token)).await?
+            }
+            Source::Http(asker, url) => return web::look(asker, url, &token, web::plain).await,
+            Source::Json(asker, url) => return web::look(asker, url, &token, web::json).await,
+            Source::Jwt(verifier) => return signed::target(verifier, &token).map(Some),
+            Source::Redis(redis) => {
+                let value = redis::get(redis, &token).await?;
+                return value.map(|value| redis::target(&value).ok_or(LookupError::NoTarget)).transpose();
             }
             Source::UnixDirectory(folder) => {
                 let folder = folder.clone();
@@ -207,21 +246,24 @@ impl Lookups {
 }
 
 impl Source {
-    fn load(route: &Route, source: &LookupSource) -> Result<Self, LoadError> {
+    fn load(route: &Route, source: &LookupSource, asker: &LazyCell<Asker>) -> Result<Self, LoadError> {
         let failed =
             |path: &PathBuf, error| LoadError { route: route.name.clone(), path: path.clone(), error };
         Ok(match source {
             LookupSource::File(path) => Self::File { path: path.clone(), complained: AtomicBool::new(false) },
             LookupSource::ReadOnlyFile(path) => {
-                let (tokens, bad) = file::read_all(path).map_err(|error| failed(path, error))?;
+                let (tokens, bad) = file::read_all(path).map_err(|error| failed(path, error.into()))?;
                 complain(bad, &AtomicBool::new(false));
                 Self::Held(tokens)
             }
             LookupSource::Directory(path) => Self::Directory(path.clone()),
             LookupSource::UnixDirectory(path) => Self::UnixDirectory(path.clone()),
-            LookupSource::Http(_) | LookupSource::Json(_) | LookupSource::Jwt(_) | LookupSource::Redis(_) => {
-                unreachable!("refused by the check of the configuration")
+            LookupSource::Http(url) => Self::Http(Asker::clone(asker), url.clone()),
+            LookupSource::Json(url) => Self::Json(Asker::clone(asker), url.clone()),
+            LookupSource::Jwt(path) => {
+                Self::Jwt(Verifier::load(path).map_err(|error| failed(path, Unusable::Key(error)))?)
             }
+            LookupSource::Redis(redis) => Self::Redis(redis.clone()),
         })
     }
 }

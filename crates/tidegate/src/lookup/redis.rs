@@ -104,10 +104,13 @@ mod tests {
 
     #[tokio::test]
     async fn replies_are_read_within_bounds() {
-        let read = async |bytes: &[u8]| bulk(&mut BufReader::new(bytes)).await.map_err(|error| error.to_string());
+        let read =
+            async |bytes: &[u8]| bulk(&mut BufReader::new(bytes)).await.map_err(|error| error.to_string());
         assert_eq!(read(b"$-1\r\n").await, Ok(None));
         assert_eq!(read(b"$3\r\na:1\r\n").await, Ok(Some("a:1".to_owned())));
-        for wrong in ["", "$", "$3\r\na", "$4097\r\n", "$99999999999999999999\r\n", "-ERR\r\n", "+OK\r\n", "$x\r\n"] {
+        for wrong in
+            ["", "$", "$3\r\na", "$4097\r\n", "$99999999999999999999\r\n", "-ERR\r\n", "+OK\r\n", "$x\r\n"]
+        {
             assert!(read(wrong.as_bytes()).await.is_err(), "{wrong}");
         }
         let endless = [b'$'; 5000];

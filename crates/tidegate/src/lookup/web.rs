@@ -12,8 +12,7 @@ use crate::ask::Asker;
 use crate::config::UrlTemplate;
 
 /// What is left as it is of a token in a URL: the unreserved characters (RFC 3986 §2.3). All others would be syntax.
-const UNRESERVED: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// What the server says about a token; `None` where it says 404 or the like.
 pub(super) async fn look(
@@ -104,7 +103,9 @@ mod tests {
         for body in [r#"{"host":"vnc","port":5900}"#, r#"{"port":"5900","host":"vnc","more":[1]}"#] {
             assert_eq!(json(body.as_bytes()), tcp, "{body}");
         }
-        for body in ["", "{}", "[]", r#"{"host":"vnc"}"#, r#"{"host":"vnc","port":0}"#, r#"{"host":1,"port":1}"#] {
+        for body in
+            ["", "{}", "[]", r#"{"host":"vnc"}"#, r#"{"host":"vnc","port":0}"#, r#"{"host":1,"port":1}"#]
+        {
             assert_eq!(json(body.as_bytes()), None, "{body}");
         }
         assert_eq!(plain(b"vnc:5900\n"), tcp);

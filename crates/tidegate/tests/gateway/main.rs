@@ -7,8 +7,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod rig;
+mod signing;
+mod timing;
 mod tripwire;
 
+mod auth;
 mod bodies;
 mod certificates;
 mod examples;

@@ -32,6 +32,8 @@ pub(in crate::config) enum Place {
     Lookup,
     /// Within `record = { … }`.
     Record,
+    /// Within `auth = { … }`.
+    Auth,
 }
 
 /// What a key takes. Bounds are inclusive.
@@ -86,6 +88,7 @@ impl fmt::Display for Place {
             Self::BackendTls => "backend_tls = { … } of a [[route]]",
             Self::Lookup => "lookup = { … } of a [[route]]",
             Self::Record => "record = { … } of a [[route]]",
+            Self::Auth => "auth = { … } of a [[route]]",
         })
     }
 }
@@ -126,6 +129,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("path", "none", Takes::Text(r#""/exact", "/prefix/*" or "~regex""#)),
     route("backend", "none", Takes::Other(r#"a URL, such as "tcp://127.0.0.1:5900", or a list of URLs"#)),
     route("lookup", "none", Takes::Other("{ kind, source }, in place of backend")),
+    route("auth", "none", Takes::Other("{ kind } and what that kind needs")),
     route("backend_tls", "the system's trust", Takes::Other(r#"{ ca = "FILE", verify = true, server_name = "NAME" }"#)),
     route("origins", "same origin", Takes::Other(r#"a list of origins, such as ["https://example.com"]"#)),
     route("allow_missing_origin", "true", Takes::Flag),
@@ -162,6 +166,17 @@ pub(in crate::config) const KEYS: &[Key] = &[
     record("format", "websockify", Takes::Text(r#""websockify" or "har""#)),
     record("max_bytes", "64MiB", Takes::Size { min: RECORDING_BYTES_MIN, max: BYTES_MAX }),
     record("required", "false", Takes::Flag),
+
+    auth("kind", "none", Takes::Text(r#""basic", "client-cert", "jwt" or "forward""#)),
+    auth("realm", "tidegate", Takes::Text(r#"printable ASCII, such as "tidegate""#)),
+    auth("timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+    auth("users", "none", Takes::Other(r#"the name of a file of lines NAME:HASH, or a list of such lines"#)),
+    auth("names", "any", Takes::Other(r#"a list of names, such as ["alice"]"#)),
+    auth("key", "none", Takes::Text("the name of a file with a key")),
+    auth("from", "bearer", Takes::Text(r#""bearer", "query:NAME" or "cookie:NAME""#)),
+    auth("issuer", "any", Takes::Text("what the claim iss has to be")),
+    auth("audience", "any", Takes::Text("what the claim aud has to contain")),
+    auth("url", "none", Takes::Text("an http:// or https:// URL")),
 ];
 
 const fn top(name: &'static str, default: &'static str, takes: Takes) -> Key {
@@ -190,6 +205,10 @@ const fn lookup(name: &'static str, default: &'static str, takes: Takes) -> Key 
 
 const fn record(name: &'static str, default: &'static str, takes: Takes) -> Key {
     Key { place: Place::Record, name, default, takes }
+}
+
+const fn auth(name: &'static str, default: &'static str, takes: Takes) -> Key {
+    Key { place: Place::Auth, name, default, takes }
 }
 
 /// More than one process can hold today; it catches slips of the finger, not ambitions.

@@ -31,7 +31,7 @@ fn read_table(section: &mut Section<'_, '_>) -> Option<Lookup> {
             section.missing(name, remedy);
         }
     }
-    let kind = section.text("kind", |text, _| known_kind(text).and_then(built));
+    let kind = section.text("kind", |text, _| known_kind(text));
     let source = kind.and_then(|kind| section.text("source", |text, folder| source(kind, text, folder)));
     let key = section.text("key", |text, _| key(text));
     let timeout = section.duration("timeout");
@@ -46,17 +46,6 @@ fn known_kind(text: &str) -> Result<&'static str, Fault> {
         .into_iter()
         .find(|kind| *kind == text)
         .ok_or_else(|| Fault::new("is no kind of look-up", format!("write one of {}", KINDS.join(", "))))
-}
-
-/// Only what is built can be asked for: a look-up must not pretend.
-fn built(kind: &'static str) -> Result<&'static str, Fault> {
-    if ["http", "json", "jwt", "redis"].contains(&kind) {
-        return Err(Fault::new(
-            "is not built yet",
-            "write one of file, read-only-file, directory, unix-directory",
-        ));
-    }
-    Ok(kind)
 }
 
 /// What `kind` and `source` say together.

@@ -3,6 +3,7 @@
 //! Nothing stops at the first error: broken syntax is stepped over, every key of every table is read, and what
 //! tables have to do with each other is compared at the end.
 
+mod auth;
 mod authority;
 mod backend;
 mod certificate;

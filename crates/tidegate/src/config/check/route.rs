@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::keys::Place;
 use super::report::Spot;
 use super::section::Section;
-use super::{backend, files, lookup, origin, pattern, record};
+use super::{auth, backend, files, lookup, origin, pattern, record};
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{
     Backend, BackendTls, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
@@ -106,7 +106,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         host: section.text("host", |text, _| pattern::host(text)),
         path: PathPattern::Exact(String::new()),
         backends: Vec::new(),
-        auth: None,
+        auth: auth::read(section),
         origins: origins(section),
         allow_missing_origin: section.flag("allow_missing_origin"),
         subprotocols: subprotocols(section),

@@ -38,7 +38,9 @@ impl<'r, 't> Section<'r, 't> {
         let (kind, keys): (_, &[&str]) = match place {
             Place::Listener => ("listener", &["address"]),
             Place::Route => ("route", &["name", "path"]),
-            Place::Top | Place::Tls | Place::BackendTls | Place::Lookup | Place::Record => return section,
+            Place::Top | Place::Tls | Place::BackendTls | Place::Lookup | Place::Record | Place::Auth => {
+                return section;
+            }
         };
         if let Some(name) = keys.iter().find_map(|key| section.find(key)?.value.as_str()) {
             section.owner = format!("{kind} {}", quoted(name));

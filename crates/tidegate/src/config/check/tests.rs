@@ -91,7 +91,21 @@ fn routes_are_as_written(config: &Config) {
     assert!(matches!(&config.routes[3].backends[..], [Backend::File(Folder { listing: true, .. })]));
     assert_eq!(config.routes[4].subprotocols, Subprotocols::List { names: Vec::new(), required: false });
     let names: Vec<_> = config.routes[1..].iter().map(|route| route.name.as_str()).collect();
-    assert_eq!(names, ["~/app[0-9]+", "/http/*", "/files/*", "/echo", "/handoff", "/token"]);
+    assert_eq!(
+        names,
+        [
+            "~/app[0-9]+",
+            "/http/*",
+            "/files/*",
+            "/echo",
+            "/handoff",
+            "/token",
+            "/users",
+            "/certified",
+            "/signed",
+            "/asked"
+        ]
+    );
 }
 
 #[test]
@@ -172,7 +186,7 @@ fn expected_default(key: &Key) -> String {
     }
 }
 
-const PLACES: [(&str, Place); 7] = [
+const PLACES: [(&str, Place); 8] = [
     ("## At the top", Place::Top),
     ("## `[[listener]]`", Place::Listener),
     ("## `tls = { … }`", Place::Tls),
@@ -180,6 +194,7 @@ const PLACES: [(&str, Place); 7] = [
     ("## `backend_tls = { … }`", Place::BackendTls),
     ("## `lookup = { … }`", Place::Lookup),
     ("## `record = { … }`", Place::Record),
+    ("## `auth = { … }`", Place::Auth),
 ];
 
 fn data(name: &str) -> PathBuf {

@@ -7,6 +7,7 @@ use tidegate_testkit::{Backend, Gateway, Request};
 
 use super::{ask, leads_to, refused, route, send};
 use crate::rig::gateway;
+use crate::timing;
 
 /// A gateway with a route that looks tokens up in `source` below this folder.
 fn looking(folder: &tempfile::TempDir, kind: &str, source: &str, more: &str) -> Gateway {
@@ -186,6 +187,19 @@ fn t235_no_log_has_a_token() {
     assert!(!body.contains("unkn0wn"), "{body}");
     let line = by_query.access_line(|line| line["status"] == 403);
     assert!(!line.to_string().contains("unkn0wn"), "{line}");
+}
+
+/// A token that is wrong in its last byte, and one that is wrong in its first.
+#[test]
+fn t234_near_misses_cannot_be_told_by_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let lines: String =
+        (0..1000).map(|number| format!("aaaaaaaaaaaaaaaaaaaaaaaaaaaa{number:04}: x:1\n")).collect();
+    fs::write(folder.path().join("tokens"), lines).unwrap();
+    let gateway = looking(&folder, "file", "tokens", "");
+    let ask = |token: &str| drop(refused(ask(&gateway, &format!("token={token}")), 403));
+    timing::cannot_be_told_apart(ask, "aaaaaaaaaaaaaaaaaaaaaaaaaaaa9999", "zaaaaaaaaaaaaaaaaaaaaaaaaaaa9999");
+    gateway.finish();
 }
 
 /// A page of another site has nothing looked up.

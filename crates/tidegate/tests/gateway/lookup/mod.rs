@@ -1,6 +1,8 @@
 //! Look-ups: a token decides where a client is connected, and nothing else does.
 
 mod files;
+mod servers;
+mod signed;
 mod targets;
 
 use tidegate_testkit::{Backend, Gateway, Head, Request, Wire};

@@ -1,0 +1,196 @@
+//! `basic`: a name and a password (RFC 7617).
+//!
+//! A password is compared with a hash that takes time on purpose, on a thread where that is allowed, few at once. One
+//! that was right is remembered as its keyed digest, so that a page with fifty files does not cost fifty hashes.
+
+use std::sync::{Arc, Mutex, PoisonError};
+
+use argon2::Argon2;
+use argon2::password_hash::PasswordVerifier as _;
+use aws_lc_rs::hmac::{self, HMAC_SHA256, Tag};
+use aws_lc_rs::rand::SystemRandom;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{AUTHORIZATION, HeaderMap};
+use sha_crypt::ShaCrypt;
+use tokio::sync::Semaphore;
+use tokio::task::spawn_blocking;
+
+use super::Credentials as Fault;
+use crate::config::{Secret, User};
+
+/// Who may come in.
+pub(super) struct Users {
+    users: Vec<Known>,
+    /// Of this process alone: what is derived with it is worth nothing elsewhere.
+    key: hmac::Key,
+    places: Arc<Semaphore>,
+}
+
+struct Known {
+    user: User,
+    /// The digest of the credentials that were right the last time.
+    proven: Mutex<Option<Tag>>,
+}
+
+/// As many passwords are being compared as may be.
+#[derive(Debug)]
+pub(super) struct Busy;
+
+struct Credentials {
+    name: Vec<u8>,
+    password: Vec<u8>,
+}
+
+impl Users {
+    /// `places` bounds how many passwords are compared at once.
+    pub(super) fn new(users: &[User], places: Arc<Semaphore>) -> Self {
+        let known = |user: &User| Known { user: user.clone(), proven: Mutex::new(None) };
+        let key =
+            hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).expect("the system gives random bytes");
+        Self { users: users.iter().map(known).collect(), key, places }
+    }
+
+    /// Whether name and password of a user stand in the request. The caller bounds the time.
+    pub(super) async fn check(&self, fields: &HeaderMap) -> Result<Result<(), Fault>, Busy> {
+        let Some(credentials) = credentials(fields) else { return Ok(Err(Fault::Missing)) };
+        let known = self.find(&credentials.name);
+        let digest = self.digest(&credentials);
+        if known.is_some_and(|known| known.is_proven(&digest)) {
+            return Ok(Ok(()));
+        }
+        // For a name that nobody has, as much work as for one that somebody has.
+        let Some(compared) = known.or(self.users.first()) else { return Ok(Err(Fault::Wrong)) };
+        let is_right = self.compare(compared.user.secret.clone(), credentials.password).await?;
+        Ok(match known {
+            Some(known) if is_right => {
+                *known.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
+                Ok(())
+            }
+            Some(_) | None => Err(Fault::Wrong),
+        })
+    }
+
+    /// Every name is compared, by digests of one length: time does not tell which one was nearly right.
+    fn find(&self, name: &[u8]) -> Option<&Known> {
+        let asked = hmac::sign(&self.key, name);
+        self.users.iter().fold(None, |found, known| {
+            let same = hmac::verify(&self.key, known.user.name.as_bytes(), asked.as_ref()).is_ok();
+            if same { Some(known) } else { found }
+        })
+    }
+
+    fn digest(&self, Credentials { name, password }: &Credentials) -> Tag {
+        // A name has no colon, so no two pairs are written alike.
+        hmac::sign(&self.key, &[name.as_slice(), b":", password].concat())
+    }
+
+    async fn compare(&self, secret: Secret, password: Vec<u8>) -> Result<bool, Busy> {
+        if let Secret::Plain(plain) = &secret {
+            let digest = hmac::sign(&self.key, plain.as_bytes());
+            return Ok(hmac::verify(&self.key, &password, digest.as_ref()).is_ok());
+        }
+        let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
+        let compared = spawn_blocking(move || {
+            let is_right = is_password_of(&secret, &password);
+            drop(place); // kept until the work is done, even if nobody waits for it any more
+            is_right
+        });
+        compared.await.map_err(|_cancelled| Busy)
+    }
+}
+
+impl Known {
+    fn is_proven(&self, digest: &Tag) -> bool {
+        let proven = self.proven.lock().unwrap_or_else(PoisonError::into_inner);
+        proven.as_ref().is_some_and(|proven| constant_time_eq(proven.as_ref(), digest.as_ref()))
+    }
+}
+
+impl std::fmt::Debug for Users {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Users").field("users", &self.users.len()).finish_non_exhaustive()
+    }
+}
+
+fn constant_time_eq(a: &[u8], b: &[u8]) -> bool {
+    use subtle::ConstantTimeEq as _;
+    a.ct_eq(b).into()
+}
+
+fn is_password_of(secret: &Secret, password: &[u8]) -> bool {
+    match secret {
+        Secret::Plain(plain) => constant_time_eq(plain.as_bytes(), password),
+        Secret::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
+        Secret::Argon2(hash) => Argon2::default().verify_password(password, hash.as_str()).is_ok(),
+        Secret::Sha512Crypt(hash) => ShaCrypt::SHA512.verify_password(password, hash.as_str()).is_ok(),
+    }
+}
+
+/// What the one Authorization field says; of two nobody could say which was meant.
+fn credentials(fields: &HeaderMap) -> Option<Credentials> {
+    let mut values = fields.get_all(AUTHORIZATION).iter();
+    let (Some(value), None) = (values.next(), values.next()) else { return None };
+    let (scheme, encoded) = value.to_str().ok()?.split_once(' ')?;
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return None;
+    }
+    let decoded = STANDARD.decode(encoded.trim()).ok()?;
+    let colon = decoded.iter().position(|byte| *byte == b':')?;
+    Some(Credentials { name: decoded[..colon].to_vec(), password: decoded[colon + 1..].to_vec() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn credentials_are_read_from_one_field() {
+        let read = |values: &[&str]| {
+            let mut fields = HeaderMap::new();
+            for value in values {
+                fields.append(AUTHORIZATION, value.parse().unwrap());
+            }
+            credentials(&fields).map(|found| (found.name, found.password))
+        };
+        let encoded = STANDARD.encode("alice:se:cret");
+        let expected = Some((b"alice".to_vec(), b"se:cret".to_vec()));
+        assert_eq!(read(&[&format!("Basic {encoded}")]), expected);
+        assert_eq!(read(&[&format!("bAsIc   {encoded}")]), expected);
+        for wrong in ["", "Basic", "Basic !!!", "Basic YWxpY2U=", "Bearer YTpi", &encoded] {
+            assert_eq!(read(&[wrong]), None, "{wrong}");
+        }
+        let twice = format!("Basic {encoded}");
+        assert_eq!(read(&[&twice, &twice]), None);
+        assert_eq!(read(&[]), None);
+    }
+
+    #[test]
+    fn each_kind_of_hash_knows_its_password() {
+        for secret in [
+            Secret::Plain("password".into()),
+            Secret::Bcrypt(bcrypt::hash("password", 4).unwrap()),
+            Secret::Argon2(argon2_hash("password")),
+            Secret::Sha512Crypt(sha512_hash("password")),
+        ] {
+            assert!(is_password_of(&secret, b"password"));
+            for wrong in ["", "passwore", "passwor", "password ", "Password", "passwordpassword"] {
+                assert!(!is_password_of(&secret, wrong.as_bytes()), "{wrong}");
+            }
+        }
+    }
+
+    fn argon2_hash(password: &str) -> String {
+        use argon2::password_hash::PasswordHasher as _;
+        let params = argon2::Params::new(64, 1, 1, None).unwrap();
+        let argon2 = Argon2::new(argon2::Algorithm::Argon2id, argon2::Version::V0x13, params);
+        argon2.hash_password_with_salt(password.as_bytes(), b"salt salt salt").unwrap().to_string()
+    }
+
+    fn sha512_hash(password: &str) -> String {
+        use sha_crypt::PasswordHasher as _;
+        let shortest =
+            ShaCrypt::new(sha_crypt::Algorithm::Sha512Crypt, sha_crypt::Params::new(1000).unwrap());
+        shortest.hash_password_with_salt(password.as_bytes(), b"salt salt salt").unwrap().to_string()
+    }
+}

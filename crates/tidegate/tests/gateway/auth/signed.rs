@@ -1,0 +1,149 @@
+//! `kind = "jwt"`.
+
+use serde_json::{Value, json};
+use tidegate_testkit::Request;
+
+use super::House;
+use crate::signing::{SECRET, in_seconds, secret_file, signed, token};
+
+fn house(folder: &tempfile::TempDir, more: &str) -> House {
+    House::guarded(&format!("kind = 'jwt', key = {:?}{more}", secret_file(folder)))
+}
+
+fn bearer(token: &str) -> impl Fn(Request) -> Request {
+    move |request| request.set("Authorization", format!("Bearer {token}"))
+}
+
+#[test]
+fn a_bearer_token_opens_a_route_and_a_wrong_one_is_401_with_a_challenge() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(&folder, "");
+    house.lets_in(bearer(&token(&json!({}))));
+    house.lets_in(bearer(&token(
+        &json!({ "exp": in_seconds(600), "nbf": in_seconds(-600), "aud": "others" }),
+    )));
+    for (head, _) in house.keeps_out(401, |request| request) {
+        assert_eq!(head.field("WWW-Authenticate"), Some("Bearer realm=\"tidegate\""));
+    }
+    let good = token(&json!({}));
+    let none = format!("{}.", good.rsplit_once('.').unwrap().0);
+    for wrong in [
+        signed(&json!({ "alg": "HS256" }), &json!({}), b"another secret"),
+        signed(&json!({ "alg": "none" }), &json!({}), SECRET),
+        signed(&json!({ "alg": "RS256" }), &json!({}), SECRET),
+        none,
+        good[..good.len() - 1].to_owned(),
+        "a.b.c".to_owned(),
+        "a.b.c.d.e".to_owned(),
+        "x".to_owned(),
+    ] {
+        for (head, body) in house.keeps_out(401, bearer(&wrong)) {
+            let challenge = head.field("WWW-Authenticate");
+            assert_eq!(challenge, Some("Bearer realm=\"tidegate\", error=\"invalid_token\""), "{wrong}");
+            assert!(!body.contains(&wrong));
+        }
+    }
+    house.finish();
+}
+
+/// Clocks differ: a minute is forgiven, more is not.
+#[test]
+fn f50_expiry_and_beginning_with_a_minute_of_grace() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(&folder, "");
+    for (claims, is_in) in [
+        (json!({ "exp": in_seconds(-30) }), true),
+        (json!({ "exp": in_seconds(-90) }), false),
+        (json!({ "nbf": in_seconds(30) }), true),
+        (json!({ "nbf": in_seconds(120) }), false),
+        (json!({ "exp": "soon" }), false),
+    ] {
+        if is_in {
+            house.lets_in(bearer(&token(&claims)));
+        } else {
+            house.keeps_out(401, bearer(&token(&claims)));
+        }
+    }
+    house.finish();
+}
+
+#[test]
+fn issuer_and_audience_have_to_be_there_and_right() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(&folder, ", issuer = 'https://id.test', audience = 'vnc'");
+    let claims = |iss: Value, aud: Value| token(&json!({ "iss": iss, "aud": aud }));
+    let id = || json!("https://id.test");
+    house.lets_in(bearer(&claims(id(), json!("vnc"))));
+    house.lets_in(bearer(&claims(id(), json!(["x", "vnc"]))));
+    for wrong in [
+        claims(id(), json!("x")),
+        claims(json!("https://evil.test"), json!("vnc")),
+        claims(id(), json!(null)),
+        token(&json!({ "aud": "vnc" })),
+        token(&json!({ "iss": "https://id.test" })),
+        token(&json!({})),
+    ] {
+        house.keeps_out(401, bearer(&wrong));
+    }
+    house.finish();
+}
+
+#[test]
+fn a_token_in_the_query_or_in_a_cookie() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = token(&json!({}));
+    let in_cookie = house(&folder, ", from = 'cookie:session'");
+    in_cookie.lets_in(|request| request.set("Cookie", format!("a=b; session={good}; c=d")));
+    in_cookie.keeps_out(401, |request| request.set("Cookie", format!("session={good}; session={good}")));
+    in_cookie.keeps_out(401, |request| request.set("Cookie", format!("xsession={good}")));
+    in_cookie.keeps_out(401, bearer(&good));
+    in_cookie.finish();
+    let in_query = house(&folder, ", from = 'query:jwt'");
+    in_query.lets_in(|request| {
+        // The target stands in the first line, between two blanks.
+        let text = String::from_utf8(request.encode()).unwrap();
+        let target = text.split(' ').nth(1).unwrap().to_owned();
+        request.line(&format!("GET {target}?x=y&jwt={good} HTTP/1.1"))
+    });
+    in_query.keeps_out(401, bearer(&good));
+    for line in in_query.gateway.access_lines() {
+        assert!(!line.to_string().contains(&good), "{line}");
+    }
+    in_query.finish();
+}
+
+#[test]
+fn a_key_that_cannot_verify_is_no_configuration() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    for (text, problem) in [
+        (key.serialize_pem(), "holds a private key"),
+        ("not base64!".to_owned(), "is neither PEM nor base64url"),
+        ("\n".to_owned(), "is empty"),
+        ("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n".to_owned(), "holds no public key"),
+    ] {
+        let path = folder.path().join("key");
+        std::fs::write(&path, text).unwrap();
+        let auth = format!("auth = {{ kind = 'jwt', key = {path:?} }}");
+        let said = crate::rig::gateway().route("/", "echo:", &auth).refused();
+        assert!(said.contains(problem), "{said}");
+    }
+}
+
+/// A public key verifies what its private key has signed, and is never taken for a shared secret.
+#[test]
+fn a_public_key_in_pem() {
+    let folder = tempfile::tempdir().unwrap();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let path = folder.path().join("public.pem");
+    std::fs::write(&path, key.public_key_pem()).unwrap();
+    let house = House::guarded(&format!("kind = 'jwt', key = {path:?}"));
+    let claims = json!({ "sub": "alice" });
+    let signing = jsonwebtoken::EncodingKey::from_ec_pem(key.serialize_pem().as_bytes()).unwrap();
+    let header = jsonwebtoken::Header::new(jsonwebtoken::Algorithm::ES256);
+    house.lets_in(bearer(&jsonwebtoken::encode(&header, &claims, &signing).unwrap()));
+    let confused = signed(&json!({ "alg": "HS256" }), &claims, key.public_key_pem().as_bytes());
+    house.keeps_out(401, bearer(&confused));
+    house.keeps_out(401, bearer(&token(&claims)));
+    house.finish();
+}
