@@ -16,6 +16,7 @@ from pathlib import Path
 import check_abrupt
 import check_backend_tls
 import check_clients
+import check_connect
 import check_files
 import check_front
 import check_http
@@ -43,6 +44,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_tcp,
             check_websocket,
             check_clients,
+            check_connect,
             check_tls,
             check_backend_tls,
             check_front,

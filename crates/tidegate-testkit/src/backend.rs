@@ -30,6 +30,11 @@ impl Backend {
         Self { identity: Some(identity), ..Self::bind() }
     }
 
+    /// Begins to listen at this address, where nobody has listened so far.
+    pub fn bind_at(address: SocketAddr) -> Self {
+        Self::new(TcpListener::bind(address).expect("the address was free a moment ago"))
+    }
+
     fn new(listener: TcpListener) -> Self {
         SockRef::from(&listener)
             .set_read_timeout(Some(PATIENCE))

@@ -13,6 +13,7 @@ use rcgen::{
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::server::WebPkiClientVerifier;
 use rustls::{ClientConfig, RootCertStore, ServerConfig};
 
 use crate::deadline::since_1970;
@@ -134,6 +135,25 @@ impl Identity {
     /// Its key, as a PEM file.
     pub fn key(&self) -> &Path {
         &self.key
+    }
+
+    /// The same for a server that demands a certificate of its clients which `authority` has issued.
+    #[must_use]
+    pub fn demanding(self, authority: &Authority) -> Self {
+        let mut roots = RootCertStore::empty();
+        roots.add(authority.root.der().clone()).expect("what was made here is a certificate");
+        let provider = Arc::new(aws_lc_rs::default_provider());
+        let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider));
+        let pem = |path| fs::read(path).expect("a file that was just written can be read");
+        let chain = CertificateDer::pem_slice_iter(&pem(&self.cert)).collect::<Result<_, _>>();
+        let key = PrivateKeyDer::from_pem_slice(&pem(&self.key));
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_safe_default_protocol_versions()
+            .expect("the provider serves TLS 1.2 and 1.3")
+            .with_client_cert_verifier(verifier.build().expect("there is an authority"))
+            .with_single_cert(chain.expect("it was written as PEM"), key.expect("it was written as PEM"))
+            .expect("certificate and key were made together");
+        Self { server: Arc::new(server), ..self }
     }
 
     pub(crate) fn server(&self) -> Arc<ServerConfig> {

@@ -125,9 +125,9 @@ pub(super) struct FrameArgs {
     /// Send text messages, which what comes in must be fit for (UTF-8). Default: binary ones.
     #[arg(long)]
     pub(super) text: bool,
-    /// Payload bytes of a frame that is sent, at most; 16 to --max-frame.
-    #[arg(long, value_name = "SIZE", default_value = "63KiB", value_parser = size)]
-    pub(super) chunk: u64,
+    /// Payload bytes of a frame that is sent, at most; 16 to --max-frame. Default: 63KiB, or --max-frame if that is less.
+    #[arg(long, value_name = "SIZE", value_parser = size)]
+    pub(super) chunk: Option<u64>,
     /// Payload bytes of a frame, sent or received, at most; a larger one ends the connection with 1009. Up to 1GiB.
     #[arg(long, value_name = "SIZE", default_value = "1MiB", value_parser = size)]
     pub(super) max_frame: u64,

@@ -31,7 +31,7 @@ pub(super) enum Failure {
         flag: &'static str,
     },
     /// The environment names a proxy that cannot be used.
-    #[error("in the environment: {0}; mend it, or give --no-proxy")]
+    #[error("the environment names a proxy that cannot be used: {0}; mend it, or give --no-proxy")]
     Proxy(#[from] ProxyError),
     /// The SOCKS5 proxy refused, or is none.
     #[error("the proxy does not connect us: {0}")]
@@ -110,8 +110,8 @@ impl Failure {
     /// Whether the server itself has said no, and not the way to it.
     pub(super) const fn is_refusal(&self) -> bool {
         match self {
-            Self::Head(_)
-            | Self::Refused { .. }
+            Self::Head(error) => !matches!(error, HeadError::Ended | HeadError::Broken(_)),
+            Self::Refused { .. }
             | Self::Redirect { .. }
             | Self::RedirectedTooOften(_)
             | Self::RedirectedWithCertificate(_)

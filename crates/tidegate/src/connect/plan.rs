@@ -97,6 +97,9 @@ pub(super) enum PlanError {
     /// The proxy cannot be used.
     #[error("{0}")]
     Proxy(#[from] ProxyError),
+    /// The environment names a proxy that cannot be used.
+    #[error("the environment names a proxy that cannot be used: {0}; mend it, or give --no-proxy")]
+    ProxyOfEnvironment(ProxyError),
     /// TLS cannot work.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -126,7 +129,8 @@ impl ConnectArgs {
         };
         let asking = asking(&self.request, subprotocol)?;
         let proxies = proxies(&self.way)?;
-        proxies.of(&place)?; // what the environment says is wrong now and not when somebody waits
+        // What is wrong with the environment is said now, and not when somebody waits.
+        proxies.of(&place).map_err(PlanError::ProxyOfEnvironment)?;
         let connect_to = match &self.way.connect_to {
             Some(text) => Some(host_and_port(text)?),
             None => connect_to,
@@ -156,6 +160,7 @@ impl ConnectArgs {
 
     fn shape(&self) -> Result<Shape, PlanError> {
         let FrameArgs { text, chunk, max_frame, no_close, ping_interval } = self.frames;
+        let chunk = chunk.unwrap_or(CHUNK_DEFAULT.min(max_frame));
         if !(CHUNK_MIN..=max_frame).contains(&chunk) || max_frame > FRAME_MAX {
             return Err(PlanError::Sizes);
         }
@@ -311,6 +316,9 @@ fn backoff(args: &WayArgs, reconnect: bool) -> Result<Option<Backoff>, PlanError
     }
     Ok((args.reconnect || reconnect).then_some(backoff))
 }
+
+/// As in the streams of rpc-frmwrk.
+const CHUNK_DEFAULT: u64 = 63 << 10;
 
 /// A code point must have room.
 const CHUNK_MIN: u64 = 16;

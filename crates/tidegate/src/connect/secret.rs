@@ -27,7 +27,7 @@ pub(super) enum SecretError {
         error: io::Error,
     },
     /// Empty, too long, or with characters that no header field may have.
-    #[error("{0} must be one line of visible characters, of 1 byte to 8 KiB")]
+    #[error("{0} must be one line of 1 byte to 8 KiB, without control characters")]
     Unusable(String),
 }
 

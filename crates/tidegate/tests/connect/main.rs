@@ -3,7 +3,12 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
 mod closing;
+mod documents;
 mod opening;
+mod proxies;
+mod reconnect;
+mod request;
 mod rig;
+mod secure;
 mod signals;
 mod streams;

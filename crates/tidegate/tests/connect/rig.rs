@@ -2,9 +2,14 @@
 
 use tidegate_testkit::{Backend, Connecting, Connector, Gateway, Head, Wire};
 
+/// `tidegate connect LISTEN`.
+pub(crate) fn listen(at: &str) -> Connector {
+    Connector::new(env!("CARGO_BIN_EXE_tidegate"), at)
+}
+
 /// `tidegate connect LISTEN URL`.
-pub(crate) fn connect(listen: &str, url: &str) -> Connector {
-    Connector::new(env!("CARGO_BIN_EXE_tidegate"), listen).arg(url)
+pub(crate) fn connect(at: &str, url: &str) -> Connector {
+    listen(at).arg(url)
 }
 
 /// `tidegate connect stdio: URL`.

@@ -4,26 +4,26 @@
 //! before it is filled again: a side that takes nothing stops the reading of the other, and memory stays as it is.
 
 mod end;
+mod ending;
 mod incoming;
+mod moving;
 mod outgoing;
 
 use std::future::poll_fn;
-use std::io;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tidegate_proto::{
-    Close, CloseCode, Connection, Decoder, Demand, Encoder, Keepalive, Limits, MessageType, Phase, Receiver,
-    Role, Times,
+    CloseCode, Connection, Decoder, Demand, Encoder, Keepalive, Limits, MessageType, Receiver, Role, Times,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 pub(super) use self::end::End;
 use self::incoming::Incoming;
-use self::outgoing::{NotText, Outgoing};
+use self::outgoing::Outgoing;
 use super::open::Opened;
 use crate::clock;
 use crate::io::Socket;
@@ -197,244 +197,6 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
         Poll::Pending
     }
 
-    /// To the server: what is pending, then our FIN where it is due. Whether anything moved.
-    fn send(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        let mut moved = false;
-        while !self.outgoing.is_empty() && !self.server.finished {
-            match Pin::new(&mut self.server.socket).poll_write(cx, self.outgoing.pending()) {
-                Poll::Pending => break,
-                Poll::Ready(Ok(bytes @ 1..)) => {
-                    self.outgoing.consume(bytes);
-                    (self.taken_at, self.moved_at) = (now, now);
-                    self.server.unflushed = self.server.socket.buffers_writes();
-                    moved = true;
-                }
-                Poll::Ready(Ok(0) | Err(_)) => return self.server_takes_no_more(),
-            }
-        }
-        if self.server.unflushed {
-            match Pin::new(&mut self.server.socket).poll_flush(cx) {
-                Poll::Pending => return moved,
-                Poll::Ready(Ok(())) => {
-                    self.server.unflushed = false;
-                    self.taken_at = now;
-                    moved = true;
-                }
-                Poll::Ready(Err(_)) => return self.server_takes_no_more(),
-            }
-        }
-        let all_sent = self.outgoing.is_empty() && !self.server.finished;
-        if all_sent && self.server.finish_due {
-            // How it went shows where the server's own direction ends.
-            if Pin::new(&mut self.server.socket).poll_shutdown(cx).is_ready() {
-                self.server.finished = true;
-                moved = true;
-            }
-        }
-        moved
-    }
-
-    /// What the server sent before may still wait to be read: its end is seen there.
-    fn server_takes_no_more(&mut self) -> bool {
-        self.server.finished = true;
-        self.server.unflushed = false;
-        self.outgoing.clear();
-        true
-    }
-
-    /// Control frames find their place between data frames.
-    fn take_controls(&mut self, now: Duration) -> bool {
-        if !self.outgoing.is_empty() || self.server.finished {
-            return false;
-        }
-        let connection = &mut self.connection;
-        let taken = self.outgoing.take_controls(|key| {
-            connection.poll_control(now, Some(key)).expect("a client's frame has a key")
-        });
-        if taken {
-            self.taken_at = now;
-            if std::mem::take(&mut self.ping_due) {
-                self.keepalive.pinged(now);
-            }
-        }
-        if self.connection.phase() == Phase::Over {
-            self.server.finish_due = true;
-        }
-        taken
-    }
-
-    /// From the local side: one chunk becomes one frame.
-    fn read_local(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        if self.local.ended || !self.outgoing.is_empty() || self.server.unflushed {
-            return false;
-        }
-        let is_wanted = self.connection.may_send() && !self.server.finish_due && !self.server.finished;
-        if !is_wanted && !self.local.finished {
-            return false;
-        }
-        let mut buffer = ReadBuf::new(self.outgoing.room());
-        let read = match Pin::new(&mut self.local.io).poll_read(cx, &mut buffer) {
-            Poll::Pending => return false,
-            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
-        };
-        match read {
-            Ok(0) => self.local_ended(now),
-            Ok(_) if !is_wanted => {} // read to its end, so that no reset of ours eats what it was sent
-            Ok(bytes) => {
-                self.keepalive.heard(now);
-                self.taken_at = now;
-                if self.outgoing.frame(bytes, &mut self.connection) == Err(NotText) {
-                    self.end_with(End::NotText, CloseCode::INVALID_PAYLOAD, now);
-                }
-            }
-            Err(_) => self.local_lost(now),
-        }
-        true
-    }
-
-    fn local_ended(&mut self, now: Duration) {
-        self.local.ended = true;
-        self.moved_at = now;
-        if self.outgoing.holds_text() && self.end.is_none() {
-            self.end_with(End::NotText, CloseCode::INVALID_PAYLOAD, now);
-        } else {
-            self.close(CloseCode::NORMAL, now);
-        }
-    }
-
-    fn local_lost(&mut self, now: Duration) {
-        self.local.ended = true;
-        self.local.finished = true;
-        self.incoming.discard();
-        self.end_with(End::LocalLost, CloseCode::GOING_AWAY, now);
-    }
-
-    /// To the local side: payload, then our FIN when no more will come.
-    fn deliver(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        if self.local.finished {
-            self.incoming.discard();
-            return false;
-        }
-        let mut moved = false;
-        while !self.incoming.is_delivered() {
-            match Pin::new(&mut self.local.io).poll_write(cx, self.incoming.payload()) {
-                Poll::Pending => break,
-                Poll::Ready(Ok(bytes @ 1..)) => {
-                    self.incoming.consume(bytes);
-                    self.moved_at = now;
-                    self.local.unflushed = true;
-                    moved = true;
-                }
-                Poll::Ready(Ok(0) | Err(_)) => {
-                    self.local_lost(now);
-                    return true;
-                }
-            }
-        }
-        if self.local.unflushed {
-            match Pin::new(&mut self.local.io).poll_flush(cx) {
-                Poll::Pending => return moved,
-                Poll::Ready(Ok(())) => self.local.unflushed = false,
-                Poll::Ready(Err(_)) => {
-                    self.local_lost(now);
-                    return true;
-                }
-            }
-        }
-        if self.incoming.is_delivered() && !self.expects_data() {
-            match Pin::new(&mut self.local.io).poll_shutdown(cx) {
-                Poll::Pending => {}
-                Poll::Ready(_) => {
-                    self.local.finished = true;
-                    moved = true;
-                }
-            }
-        }
-        moved
-    }
-
-    /// From the server: frames, or after its Close, and after a breach of the protocol, bytes that are dropped.
-    fn read_server(&mut self, cx: &mut Context<'_>, now: Duration) -> bool {
-        if self.server.ended || !self.incoming.is_delivered() || self.local.unflushed {
-            return false;
-        }
-        let mut buffer = ReadBuf::new(self.incoming.room());
-        let read = match Pin::new(&mut self.server.socket).poll_read(cx, &mut buffer) {
-            Poll::Pending => return false,
-            Poll::Ready(read) => read.map(|()| buffer.filled().len()),
-        };
-        match read {
-            Ok(0) => self.server_ended(None, now),
-            Ok(bytes) => {
-                if self.expects_data() {
-                    self.moved_at = now;
-                    self.decode(bytes, now);
-                }
-            }
-            Err(error) => self.server_ended(Some(error), now),
-        }
-        true
-    }
-
-    fn decode(&mut self, bytes: usize, now: Duration) {
-        match self.incoming.decode(bytes, &mut self.connection, &mut self.keepalive, now) {
-            Ok(None) => {}
-            Ok(Some(closed)) => {
-                self.end.get_or_insert(End::Closed(closed));
-                self.moved_at = now;
-            }
-            Err(violation) => {
-                self.end.get_or_insert(End::Violation(violation));
-                self.moved_at = now;
-            }
-        }
-    }
-
-    fn server_ended(&mut self, error: Option<io::Error>, now: Duration) {
-        self.server.ended = true;
-        self.server.finish_due = true;
-        self.moved_at = now;
-        let is_broken = error.as_ref().is_some_and(|error| error.kind() != io::ErrorKind::UnexpectedEof);
-        if is_broken {
-            self.server_takes_no_more();
-        }
-        self.connection.handle_end();
-        self.end.get_or_insert(match error {
-            None if !self.shape.says_close => End::Ended,
-            // The Close, not TLS, says whether a WebSocket ended well; many servers leave close_notify out.
-            Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => End::Lost(None),
-            error => End::Lost(error),
-        });
-    }
-
-    /// Whether the server may still send something that is wanted.
-    const fn expects_data(&self) -> bool {
-        !self.server.ended && !matches!(self.end, Some(End::Closed(_) | End::Violation(_)))
-    }
-
-    /// Begins the end for a cause of our own, and tells the server.
-    fn end_with(&mut self, end: End, code: CloseCode, now: Duration) {
-        self.moved_at = now;
-        self.end.get_or_insert(end);
-        self.close(code, now);
-    }
-
-    /// Tells the server that nothing more will be sent.
-    fn close(&mut self, code: CloseCode, now: Duration) {
-        if self.shape.says_close {
-            self.connection.close(now, &Close::code(code));
-        } else {
-            self.server.finish_due = true;
-        }
-    }
-
-    fn stop(&mut self) {
-        let now = self.now();
-        self.stop_by = Some(now + STOP_PATIENCE);
-        self.local.lingers = false;
-        self.end_with(End::Stopped, CloseCode::GOING_AWAY, now);
-    }
-
     /// What the clock demands.
     fn on_time(&mut self, now: Duration) {
         if self.stall_deadline().is_some_and(|deadline| now >= deadline) {
@@ -457,32 +219,9 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
         }
     }
 
-    /// Whether the end has begun, from either side.
-    fn is_ending(&self) -> bool {
-        self.end.is_some() || self.server.finish_due || !self.connection.may_send()
-    }
-
     fn stall_deadline(&self) -> Option<Duration> {
         let waits = !self.outgoing.is_empty() || self.server.unflushed;
         (waits && !self.server.finished).then(|| self.taken_at + self.shape.stall_timeout)
-    }
-
-    /// When patience with an end that has begun is over.
-    fn end_by(&self) -> Option<Duration> {
-        let waits_for_local = !self.incoming.is_delivered() || self.local.unflushed;
-        let limit = if waits_for_local || !self.outgoing.is_empty() {
-            self.shape.stall_timeout
-        } else {
-            self.shape.close_timeout
-        };
-        let quiet = self.is_ending().then(|| self.moved_at + limit);
-        quiet.into_iter().chain(self.stop_by).min()
-    }
-
-    fn is_over(&mut self, now: Duration) -> bool {
-        let server_done = self.server.ended && self.server.finished;
-        let local_done = self.local.finished && (self.local.ended || !self.local.lingers);
-        (server_done && local_done) || self.end_by().is_some_and(|deadline| now >= deadline)
     }
 
     /// When [`poll`](Self::poll) must run although no socket is ready.
