@@ -3,6 +3,7 @@
 //! A password is compared with a hash that takes time on purpose, on a thread where that is allowed, few at once. One
 //! that was right is remembered as its keyed digest, so that a page with fifty files does not cost fifty hashes.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use argon2::Argon2;
@@ -21,14 +22,17 @@ use crate::config::{Secret, User};
 
 /// Who may come in.
 pub(super) struct Users {
-    users: Vec<Known>,
+    /// By the keyed digest of the name: how long it takes to find one tells nothing about those that are near it.
+    users: HashMap<Vec<u8>, Known>,
+    /// What the password of a name is compared with that nobody has.
+    decoy: Option<Secret>,
     /// Of this process alone: what is derived with it is worth nothing elsewhere.
     key: hmac::Key,
     places: Arc<Semaphore>,
 }
 
 struct Known {
-    user: User,
+    secret: Secret,
     /// The digest of the credentials that were right the last time.
     proven: Mutex<Option<Tag>>,
 }
@@ -45,38 +49,34 @@ struct Credentials {
 impl Users {
     /// `places` bounds how many passwords are compared at once.
     pub(super) fn new(users: &[User], places: Arc<Semaphore>) -> Self {
-        let known = |user: &User| Known { user: user.clone(), proven: Mutex::new(None) };
         let key =
             hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).expect("the system gives random bytes");
-        Self { users: users.iter().map(known).collect(), key, places }
+        let known = |user: &User| {
+            let name = hmac::sign(&key, user.name.as_bytes());
+            (name.as_ref().to_vec(), Known { secret: user.secret.clone(), proven: Mutex::new(None) })
+        };
+        let decoy = users.first().map(|user| user.secret.clone());
+        Self { users: users.iter().map(known).collect(), decoy, key, places }
     }
 
     /// Whether name and password of a user stand in the request. The caller bounds the time.
     pub(super) async fn check(&self, fields: &HeaderMap) -> Result<Result<(), Fault>, Busy> {
         let Some(credentials) = credentials(fields) else { return Ok(Err(Fault::Missing)) };
-        let known = self.find(&credentials.name);
+        let known = self.users.get(hmac::sign(&self.key, &credentials.name).as_ref());
         let digest = self.digest(&credentials);
         if known.is_some_and(|known| known.is_proven(&digest)) {
             return Ok(Ok(()));
         }
         // For a name that nobody has, as much work as for one that somebody has.
-        let Some(compared) = known.or(self.users.first()) else { return Ok(Err(Fault::Wrong)) };
-        let is_right = self.compare(compared.user.secret.clone(), credentials.password).await?;
+        let secret = known.map(|known| &known.secret).or(self.decoy.as_ref());
+        let Some(secret) = secret.cloned() else { return Ok(Err(Fault::Wrong)) };
+        let is_right = self.compare(secret, credentials.password).await?;
         Ok(match known {
             Some(known) if is_right => {
                 *known.proven.lock().unwrap_or_else(PoisonError::into_inner) = Some(digest);
                 Ok(())
             }
             Some(_) | None => Err(Fault::Wrong),
-        })
-    }
-
-    /// Every name is compared, by digests of one length: time does not tell which one was nearly right.
-    fn find(&self, name: &[u8]) -> Option<&Known> {
-        let asked = hmac::sign(&self.key, name);
-        self.users.iter().fold(None, |found, known| {
-            let same = hmac::verify(&self.key, known.user.name.as_bytes(), asked.as_ref()).is_ok();
-            if same { Some(known) } else { found }
         })
     }
 

@@ -1,7 +1,7 @@
 //! Tokens that another server knows: `http` and `json`.
 
 use bytes::Bytes;
-use http::{Request, Response, StatusCode};
+use http::{Request, StatusCode};
 use http_body_util::Empty;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -29,7 +29,7 @@ pub(super) async fn look(
     match answer.status() {
         status if status.is_success() => read(answer.body()).map(Some).ok_or(LookupError::NoTarget),
         StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN => Ok(None),
-        _ => Err(LookupError::Answered(status_of(&answer))),
+        status => Err(LookupError::Answered(status.as_u16())),
     }
 }
 
@@ -38,10 +38,6 @@ fn question(template: &UrlTemplate, token: &str) -> Result<Request<Empty<Bytes>>
     let url = format!("{before}{}{after}", utf8_percent_encode(token, UNRESERVED));
     // A token may be too long for a URL.
     Request::get(url).body(Empty::new()).map_err(|_| LookupError::NoToken)
-}
-
-fn status_of(answer: &Response<Bytes>) -> u16 {
-    answer.status().as_u16()
 }
 
 /// The body is `host:port`.

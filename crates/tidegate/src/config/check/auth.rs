@@ -1,12 +1,14 @@
 //! `auth = { … }` of a route.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use http::{HeaderName, Uri};
 
-use super::files::{in_folder, readable};
+use super::files::readable;
+use super::found::Found;
 use super::keys::Place;
 use super::lookup::url;
 use super::section::Section;
@@ -66,22 +68,32 @@ fn users(section: &mut Section<'_, '_>) -> Option<Vec<User>> {
         section.missing("users", "write users = \"FILE\", or users = [\"NAME:HASH\"]");
         return None;
     };
-    let is_list = found.value.as_array().is_some();
-    let users = if is_list {
-        section.texts("users", |line, _| user(line))
-    } else {
-        section.text("users", users_of_file)
-    }?;
-    let repeated =
-        users.iter().enumerate().find(|(at, user)| users[..*at].iter().any(|other| other.name == user.name));
-    if let Some((_, user)) = repeated {
+    let users = match found.value.as_array() {
+        None => section.text("users", users_of_file)?,
+        Some(list) => list.iter().filter_map(|item| listed_user(section, &found.item(item))).collect(),
+    };
+    let mut seen = BTreeSet::new();
+    if let Some(user) = users.iter().find(|user| !seen.insert(&user.name)) {
         let message = format!("users has {} twice", quoted(&user.name));
         section.error(&found.spot, message, "write each name once");
     }
-    if users.is_empty() {
+    if users.is_empty() && found.value.as_array().is_none_or(|list| list.is_empty()) {
         section.error(&found.spot, "users has no user".to_owned(), "write one line NAME:HASH for each");
     }
     Some(users)
+}
+
+/// One entry of the list. It is not repeated in messages: it may be a password.
+fn listed_user<'t>(section: &mut Section<'_, 't>, found: &Found<'t>) -> Option<User> {
+    let Some(line) = found.value.as_str() else {
+        section.wrong_type(found, section.key("users"));
+        return None;
+    };
+    user(line)
+        .map_err(|fault| {
+            section.error(&found.spot, format!("an entry of users {}", fault.problem), fault.remedy)
+        })
+        .ok()
 }
 
 fn users_of_file(text: &str, folder: &Path) -> Result<Vec<User>, Fault> {
@@ -188,8 +200,7 @@ fn forward(section: &mut Section<'_, '_>) -> Option<Uri> {
 }
 
 fn existing_file(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
-    let remedy = "name a file that this user may read";
-    readable(text, folder).map(|_| in_folder(folder, text)).map_err(|fault| Fault::new(fault.problem, remedy))
+    readable(text, folder).map_err(|fault| Fault::new(fault.problem, "name a file that this user may read"))
 }
 
 fn names() -> String {

@@ -16,8 +16,9 @@ fn asking(kind: &str, answer: impl Fn(&str) -> String + Send + Sync + 'static) -
     let kept = Arc::clone(&asked);
     let serving = server.serve(move |mut wire| {
         let target = wire.read_head().target().to_owned();
-        wire.send(answer(&target));
-        kept.lock().unwrap().push(target);
+        let reply = answer(&target);
+        kept.lock().unwrap().push(target); // before the reply: who has that one looks at these
+        wire.send(reply);
     });
     Asking { gateway, asked, _serving: serving }
 }
