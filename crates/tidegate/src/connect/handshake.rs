@@ -139,8 +139,8 @@ fn printable(text: &str) -> String {
 /// How much of a field's value is shown.
 const SHOWN_CHARS_MAX: usize = 120;
 
-/// Fields that tell who we are.
-const SECRET_FIELDS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
+/// Fields that tell who we are; in lower case.
+pub(super) const SECRET_FIELDS: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@
 //! ```
 
 mod args;
+mod asking;
 mod desc;
 mod failure;
 mod handshake;

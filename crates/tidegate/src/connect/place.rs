@@ -1,6 +1,7 @@
 //! Where a WebSocket is: a URL that was read, and what a redirect makes of it.
 
 use std::fmt;
+use std::net::IpAddr;
 
 use tidegate_proto::{UriError, WsUri};
 
@@ -64,6 +65,12 @@ impl Place {
     /// Whether credentials for the one are meant for the other: scheme, host and port (RFC 6454).
     pub(super) fn is_same_origin(&self, other: &Self) -> bool {
         (self.secure, self.port) == (other.secure, other.port) && self.host.eq_ignore_ascii_case(&other.host)
+    }
+
+    /// Whether it is on this machine.
+    pub(super) fn is_loopback(&self) -> bool {
+        let address = self.host.parse::<IpAddr>();
+        address.map_or_else(|_| self.host.eq_ignore_ascii_case("localhost"), |address| address.is_loopback())
     }
 
     /// `HOST:PORT`, with brackets around an IPv6 address.
@@ -130,6 +137,19 @@ mod tests {
         assert!(matches!(from.redirected("//b.test/"), Err(RedirectError::Relative(_))));
         assert!(matches!(from.redirected("ftp://b.test/"), Err(RedirectError::Uri(_))));
         assert!(place("ws://a.test/").redirected("https://a.test/").unwrap().secure);
+    }
+
+    #[test]
+    fn what_is_on_this_machine() {
+        for (url, is_loopback) in [
+            ("ws://localhost", true),
+            ("ws://127.1.2.3:1", true),
+            ("ws://[::1]", true),
+            ("ws://192.0.2.1", false),
+            ("ws://localhost.test", false),
+        ] {
+            assert_eq!(place(url).is_loopback(), is_loopback, "{url}");
+        }
     }
 
     #[test]

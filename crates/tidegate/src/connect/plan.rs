@@ -1,24 +1,22 @@
 //! From flags to what is done: everything that can be wrong is found before anything is opened.
 
-use std::fs::File;
-use std::io::{self, Read as _};
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use http::header::{HeaderName, HeaderValue};
 use hyper_util::client::proxy::matcher::Matcher;
-use tidegate_proto::handshake::{NotAToken, Subprotocols, SubprotocolsError};
+use tidegate_proto::handshake::{NotAToken, SubprotocolsError};
 use tidegate_proto::{MessageType, UriError};
 
-use super::args::{ConnectArgs, FrameArgs, RequestArgs, TlsArgs, WayArgs};
+use super::args::{ConnectArgs, FrameArgs, TlsArgs, WayArgs};
+use super::asking::{asking, password};
 use super::desc::{self, DescError};
-use super::handshake::Asking;
 use super::line::{Backoff, Line};
 use super::listen::ListenAt;
 use super::open::{Limits, Opener};
 use super::place::Place;
 use super::proxy::{Login, Proxies, Proxy, ProxyError};
-use super::secret::{Secret, SecretError};
+use super::secret::SecretError;
 use super::session::Shape;
 use super::tls::{self, Believed, TlsError};
 
@@ -128,6 +126,9 @@ impl ConnectArgs {
             }
         };
         let asking = asking(&self.request, subprotocol)?;
+        if asking.credentials.is_some() && !place.secure && !place.is_loopback() {
+            tracing::warn!("{place} is not wss://: whoever is on the way can read the credentials");
+        }
         let proxies = proxies(&self.way)?;
         // What is wrong with the environment is said now, and not when somebody waits.
         proxies.of(&place).map_err(PlanError::ProxyOfEnvironment)?;
@@ -182,77 +183,6 @@ fn read_url(url: &str) -> Result<Place, PlanError> {
     Place::parse(url).map_err(|error| {
         if error == UriError::UserInfo { PlanError::UserInfo } else { PlanError::Url(error) }
     })
-}
-
-fn asking(args: &RequestArgs, subprotocol: Option<&str>) -> Result<Asking, PlanError> {
-    let mut subprotocols = Subprotocols::default();
-    let default = subprotocol.filter(|_| args.subprotocol.is_empty());
-    for name in args.subprotocol.iter().map(String::as_str).chain(default) {
-        let subprotocol = name.parse().map_err(|error| PlanError::Subprotocol(name.to_owned(), error))?;
-        subprotocols.push(subprotocol)?;
-    }
-    let origin = args.origin.clone();
-    if let Some(origin) = origin.as_ref().filter(|origin| HeaderValue::from_str(origin).is_err()) {
-        return Err(PlanError::Origin(origin.clone()));
-    }
-    Ok(Asking { subprotocols, origin, fields: fields(&args.header)?, credentials: credentials(args)? })
-}
-
-fn fields(headers: &[String]) -> Result<Vec<(String, Secret)>, PlanError> {
-    let mut fields = Vec::new();
-    for header in headers {
-        match header.strip_prefix('@') {
-            None => fields.push(field(header, false)?),
-            Some(path) => {
-                let failed = |error| PlanError::HeaderFile { path: path.into(), error };
-                let mut text = String::new();
-                let file = File::open(path).map_err(failed)?;
-                file.take(HEADER_FILE_BYTES_MAX).read_to_string(&mut text).map_err(failed)?;
-                for line in text.lines().filter(|line| !line.trim().is_empty()) {
-                    fields.push(field(line, true)?);
-                }
-            }
-        }
-    }
-    Ok(fields)
-}
-
-/// Reads `NAME: VALUE`. In the error there is no value: it may be secret.
-fn field(text: &str, from_file: bool) -> Result<(String, Secret), PlanError> {
-    let malformed = |why: &str| PlanError::Header(why.to_owned());
-    let (name, value) = text.split_once(':').ok_or_else(|| malformed("there is no colon in it"))?;
-    let parsed = HeaderName::try_from(name).map_err(|_| malformed("its name is no name"))?;
-    let value = value.trim();
-    HeaderValue::from_str(value).map_err(|_| malformed("its value has a character that none may have"))?;
-    if OURS.contains(&parsed.as_str()) || parsed.as_str().starts_with("sec-websocket-") {
-        return Err(PlanError::HeaderOurs(name.to_owned()));
-    }
-    if !from_file && SECRET.contains(&parsed.as_str()) {
-        return Err(PlanError::HeaderSecret(name.to_owned()));
-    }
-    Ok((name.to_owned(), Secret::of_field(value)))
-}
-
-fn credentials(args: &RequestArgs) -> Result<Option<Secret>, PlanError> {
-    if let Some(user) = &args.user {
-        if user.contains(':') {
-            return Err(PlanError::UserColon);
-        }
-        let missing =
-            PlanError::NoPassword { flag: "user", flag_file: "password-file", variable: "TIDEGATE_PASSWORD" };
-        let password = password(args.password_file.as_ref(), "TIDEGATE_PASSWORD")?.ok_or(missing)?;
-        return Ok(Some(Secret::basic(user, &password)));
-    }
-    let token = password(args.bearer_file.as_ref(), "TIDEGATE_BEARER")?;
-    Ok(token.as_ref().map(Secret::bearer))
-}
-
-/// From a file, else from the environment.
-fn password(file: Option<&PathBuf>, variable: &str) -> Result<Option<Secret>, SecretError> {
-    match file {
-        Some(file) => Secret::read(file).map(Some),
-        None => Secret::from_env(variable),
-    }
 }
 
 fn proxies(args: &WayArgs) -> Result<Proxies, PlanError> {
@@ -324,13 +254,5 @@ const CHUNK_DEFAULT: u64 = 63 << 10;
 const CHUNK_MIN: u64 = 16;
 const FRAME_MAX: u64 = 1 << 30;
 const DELAY_MAX: Duration = Duration::from_secs(60 * 60);
-const HEADER_FILE_BYTES_MAX: u64 = 64 << 10;
-
-/// Fields that the handshake and HTTP itself are made of.
-const OURS: [&str; 6] = ["connection", "content-length", "host", "origin", "transfer-encoding", "upgrade"];
-
-/// Fields that are a secret.
-const SECRET: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
-
 const USER_INFO: &str = "the URL has a name or password before an @, which everybody who sees the list of processes \
     could read; give --user NAME with --password-file FILE, or --bearer-file FILE";

@@ -1,7 +1,7 @@
 //! TLS with the server: whom to believe, and who we are.
 
 use std::fs::File;
-use std::io::{BufReader, Read as _};
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +38,9 @@ pub(super) enum TlsError {
         /// Why.
         error: rustls::pki_types::pem::Error,
     },
+    /// No bundle of authorities is so long.
+    #[error("--ca {}: it has more than 1 MiB", .0.display())]
+    CaTooLong(PathBuf),
     /// A certificate in it cannot be used.
     #[error("--ca {}: {error}", path.display())]
     CaCertificate {
@@ -84,9 +87,15 @@ pub(super) fn connector(
 
 fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
     let failed = |error| TlsError::Ca { path: path.to_owned(), error };
-    let file = File::open(path).map_err(|error| failed(rustls::pki_types::pem::Error::Io(error)))?;
+    let mut text = Vec::new();
+    File::open(path)
+        .and_then(|file| file.take(CA_BYTES_MAX + 1).read_to_end(&mut text))
+        .map_err(|error| failed(rustls::pki_types::pem::Error::Io(error)))?;
+    if text.len() as u64 > CA_BYTES_MAX {
+        return Err(TlsError::CaTooLong(path.to_owned()));
+    }
     let mut roots = RootCertStore::empty();
-    for certificate in CertificateDer::pem_reader_iter(BufReader::new(file.take(CA_BYTES_MAX))) {
+    for certificate in CertificateDer::pem_slice_iter(&text) {
         let added = roots.add(certificate.map_err(failed)?);
         added.map_err(|error| TlsError::CaCertificate { path: path.to_owned(), error })?;
     }

@@ -239,3 +239,17 @@ fn nothing_is_pinged_unasked_and_quiet_connections_end_only_if_asked() {
     server.finish();
     local.expect_fin();
 }
+
+#[test]
+fn what_follows_a_close_is_dropped_whoever_began_the_end() {
+    let Pair { client: _client, mut local, mut server, .. } = Pair::open(&["--close-timeout", "1h"]);
+    local.finish();
+    server.expect_close_frame(1000);
+    server.send_frame(&Frame::binary("late"));
+    server.send_frame(&Frame::close(1000, ""));
+    server.send_frame(&Frame::binary(vec![0; 1 << 20]));
+    server.send(b"and what is no frame at all");
+    assert_eq!(local.read_to_fin(), b"late");
+    server.finish();
+    server.expect_fin();
+}

@@ -45,7 +45,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
 
     /// Whether the server may still send something that is wanted.
     pub(super) const fn expects_data(&self) -> bool {
-        !self.server.ended && !matches!(self.end, Some(End::Closed(_) | End::Violation(_)))
+        !self.server.ended && !self.server.said_all
     }
 
     /// Begins the end for a cause of our own, and tells the server.

@@ -75,10 +75,15 @@ pub(super) async fn run<L: AsyncRead + AsyncWrite + Unpin>(
             if let Poll::Ready(end) = session.poll(cx) {
                 return Poll::Ready(end);
             }
-            alarm.as_mut().reset(session.deadline());
+            // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
+            let deadline = session.deadline();
+            if deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
             if alarm.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
+            alarm.as_mut().reset(deadline);
         }
     })
     .await
@@ -120,6 +125,8 @@ struct Local<L> {
 #[derive(Debug)]
 struct Server {
     socket: Socket,
+    /// Its Close has come, or it broke the protocol: what follows is dropped.
+    said_all: bool,
     /// It has ended its direction.
     ended: bool,
     /// It takes no more, or is to be sent no more.
@@ -149,6 +156,7 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
             local: Local { io: local, lingers, ended: false, finished: false, unflushed: false },
             server: Server {
                 socket: opened.socket,
+                said_all: false,
                 ended: false,
                 finished: false,
                 finish_due: false,

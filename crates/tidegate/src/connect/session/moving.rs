@@ -83,7 +83,8 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
             return false;
         }
         let is_wanted = self.connection.may_send() && !self.server.finish_due && !self.server.finished;
-        if !is_wanted && !self.local.finished {
+        let is_drained = self.local.finished && self.local.lingers;
+        if !is_wanted && !is_drained {
             return false;
         }
         let mut buffer = ReadBuf::new(self.outgoing.room());
@@ -174,16 +175,14 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
     }
 
     pub(super) fn decode(&mut self, bytes: usize, now: Duration) {
-        match self.incoming.decode(bytes, &mut self.connection, &mut self.keepalive, now) {
-            Ok(None) => {}
-            Ok(Some(closed)) => {
-                self.end.get_or_insert(End::Closed(closed));
-                self.moved_at = now;
-            }
-            Err(violation) => {
-                self.end.get_or_insert(End::Violation(violation));
-                self.moved_at = now;
-            }
-        }
+        let said = self.incoming.decode(bytes, &mut self.connection, &mut self.keepalive, now);
+        let end = match said {
+            Ok(None) => return,
+            Ok(Some(closed)) => End::Closed(closed),
+            Err(violation) => End::Violation(violation),
+        };
+        self.end.get_or_insert(end);
+        self.server.said_all = true;
+        self.moved_at = now;
     }
 }
