@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use tidegate_testkit::{Backend, Frame, Request, eventually};
+use tidegate_testkit::{Backend, Frame, Hybi00, Request, eventually, opcode};
 
+use crate::hybi00;
 use crate::rig::{Far, Rig, Session, close_from_client, gateway, numbered};
 
 /// Where a test records.
@@ -185,6 +186,36 @@ fn every_byte_of_a_tcp_session_is_in_websockifys_format() {
     let file = &recordings.files()[0];
     assert_eq!(file.file_name().unwrap(), "session-1");
     assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+}
+
+/// A client of hybi-00 is recorded with what it says, and not with the base64 that it says it in.
+#[test]
+fn m6_sessions_of_hybi_00_clients() {
+    for far in [Far::Tcp, Far::Ws] {
+        let recordings = Recordings::new();
+        let rig = Rig::with(&format!("{}\n{}", hybi00::BINARY, recordings.line("websockify", "")));
+        let mut session = hybi00::open(&rig, far);
+        session.client.send(Hybi00::bytes([0, 255]));
+        if far == Far::Tcp {
+            assert_eq!(session.backend().read_exact(2), [0, 255]);
+            session.backend().send("answer");
+        } else {
+            assert_eq!(session.backend().read_message(), (opcode::BINARY, vec![0, 255]));
+            session.backend().send_frame(&Frame::binary("answer"));
+        }
+        assert_eq!(session.client.read_hybi00_bytes(), b"answer");
+        drop(session);
+        assert_eq!(recordings.websockify(), [said("client", [0, 255]), said("backend", "answer")]);
+        rig.finish();
+    }
+    let recordings = Recordings::new();
+    let rig = Rig::with(&format!("{}\n{}", hybi00::TEXT, recordings.line("websockify", "")));
+    let mut session = hybi00::open(&rig, Far::Echo);
+    session.client.send(Hybi00::text("hello"));
+    assert_eq!(session.client.read_hybi00_text(), "hello");
+    drop(session);
+    assert_eq!(recordings.websockify(), [said("client", "hello"), said("backend", "hello")]);
+    rig.finish();
 }
 
 #[test]

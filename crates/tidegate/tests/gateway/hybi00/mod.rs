@@ -11,10 +11,10 @@ use tidegate_testkit::{Hybi00, Wire};
 use crate::rig::{Far, Rig, Session};
 
 /// Text to and from the backend.
-const TEXT: &str = "legacy = 'hybi-00'\nmessage = 'text'";
+pub(crate) const TEXT: &str = "legacy = 'hybi-00'\nmessage = 'text'";
 
 /// Bytes, which travel as base64.
-const BINARY: &str = "legacy = 'hybi-00'";
+pub(crate) const BINARY: &str = "legacy = 'hybi-00'";
 
 fn path(far: Far) -> &'static str {
     match far {
@@ -26,7 +26,7 @@ fn path(far: Far) -> &'static str {
 
 /// An open connection of a hybi-00 client.
 #[track_caller]
-fn open(rig: &Rig, far: Far) -> Session {
+pub(crate) fn open(rig: &Rig, far: Far) -> Session {
     let mut client = rig.gateway.connect();
     client.send(Hybi00::FIRST.request(path(far)).encode());
     client.send(Hybi00::FIRST.key3);
