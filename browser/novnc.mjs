@@ -12,7 +12,7 @@ import { startDesktop } from "./xserver.mjs";
 const CANVAS = "#noVNC_container canvas";
 const TYPED = "Hello through the start script.";
 const TOKEN = "desk-1";
-// The page asks for a file that Debian does not package.
+// The page asks for a file that Debian does not package, and the browser for an icon where there is no page.
 const expectedErrors = [/Failed to load resource.*404/, /Couldn't fetch package.json/];
 
 export const novncTests = [
@@ -25,9 +25,13 @@ export const novncTests = [
     "Debian's noVNC script starts tidegate with a token file and TLS",
     (shared) => scriptTest(shared, { token: true, secure: true }),
   ],
+  [
+    "Debian's noVNC script starts tidegate with a password",
+    (shared) => scriptTest(shared, { credentials: { username: "viewer", password: "let:me:in" } }),
+  ],
 ];
 
-async function scriptTest({ scope, browser, certificate }, { token, secure }) {
+async function scriptTest({ scope, browser, certificate }, { token, secure, credentials }) {
   const desktop = await startDesktop(scope);
   const directory = await scope.directory();
   const port = await freePort();
@@ -46,13 +50,18 @@ async function scriptTest({ scope, browser, certificate }, { token, secure }) {
     await writeFile(both, Buffer.concat([await readFile(certificate.cert), await readFile(certificate.key)]));
     options.push("--cert", both, "--ssl-only");
   }
+  if (credentials) {
+    const pair = `${credentials.username}:${credentials.password}`;
+    options.push("--heartbeat", `30 --web-auth --auth-plugin BasicHTTPAuth --auth-source ${pair}`);
+  }
   await startScript(scope, directory, port, options);
 
   const path = encodeURIComponent(token ? `websockify?token=${TOKEN}` : "websockify");
   const scheme = secure ? "https" : "http";
   const query = `reconnect=false&path=${path}`;
-  const page = `${scheme}://127.0.0.1:${port}/vnc.html?${query}`;
-  const tab = await openTab(scope, browser, page, { expectedErrors });
+  const gateway = `${scheme}://127.0.0.1:${port}`;
+  if (credentials) await showPassword(scope, browser, new URL(gateway), credentials);
+  const tab = await openTab(scope, browser, `${gateway}/vnc.html?${query}`, { expectedErrors });
   await tab.evaluate(withoutJpeg);
   await tab.click("#noVNC_connect_button");
   await until("noVNC is connected", () =>
@@ -66,6 +75,14 @@ async function scriptTest({ scope, browser, certificate }, { token, secure }) {
   await tab.keyboard.type(`${TYPED}\n`);
   await until("the desktop receives what was typed", async () => (await desktop.typed()) === `${TYPED}\n`);
   assert.notEqual(difference(await untilPainted(tab, CANVAS, desktop), shown), null, "nothing was typed");
+}
+
+/** What the browser was shown once it sends again by itself, with the WebSocket too. */
+async function showPassword(scope, browser, url, { username, password }) {
+  const stranger = await fetch(new URL("vnc.html", url));
+  assert.equal(stranger.status, 401, "the page is there for everybody");
+  Object.assign(url, { username, password, pathname: "/app/images/connect.svg" });
+  await openTab(scope, browser, url.href, { expectedErrors });
 }
 
 /** As our own page does it (desktop/index.html), so that the canvas can be compared pixel by pixel. */

@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -32,6 +33,7 @@ Examples:
   tidegate check -c tidegate.toml                       what the file says, or every mistake in it
   tidegate connect tcp://127.0.0.1:5900 wss://gw/vnc    the other end: a local port that leads through a gateway
   tidegate import lighttpd lighttpd.conf                a tidegate.toml from what lighttpd was told
+  tidegate import websockify -- 6080 localhost:5900     the same, from a command line of websockify
   tidegate replay session.har --fast                    a recording, played to each client";
 
 #[derive(Debug, Subcommand)]
@@ -102,6 +104,15 @@ enum ImportFrom {
         #[arg(long)]
         strict: bool,
     },
+    /// websockify, by its command line.
+    Websockify {
+        /// Exit with status 1 if anything has no equivalent, or the result cannot be served here as it is.
+        #[arg(long)]
+        strict: bool,
+        /// What stands behind `websockify`.
+        #[arg(last = true, required = true, value_name = "ARG")]
+        arguments: Vec<OsString>,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -154,7 +165,7 @@ pub fn run() -> ExitCode {
         Command::Serve(args) => serve(&args),
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
-        Command::Import { from: ImportFrom::Lighttpd { file, strict } } => import_lighttpd(&file, strict),
+        Command::Import { from } => import(&from),
         Command::Replay(args) => replay(&args),
         Command::Websockify(args) => Ok(websockify::run(*args, separated)),
         Command::Completions { shell } => {
@@ -227,11 +238,16 @@ fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn import_lighttpd(file: &Path, strict: bool) -> anyhow::Result<ExitCode> {
-    let outcome = import::lighttpd(file).map_err(anyhow::Error::msg)?;
+fn import(from: &ImportFrom) -> anyhow::Result<ExitCode> {
+    let (outcome, strict) = match from {
+        ImportFrom::Lighttpd { file, strict } => {
+            (import::lighttpd(file).map_err(anyhow::Error::msg)?, strict)
+        }
+        ImportFrom::Websockify { arguments, strict } => (websockify::import(arguments)?, strict),
+    };
     write!(std::io::stdout(), "{}", outcome.text)?;
     write!(std::io::stderr(), "{}", outcome.report)?;
-    Ok(if strict && !outcome.is_complete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    Ok(if *strict && !outcome.is_complete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
 fn man() -> anyhow::Result<ExitCode> {

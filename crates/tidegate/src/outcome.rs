@@ -13,6 +13,8 @@ pub enum End {
     ClientLost,
     /// The client broke the protocol or a limit.
     ClientViolation(Breach),
+    /// The client sent text where `accept = "binary"`.
+    ClientText,
     /// The client sent more control frames than it may.
     ClientFlood,
     /// The client began a message and did not go on with it.
@@ -71,6 +73,7 @@ impl End {
         match self {
             Self::ClientClosed(_) | Self::ClientEnded | Self::ClientLost | Self::ClientStalled => None,
             Self::ClientViolation(breach) => Some(breach.close_code()),
+            Self::ClientText => Some(CloseCode::UNSUPPORTED),
             Self::BackendClosed(code) => code,
             Self::BackendEnded => Some(CloseCode::NORMAL),
             Self::BackendLost | Self::PingUnanswered | Self::Panicked => Some(CloseCode::INTERNAL_ERROR),
@@ -97,6 +100,7 @@ impl End {
             Self::BackendNotText => Some(CloseCode::UNSUPPORTED),
             Self::Panicked => Some(CloseCode::INTERNAL_ERROR),
             Self::ClientViolation(_)
+            | Self::ClientText
             | Self::ClientFlood
             | Self::MessageUnfinished
             | Self::ClientStalled
@@ -112,6 +116,7 @@ impl End {
             Self::ClientClosed(_) | Self::ClientEnded | Self::ClientLost => Party::Client,
             Self::BackendClosed(_) | Self::BackendEnded | Self::BackendLost => Party::Backend,
             Self::ClientViolation(_)
+            | Self::ClientText
             | Self::ClientFlood
             | Self::MessageUnfinished
             | Self::ClientStalled
@@ -132,6 +137,7 @@ impl End {
             Self::ClientClosed(code) | Self::BackendClosed(code) => code.map_or(1005, CloseCode::get),
             Self::ClientEnded | Self::ClientLost | Self::ClientStalled => 1006,
             Self::ClientViolation(_)
+            | Self::ClientText
             | Self::ClientFlood
             | Self::MessageUnfinished
             | Self::Idle
@@ -154,6 +160,7 @@ impl End {
             Self::ClientLost => "client_lost",
             Self::ClientViolation(_) => "client_violation",
             Self::ClientStalled => "client_stalled",
+            Self::ClientText => "client_text",
             Self::ClientFlood => "client_flood",
             Self::MessageUnfinished => "message_unfinished",
             Self::Idle => "idle",
@@ -177,6 +184,7 @@ impl End {
             Self::ClientClosed(_)
             | Self::ClientEnded
             | Self::ClientLost
+            | Self::ClientText
             | Self::ClientFlood
             | Self::MessageUnfinished
             | Self::ClientStalled

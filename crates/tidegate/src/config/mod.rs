@@ -165,6 +165,8 @@ pub struct Route {
     pub subprotocols: Subprotocols,
     /// Type of the messages made from bytes of a TCP backend. Default binary.
     pub message: MessageType,
+    /// A TCP backend is sent the bytes of binary messages only; text ends with 1003. Default false.
+    pub binary_only: bool,
     /// Serve hybi-00 clients as well. Default false.
     pub legacy_hybi00: bool,
     /// Time between pings of our own; `None` is never. Default 20 s.

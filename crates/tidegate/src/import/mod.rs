@@ -7,6 +7,8 @@ mod report;
 use std::fmt::Write as _;
 use std::path::Path;
 
+pub(crate) use self::document::{Document, Table, Toml};
+pub(crate) use self::report::Report;
 use crate::config::{self, Overrides, Severity};
 
 /// What an import has come to.
@@ -29,10 +31,14 @@ pub(crate) fn lighttpd(file: &Path) -> Result<Outcome, String> {
     let mut document = imported.document;
     document.comments = vec![format!("From {}, by tidegate import lighttpd.", file.display())];
     document.comments.extend(ADVICE.map(str::to_owned));
+    Ok(outcome(document, imported.report, imported.is_incomplete))
+}
+
+/// What has come of a document, once it was checked.
+pub(crate) fn outcome(document: Document, mut report: String, is_incomplete: bool) -> Outcome {
     let text = document.to_string();
-    let mut report = imported.report;
     let is_sound = check(&text, &mut report);
-    Ok(Outcome { text, report, is_complete: is_sound && !imported.is_incomplete })
+    Outcome { text, report, is_complete: is_sound && !is_incomplete }
 }
 
 /// Adds what is wrong with the text to the report; whether nothing is.

@@ -139,6 +139,7 @@ impl Relay {
         gathered: &mut Gathered<'_>,
     ) {
         match event {
+            Event::Data { message: MessageType::Text, .. } if self.is_binary_only() => self.refuse_text(now),
             Event::Data { message, payload, ends_message, .. } => {
                 self.keepalive.heard(now);
                 self.counts.bytes_in += payload.len() as u64;

@@ -27,6 +27,7 @@ impl Relay {
             End::ClientLost | End::ClientStalled => self.client.leg.abort(),
             End::ClientEnded => self.client.leg.finish(now, ORDERLY),
             End::ClientViolation(_)
+            | End::ClientText
             | End::ClientFlood
             | End::MessageUnfinished
             | End::Idle
@@ -49,6 +50,7 @@ impl Relay {
                 End::ClientLost => backend.leg.abort(),
                 End::ClientClosed(_)
                 | End::ClientViolation(_)
+                | End::ClientText
                 | End::ClientFlood
                 | End::MessageUnfinished
                 | End::ClientStalled
@@ -73,6 +75,7 @@ impl Relay {
             End::ClientClosed(_)
             | End::ClientEnded
             | End::ClientViolation(_)
+            | End::ClientText
             | End::ClientFlood
             | End::MessageUnfinished
             | End::Idle

@@ -42,7 +42,7 @@ use self::rate::ControlRate;
 use self::tcp::Tcp;
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
-use crate::config::{MessageType, Route};
+use crate::config::Route;
 use crate::drain::Drain;
 use crate::io::Socket;
 use crate::outcome::{Breach, End};
@@ -191,7 +191,7 @@ impl Relay {
             FarSide::Echo => Far::Echo(Echo::default()),
             FarSide::Tcp(socket) => {
                 let leg = Leg::new(socket, Bytes::new());
-                Far::Tcp(Box::new(Tcp::new(leg, rules.message == MessageType::Text, rules.frame_bytes_max)))
+                Far::Tcp(Box::new(Tcp::new(leg, rules)))
             }
             FarSide::WebSocket { socket, early, .. } => {
                 let receiver = Receiver::new(decoder(Role::Client));

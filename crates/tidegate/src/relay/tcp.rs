@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use super::compressed::READ_BYTES_MAX as COMPRESSED_BYTES_MAX;
 use super::leg::{Leg, Read};
 use super::{Far, Relay, hybi00};
+use crate::config::{self, Route};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side};
 use crate::scratch::{HEADROOM, READ_BYTES_MAX};
@@ -24,16 +25,30 @@ pub(super) struct Tcp {
     frame_bytes_max: usize,
     /// With `message = "text"`: the beginning of a code point, held back until the rest of it arrives.
     text: Option<Vec<u8>>,
+    /// `accept = "binary"`.
+    binary_only: bool,
 }
 
 impl Tcp {
-    pub(super) fn new(leg: Leg, text: bool, frame_bytes_max: u64) -> Self {
-        let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
-        Self { leg, frame_bytes_max, text: text.then(Vec::new) }
+    pub(super) fn new(leg: Leg, rules: &Route) -> Self {
+        let frame_bytes_max = usize::try_from(rules.frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
+        let text = (rules.message == config::MessageType::Text).then(Vec::new);
+        Self { leg, frame_bytes_max, text, binary_only: rules.binary_only }
     }
 }
 
 impl Relay {
+    /// Whether a client's text is to be refused here.
+    pub(super) fn is_binary_only(&self) -> bool {
+        matches!(&self.far, Far::Tcp(tcp) if tcp.binary_only)
+    }
+
+    /// Nothing of it, nor of what follows, is passed on.
+    pub(super) fn refuse_text(&mut self, now: Instant) {
+        self.client.fail();
+        self.end(End::ClientText, now);
+    }
+
     pub(super) fn inbound_to_tcp(
         &mut self,
         cx: &mut Context<'_>,
@@ -53,6 +68,10 @@ impl Relay {
                 };
             let mut heard = true;
             let payload_len = match event {
+                Event::Data { message: MessageType::Text, .. } if self.is_binary_only() => {
+                    self.refuse_text(now);
+                    break Ok(());
+                }
                 Event::Data { message, payload, ends_message, .. } => {
                     self.counts.messages_in += u64::from(ends_message);
                     self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });

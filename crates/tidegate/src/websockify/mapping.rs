@@ -1,16 +1,17 @@
 //! The gateway's configuration for a command line: listeners, one route that every upgrade takes, and one for files.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::args::{Args, SslVersion};
 use super::options::{From, Options, Target};
 use super::plugins::{self, Admission};
 use crate::config::{
-    self, AccessLog, Authority, Backend, CertificateFiles, Config, Folder, ListenAddress, Listener,
-    ListenerTls, PathPattern, Route, Subprotocols,
+    self, AccessLog, Authority, Backend, CertificateFiles, ClientCertificates, Config, Folder, ListenAddress,
+    Listener, ListenerTls, PathPattern, Record, Route, Subprotocols,
 };
+use crate::recording::{Format, Name};
 
 /// Why a command line cannot be served.
 #[derive(Debug, thiserror::Error)]
@@ -55,11 +56,19 @@ pub(super) fn config(options: &Options, wrapped: Option<u16>) -> Result<Config, 
     let args = &options.args;
     refuse_unsupported(args)?;
     let basis = config::embedded();
-    let listener =
-        Listener { tls: tls(args)?, socket_mode: args.unix_listen_mode, ..basis.listeners[0].clone() };
+    let tls = tls(args)?;
+    let listener = Listener {
+        client_certificates: client_certificates(args, &tls)?,
+        tls,
+        socket_mode: match options.listen {
+            From::Unix(_) => args.unix_listen_mode,
+            From::Address(_) | From::Inherited => basis.listeners[0].socket_mode,
+        },
+        ..basis.listeners[0].clone()
+    };
     let admission = plugins::admission(args)?;
     let auth = admission.auth.clone();
-    let websockets = Route { backends: vec![backend(options, wrapped)?], ..route(&basis, args, admission) };
+    let websockets = Route { backends: vec![backend(options, wrapped)?], ..route(&basis, args, admission)? };
     let mut routes = vec![websockets];
     if let Some(folder) = &args.web {
         let folder = Folder { path: std::path::absolute(folder)?, listing: !args.file_only };
@@ -85,16 +94,13 @@ fn refuse_unsupported(args: &Args) -> Result<(), Unserved> {
              (openssl pkey -in FILE), readable by this user only",
         );
     }
-    let unbuilt = [
-        ("--verify-client", args.verify_client),
-        ("--record", args.record.is_some()),
-        ("--traffic", args.traffic),
-        ("--ssl-version tlsv1_3", args.ssl_version == SslVersion::Tls13),
-    ];
-    match unbuilt.iter().find(|(_, given)| *given) {
-        Some((option, _)) => unsupported(option, "it is not built yet"),
-        None => Ok(()),
+    if args.ssl_version == SslVersion::Tls13 {
+        return unsupported(
+            "--ssl-version tlsv1_3",
+            "clients that speak 1.3 get it, but 1.2 cannot be turned off yet",
+        );
     }
+    Ok(())
 }
 
 fn addresses(options: &Options) -> Result<Vec<ListenAddress>, Unserved> {
@@ -120,6 +126,19 @@ fn tls(args: &Args) -> Result<ListenerTls, Unserved> {
     Ok(if args.ssl_only { ListenerTls::Required(files) } else { ListenerTls::Auto(files) })
 }
 
+/// A certificate is demanded of clients that speak TLS, as there: it is `--ssl-only` that keeps the others out.
+fn client_certificates(args: &Args, tls: &ListenerTls) -> Result<Option<ClientCertificates>, Unserved> {
+    let unsupported = |instead| Unserved::Unsupported { option: "--verify-client".to_owned(), instead };
+    match tls {
+        _ if !args.verify_client => Ok(None),
+        ListenerTls::Off => Err(unsupported("without TLS; name a certificate with --cert")),
+        ListenerTls::Auto(_) | ListenerTls::Required(_) => {
+            let ca = args.cafile.as_deref().map(std::path::absolute).transpose()?;
+            Ok(Some(ClientCertificates { ca, required: true }))
+        }
+    }
+}
+
 fn backend(options: &Options, wrapped: Option<u16>) -> Result<Backend, Unserved> {
     Ok(match &options.target {
         Target::Tcp(authority) if options.args.ssl_target => Backend::Tls(authority.clone()),
@@ -134,20 +153,40 @@ fn backend(options: &Options, wrapped: Option<u16>) -> Result<Backend, Unserved>
 }
 
 /// Without its backend: every path, and none of the limits that websockify does not have.
-fn route(basis: &Config, args: &Args, admission: Admission) -> Route {
+fn route(basis: &Config, args: &Args, admission: Admission) -> Result<Route, Unserved> {
     let heartbeat = Duration::from_secs(args.heartbeat.into());
-    Route {
+    Ok(Route {
         name: WEBSOCKETS.to_owned(),
         path: everything(),
         auth: admission.auth,
         origins: admission.origins,
         allow_missing_origin: admission.allow_missing_origin,
         subprotocols: Subprotocols::List { names: vec!["binary".to_owned()], required: false },
+        binary_only: true,
         ping_interval: (!heartbeat.is_zero()).then_some(heartbeat),
         ping_timeout: None,
         frame_bytes_max: FRAME_BYTES_MAX,
+        record: args.record.as_deref().map(record).transpose()?,
         ..basis.routes[0].clone()
+    })
+}
+
+/// In the format there, too.
+fn record(file: &Path) -> Result<Record, Unserved> {
+    let wrong = |problem: String| Unserved::Wrong { option: "--record", problem };
+    let path = recording(file)?;
+    let name = Name::parse(&path).map_err(|fault| wrong(format!("{} {fault}", path.display())))?;
+    if !name.folder().is_dir() {
+        return Err(wrong(format!("there is no folder {}", name.folder().display())));
     }
+    Ok(Record { name, format: Format::Websockify, bytes_max: RECORD_BYTES_MAX, required: false })
+}
+
+/// `FILE.1`, `FILE.2` and so on, as names of recordings are written.
+pub(super) fn recording(file: &Path) -> io::Result<PathBuf> {
+    let file = std::path::absolute(file)?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy().replace('%', "%%");
+    Ok(file.with_file_name(format!("{name}.%n")))
 }
 
 fn everything() -> PathPattern {
@@ -160,3 +199,5 @@ pub(super) const FILES: &str = "web";
 pub(super) const LOOPBACK: &str = "127.0.0.1";
 /// As good as none: 1 TiB. Nothing is held back until a frame is complete.
 const FRAME_BYTES_MAX: u64 = 1 << 40;
+/// As good as none, too: a recording there ends where the disk does.
+const RECORD_BYTES_MAX: u64 = 1 << 40;

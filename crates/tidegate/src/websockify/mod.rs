@@ -1,11 +1,13 @@
 //! The command line of websockify, with the gateway behind it.
 //!
 //! `args` reads the options, `options` holds them against each other, `mapping` and `plugins` make the gateway's
-//! configuration of them, and `life` decides when it ends. `daemon`, `wrap` and `syslog` are what the gateway does not do otherwise.
+//! configuration of them (`import` a file of it), and `life` decides when it ends. `daemon`, `wrap` and `syslog` are
+//! what the gateway does not do otherwise.
 
 mod address;
 mod args;
 mod daemon;
+mod import;
 mod life;
 mod mapping;
 mod options;
@@ -13,7 +15,7 @@ mod plugins;
 mod syslog;
 mod wrap;
 
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -27,7 +29,9 @@ use self::mapping::Unserved;
 use self::options::{Options, Target};
 use self::syslog::Form;
 use self::wrap::Wrapped;
+use crate::config::{Config, Listener, ListenerTls};
 use crate::diagnosis::{self, Sink};
+use crate::import::Outcome;
 
 /// Whether a program of this name is to behave like websockify.
 pub(crate) fn is_named(program: &OsStr) -> bool {
@@ -49,6 +53,17 @@ pub(crate) fn run(args: Args, separated: bool) -> ExitCode {
     }
 }
 
+/// Turns a command line into a configuration file. `arguments` stand behind the program's name.
+///
+/// # Errors
+/// What keeps it from being served at all.
+pub(crate) fn import(arguments: &[OsString]) -> anyhow::Result<Outcome> {
+    let args = Args::read(arguments).unwrap_or_else(|error| error.exit());
+    let separated = arguments.iter().any(|argument| argument == "--");
+    let options = Options::new(args, separated).unwrap_or_else(|problem| wrong_usage(&problem));
+    Ok(import::import(&options)?)
+}
+
 fn serve(options: &Options) -> anyhow::Result<ExitCode> {
     let args = &options.args;
     if args.daemon && !daemon::is_background() {
@@ -64,11 +79,29 @@ fn serve(options: &Options) -> anyhow::Result<ExitCode> {
     };
     start_diagnosis(args)?;
     let config = config?;
+    warn(args, &config);
     if args.daemon {
         daemon::leave_session().context("cannot leave the terminal")?;
     }
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     control.block_on(Life::new(args, wrapped).serve(config))
+}
+
+/// What was asked for and does not happen, but is no reason not to serve.
+fn warn(args: &Args, config: &Config) {
+    let is_auto = |listener: &Listener| matches!(listener.tls, ListenerTls::Auto(_));
+    let warnings = [
+        (args.traffic, "--traffic is not built yet: nothing is printed"),
+        (args.libserver, "--libserver has no meaning here"),
+        (args.ssl_ciphers.is_some(), "--ssl-ciphers is not used: every suite that is offered is strong"),
+        (
+            args.verify_client && config.listeners.iter().any(is_auto),
+            "--verify-client does not concern connections without TLS; add --ssl-only to refuse them",
+        ),
+    ];
+    for (_, warning) in warnings.iter().filter(|(given, _)| *given) {
+        tracing::warn!("{warning}");
+    }
 }
 
 /// Standard error, and the two more places that the command line may name.

@@ -20,9 +20,6 @@ const TOKEN_PLUGINS: [(&str, &str); 8] = [
     ("UnixDomainSocketDirectory", "unix-directory"),
 ];
 
-/// Look-ups that the gateway does not have yet.
-const UNBUILT: [&str; 4] = ["http", "json", "jwt", "redis"];
-
 /// What `--auth-plugin` comes to: who may connect, and from where.
 #[derive(Debug)]
 pub(super) struct Admission {
@@ -51,10 +48,6 @@ pub(super) fn kind(asked: &Asked) -> Result<&'static str, Unserved> {
 /// It cannot be used.
 pub(super) fn lookup(asked: &Asked, args: &Args) -> Result<Lookup, Unserved> {
     let kind = kind(asked)?;
-    let option = || format!("--token-plugin {}", asked.plugin);
-    if UNBUILT.contains(&kind) {
-        return Err(Unserved::Unsupported { option: option(), instead: "it is not built yet" });
-    }
     let source = asked.source.as_deref().unwrap_or_default();
     let source = LookupSource::read(kind, source, &std::env::current_dir()?)
         .map_err(|problem| Unserved::Wrong { option: "--token-source", problem })?;
@@ -107,3 +100,33 @@ pub(super) fn admission(args: &Args) -> Result<Admission, Unserved> {
 
 /// What a browser shows when it asks for the password.
 pub(super) const REALM: &str = "Websockify";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_token_plugin_is_a_look_up() {
+        let folder = tempfile::tempdir().unwrap();
+        let folder = folder.path().to_str().unwrap();
+        let key = format!("{folder}/key");
+        std::fs::write(&key, "c2VjcmV0").unwrap();
+        for (plugin, source, shown) in [
+            ("TokenFile", key.as_str(), "file"),
+            ("TokenFile", folder, "file"),
+            ("ReadOnlyTokenFile", &key, "read-only-file"),
+            ("TokenFileName", folder, "directory"),
+            ("BaseTokenAPI", "http://127.0.0.1:1/%s", "http"),
+            ("JSONTokenApi", "https://127.0.0.1/t?x=%s", "json"),
+            ("JWTTokenApi", &key, "jwt"),
+            ("TokenRedis", "localhost:6379:1:secret:vnc", "redis"),
+            ("UnixDomainSocketDirectory", folder, "unix-directory"),
+        ] {
+            let args = Args::read(["--token-plugin", plugin, "--token-source", source, "1"]).unwrap();
+            let asked = Asked { plugin: plugin.to_owned(), source: Some(source.to_owned()) };
+            let lookup = lookup(&asked, &args).unwrap_or_else(|error| panic!("{plugin}: {error}"));
+            assert!(lookup.to_string().contains(&format!(" {shown} ")), "{plugin}: {lookup}");
+            assert!(!lookup.to_string().contains("secret"), "{lookup}");
+        }
+    }
+}

@@ -1,8 +1,8 @@
 //! Text: checked where the gateway is an endpoint, made without cutting a code point.
 
-use tidegate_testkit::{Frame, opcode};
+use tidegate_testkit::{Backend, Frame, Request, opcode};
 
-use crate::rig::{Far, Rig, expect_line};
+use crate::rig::{Far, Rig, expect_line, gateway};
 
 /// A surrogate, behind text that is one.
 const SURROGATE: &[u8] = b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xed\xa0\x80";
@@ -141,4 +141,32 @@ fn ends_backend_that_sends_no_text_on_a_text_route() {
     backend.expect_fin();
     expect_line(&rig.gateway, (client, backend), "backend_not_text", 1007, "gateway");
     rig.finish();
+}
+
+#[test]
+fn c072_text_where_only_binary_is_taken_ends_with_1003() {
+    let backend = Backend::bind();
+    let keys = "accept = 'binary'\ncompression = 'permessage-deflate'";
+    let gateway = gateway().route("/tcp", &backend.tcp(), keys).start();
+    for extension in [None, Some("permessage-deflate")] {
+        let request = Request::upgrade("/tcp");
+        let request = extension
+            .into_iter()
+            .fold(request, |request, offer| request.with("Sec-WebSocket-Extensions", offer));
+        let mut client = gateway.connect();
+        client.send(request.encode());
+        let mut far = backend.accept();
+        let head = client.read_head();
+        assert_eq!(
+            (head.status(), head.field("Sec-WebSocket-Extensions").is_some()),
+            (101, extension.is_some())
+        );
+        let frames = [Frame::binary("good"), Frame::text("bad"), Frame::binary("late")];
+        client.send(frames.map(|frame| frame.masked().encode()).concat());
+        client.expect_close_frame(1003);
+        assert_eq!(far.read_to_fin(), b"good");
+        far.finish();
+        expect_line(&gateway, client, "client_text", 1003, "gateway");
+    }
+    gateway.finish();
 }

@@ -1,8 +1,8 @@
 //! Auth plugins: who may connect, and from where.
 
-use tidegate_testkit::{Backend, Gateway, Request};
+use tidegate_testkit::{Authority, Backend, Gateway, Identity, Request};
 
-use crate::rig::{ANY_PORT, Place, open, upgrade};
+use crate::rig::{ANY_PORT, Place, ask, open, talk, upgrade};
 
 /// The status of an upgrade from this site.
 #[track_caller]
@@ -50,4 +50,91 @@ fn without_a_plugin_every_site_is_let_in() {
         assert_eq!(from(&gateway, &backend, origin), 101);
     }
     drop(open(gateway.connect(), &upgrade("/"), &backend));
+}
+
+/// `user:pass:word` and `user:other`.
+const RIGHT: &str = "Basic dXNlcjpwYXNzOndvcmQ=";
+const WRONG: &str = "Basic dXNlcjpvdGhlcg==";
+
+#[test]
+fn basic_http_auth_is_exactly_this_pair() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    place.write("vnc.html", "<p>vnc");
+    let line = format!("--auth-plugin BasicHTTPAuth --auth-source user:pass:word --web . {ANY_PORT}");
+    for (web_auth, page) in [("", 200), ("--web-auth", 401)] {
+        let gateway = place.start(&format!("{line} {} {web_auth}", backend.address()));
+        let credentials = |value| upgrade("/").with("Authorization", value);
+        assert_eq!(status(&gateway, &backend, &credentials(RIGHT)), 101);
+        assert_eq!(status(&gateway, &backend, &credentials(WRONG)), 401);
+        let mut client = gateway.connect();
+        client.send(upgrade("/").encode());
+        let (head, _) = client.read_response();
+        assert_eq!(head.status(), 401);
+        let challenge = head.field("WWW-Authenticate").unwrap();
+        assert!(challenge.starts_with("Basic realm=\"Websockify\""), "{challenge}");
+        let get = Request::get("/vnc.html");
+        assert_eq!(ask(&gateway, &get).0.status(), page, "{web_auth}");
+        assert_eq!(ask(&gateway, &get.with("Authorization", RIGHT)).1, "<p>vnc");
+    }
+}
+
+#[test]
+fn basic_http_auth_needs_a_pair() {
+    let (status, said) =
+        Place::new().ended(&format!("--auth-plugin BasicHTTPAuth --auth-source user {ANY_PORT} 127.0.0.1:1"));
+    assert_eq!(status, 1);
+    assert!(said.contains("--auth-source: it has no colon"), "{said}");
+}
+
+/// A gateway with a certificate of this authority, which asks clients for theirs; options may have blanks.
+fn asking<'a>(place: &Place, authority: &Authority, target: &'a str, options: &[&'a str]) -> Gateway {
+    let identity = authority.issue("127.0.0.1");
+    let read = |path| std::fs::read(path).unwrap();
+    place.write("cert.pem", read(identity.cert()));
+    place.write("key.pem", read(identity.key()));
+    place.write("ca.pem", read(&authority.file()));
+    let files = ["--cert", "cert.pem", "--key", "key.pem", "--verify-client", "--cafile", "ca.pem"];
+    let words = files.into_iter().chain(options.iter().copied()).chain([ANY_PORT, target]);
+    Gateway::run(place.with_words(words))
+}
+
+#[test]
+fn verify_client_wants_a_certificate_of_its_authorities() {
+    let (place, backend, authority) = (Place::new(), Backend::bind(), Authority::new());
+    let target = backend.address().to_string();
+    let gateway = asking(&place, &authority, &target, &["--ssl-only"]);
+    let connect = |identity: &Identity| {
+        gateway.connect().secured_as_client(&authority.client_as(identity), "127.0.0.1")
+    };
+    let (mut client, mut far) = open(connect(&authority.issue_to("alice")), &upgrade("/"), &backend);
+    talk(&mut client, &mut far);
+    connect(&Authority::new().issue_to("alice")).expect_alert();
+    gateway.connect().secured_as_client(&authority.client(), "127.0.0.1").expect_alert();
+    backend.assert_untouched();
+}
+
+#[test]
+fn verify_client_needs_tls() {
+    let (status, said) = Place::new().ended(&format!("--verify-client {ANY_PORT} 127.0.0.1:1"));
+    assert_eq!(status, 1);
+    assert!(said.contains("--verify-client is not supported: without TLS"), "{said}");
+}
+
+#[test]
+fn client_cert_cn_auth_wants_one_of_these_names() {
+    let (place, backend, authority) = (Place::new(), Backend::bind(), Authority::new());
+    let target = backend.address().to_string();
+    let options = ["--auth-plugin", "ClientCertCNAuth", "--auth-source", "alice bob"];
+    let gateway = asking(&place, &authority, &target, &options);
+    for (name, expected) in [("alice", 101), ("bob", 101), ("mallory", 403)] {
+        let identity = authority.issue_to(name);
+        let mut client = gateway.connect().secured_as_client(&authority.client_as(&identity), "127.0.0.1");
+        client.send(upgrade("/").encode());
+        let status = client.read_head().status();
+        if status == 101 {
+            drop(backend.accept());
+        }
+        assert_eq!(status, expected, "{name}");
+    }
+    assert_eq!(status(&gateway, &backend, &upgrade("/")), 403, "plain connections have no certificate");
 }

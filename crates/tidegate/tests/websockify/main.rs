@@ -6,9 +6,11 @@ mod rig;
 
 mod admission;
 mod background;
+mod import;
 mod life;
 mod listening;
 mod logs;
+mod recording;
 mod serving;
 mod subprotocols;
 mod tokens;

@@ -150,3 +150,26 @@ fn a_heartbeat_is_a_ping_that_needs_no_answer() {
     }
     talk(&mut client, &mut far);
 }
+
+#[test]
+fn text_is_refused_with_1003_and_nothing_of_it_reaches_the_target() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
+    let (mut client, mut far) = open(gateway.connect(), &upgrade("/"), &backend);
+    let frames = [Frame::binary("good"), Frame::text("bad"), Frame::binary("late")];
+    client.send(frames.map(|frame| frame.masked().encode()).concat());
+    client.expect_close_frame(1003);
+    assert_eq!(far.read_to_fin(), b"good");
+}
+
+#[test]
+fn what_is_not_done_is_said() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let options = "--traffic --libserver --ssl-ciphers ALL --ssl-version tlsv1_2";
+    let gateway = place.start(&format!("{options} {ANY_PORT} {}", backend.address()));
+    for option in ["--traffic is not built yet", "--libserver has no meaning", "--ssl-ciphers is not used"] {
+        gateway.diagnosis(option);
+    }
+    let (mut client, mut far) = open(gateway.connect(), &upgrade("/"), &backend);
+    talk(&mut client, &mut far);
+}

@@ -106,6 +106,28 @@ fn host_token_is_the_host_without_its_port() {
 }
 
 #[test]
+fn base_token_api_and_json_token_api_ask_a_server() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let address = backend.address();
+    let json = format!(r#"{{"host": "{}", "port": {}}}"#, address.ip(), address.port());
+    for (plugin, body) in [("BaseTokenAPI", address.to_string()), ("JSONTokenApi", json)] {
+        let server = Backend::bind();
+        let at = server.address();
+        let _serving = server.serve(move |mut wire| {
+            let (status, body) = match wire.read_head().target() {
+                "/tokens/a" => ("200 OK", body.as_str()),
+                _ => ("404 Not Found", ""),
+            };
+            wire.send(format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n{body}", body.len()));
+        });
+        let source = format!("http://{at}/tokens/%s");
+        let gateway = place.start(&format!("{ANY_PORT} --token-plugin {plugin} --token-source {source}"));
+        expect_target(&gateway, "a", &backend);
+        assert_eq!(refused(&gateway, &upgrade("/?token=b")).status(), 403, "{plugin}");
+    }
+}
+
+#[test]
 fn files_are_served_beside_a_look_up() {
     let place = Place::new();
     place.write("tokens", "");

@@ -43,7 +43,11 @@ fn what_cannot_be_served_says_so_and_names_the_way_out() {
     let (place, backend) = (Place::new(), Backend::bind());
     let target = backend.address();
     place.write("self.pem", "no certificate");
-    for (options, problem) in [("--key-password x", "openssl pkey"), ("", "is no PEM file")] {
+    for (options, problem) in [
+        ("--key-password x", "openssl pkey"),
+        ("--ssl-version tlsv1_3", "1.2 cannot be turned off yet"),
+        ("", "is no PEM file"),
+    ] {
         let (status, said) = place.ended(&format!("{options} {ANY_PORT} {target}"));
         assert_eq!(status, 1, "{options}: {said}");
         assert!(said.contains(problem), "{options}: {said}");

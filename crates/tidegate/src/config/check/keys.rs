@@ -136,6 +136,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("subprotocols", "unset", Takes::Other(r#"a list of names, such as ["mqtt"]"#)),
     route("subprotocol_required", "false", Takes::Flag),
     route("message", "binary", Takes::Text(r#""binary" or "text""#)),
+    route("accept", "any", Takes::Text(r#""any" or "binary""#)),
     route("legacy", "none", Takes::Text(r#""hybi-00""#)),
     route("ping_interval", "20s", Takes::Duration { off: true, min: MOMENT, max: DAY }),
     route("ping_timeout", "20s", Takes::Duration { off: true, min: MOMENT, max: DAY }),

@@ -30,6 +30,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         None => backends(section),
     };
     listing(section, &mut backends);
+    accept(section, &backends);
     let settings = settings(section);
     record::warn(section, &settings, &backends);
     section.finish();
@@ -98,6 +99,19 @@ fn listing(section: &mut Section<'_, '_>, backends: &mut [Backend]) {
     }
 }
 
+/// Where the type of a message is passed on, the backend can tell it by itself.
+fn accept(section: &mut Section<'_, '_>, backends: &[Backend]) {
+    let takes_bytes = |backend: &Backend| {
+        matches!(backend, Backend::Tcp(_) | Backend::Tls(_) | Backend::Unix(_) | Backend::Lookup(_))
+    };
+    if let Some(found) = section.find("accept")
+        && let Some(other) = backends.iter().find(|backend| !takes_bytes(backend))
+    {
+        let message = format!("accept has no effect on {other}");
+        section.warning(&found.spot, message, "leave it out: it is for backends that take bytes");
+    }
+}
+
 /// Everything but name, path and backends, which are left empty.
 fn settings(section: &mut Section<'_, '_>) -> Route {
     read_unused(section);
@@ -113,6 +127,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         message: section
             .word("message", &[("binary", MessageType::Binary), ("text", MessageType::Text)])
             .unwrap_or(MessageType::Binary),
+        binary_only: section.word("accept", &[("any", false), ("binary", true)]).unwrap_or(false),
         legacy_hybi00: section.word("legacy", &[("hybi-00", true)]).unwrap_or(false),
         ping_interval: unless_off(section.duration("ping_interval")),
         ping_timeout: unless_off(section.duration("ping_timeout")),

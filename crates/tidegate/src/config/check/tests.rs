@@ -78,7 +78,7 @@ fn routes_are_as_written(config: &Config) {
     let names = vec!["mqtt".to_owned(), "chat.v2".to_owned()];
     assert_eq!(route.subprotocols, Subprotocols::List { names, required: true });
     assert_eq!(route.message, MessageType::Text);
-    assert!(route.legacy_hybi00 && route.compression);
+    assert!(route.legacy_hybi00 && route.compression && route.binary_only);
     assert_eq!(route.ping_interval, Some(Duration::from_secs(60)));
     assert_eq!(route.ping_timeout, None);
     assert_eq!(route.idle_timeout, Some(Duration::from_secs(7200)));
@@ -133,7 +133,7 @@ fn what_is_not_set_has_its_default() {
         (route.connect_timeout, route.upgrade_timeout),
         (Duration::from_secs(5), Duration::from_secs(10))
     );
-    assert!(!route.legacy_hybi00 && !route.compression);
+    assert!(!route.legacy_hybi00 && !route.compression && !route.binary_only);
 }
 
 /// The reference lists each key as a row: `` | `key` | default | what it takes | … |``, under a heading of its place.
