@@ -36,6 +36,9 @@ pub(crate) struct Line {
     /// The name of the route.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) route: Option<String>,
+    /// Of several backends of the route, the one that was connected.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) backend: Option<Box<str>>,
     /// The request method.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) method: Option<String>,

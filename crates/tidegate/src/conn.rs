@@ -25,6 +25,7 @@ use crate::journal::Entry;
 use crate::listener::{Accepted, Served};
 use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
+use crate::pool::Seat;
 use crate::recording::Tape;
 use crate::refused::Refused;
 use crate::relay::Terms;
@@ -119,6 +120,7 @@ async fn upgrade(
     let admitted = exchange.service.guards.admit(permit, request, exchange.names.as_ref()).await?;
     let destination = exchange.service.lookups.resolve(admitted, request).await?;
     let link = backend::connect(destination, request, &exchange.service.trust).await?;
+    entry.on_backend(link.chosen());
     let tape = exchange.service.tape(link.permit().route(), request, exchange.conn).await?;
     Ok((link, tape))
 }
@@ -141,9 +143,11 @@ async fn plain(
             Ok(files::serve(root, prefix, path, request).await)
         }
         Backend::Builtin => Ok(page::serve(request, &exchange.service)),
-        Backend::Http(target) => {
+        Backend::Http(_) => {
             let trust = &exchange.service.trust;
-            Ok(passed_on(backend::proxy::forward(&selected, target, request, body, trust).await?))
+            let (answer, seat) = backend::proxy::forward(&selected, request, body, trust).await?;
+            entry.on_backend(seat.as_ref().map(Seat::name));
+            Ok(passed_on(answer, seat))
         }
         Backend::Tcp(_)
         | Backend::Tls(_)
@@ -169,11 +173,11 @@ fn relay<K: Send>(
 ) -> impl Future<Output = ()> + Send + use<K> {
     let Session { link, tape, entry } = session;
     let route = Arc::clone(link.permit().route());
-    let (far, agreed) = link.into_parts();
+    let (far, agreed, seat) = link.into_parts();
     let subprotocol = agreed.subprotocol.clone();
     let open = service.open();
     let ended = move |end, counts| {
-        drop(open);
+        drop((open, seat));
         entry.ended(end, counts, subprotocol.as_ref());
         drop(kept); // last: whoever waits for this connection's end finds its line written
     };
@@ -240,7 +244,7 @@ impl Exchange {
                 (response, false)
             }
             Err(Refused::Backend(ConnectError::Answered(answer))) => {
-                let response = passed_on(*answer);
+                let response = passed_on(*answer, None);
                 entry.answered(response.status().as_u16(), Some("the backend's own answer".to_owned()));
                 (response, true)
             }
@@ -345,9 +349,13 @@ fn answered_elsewhere(answer: &Response<Bytes>) -> Response<Body> {
     response
 }
 
-/// What a backend answered, without the fields that concern its own connection.
-fn passed_on(answer: Response<Incoming>) -> Response<Body> {
+/// What a backend answered, without the fields that concern its own connection; it has the seat until its body's end.
+fn passed_on(answer: Response<Incoming>, seat: Option<Seat>) -> Response<Body> {
     let (parts, body) = answer.into_parts();
+    let body = body.map_frame(move |frame| {
+        let _held: &Option<Seat> = &seat;
+        frame
+    });
     let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
     *response.status_mut() = parts.status;
     *response.headers_mut() = response_end_to_end(&parts.headers);

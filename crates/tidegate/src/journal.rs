@@ -66,6 +66,11 @@ impl Entry {
         self.line.protocol = Some(protocol);
     }
 
+    /// Names the backend, where there was one to choose.
+    pub(crate) fn on_backend(&mut self, name: Option<&str>) {
+        self.line.backend = name.map(Into::into);
+    }
+
     /// Notes that the client was told yes.
     pub(crate) fn opened(&mut self) {
         self.websocket = true;

@@ -41,6 +41,7 @@ pub mod drain;
 pub mod io;
 mod jwt;
 mod path;
+mod pool;
 pub mod recording;
 pub mod replay;
 mod scratch;

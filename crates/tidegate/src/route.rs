@@ -3,18 +3,20 @@
 use std::sync::Arc;
 
 use crate::config::{Backend, HostPattern, PathPattern, Route};
+use crate::pool::Pool;
 use crate::request::Kind;
 
 /// The routes of one generation of the configuration, in file order.
 #[derive(Debug)]
 pub struct Table {
-    routes: Vec<Arc<Route>>,
+    routes: Vec<(Arc<Route>, Arc<Pool>)>,
 }
 
 /// The evidence that a request belongs to a route. Only [`Table::select`] makes one.
 #[derive(Debug)]
 pub struct Selected {
     route: Arc<Route>,
+    pool: Arc<Pool>,
     /// Where, in the request's path, begins what lies below the route's prefix.
     prefix_len: usize,
 }
@@ -36,7 +38,11 @@ pub enum NoRoute {
 impl Table {
     /// A table of these routes.
     pub fn new(routes: Vec<Route>) -> Self {
-        Self { routes: routes.into_iter().map(Arc::new).collect() }
+        let with_pool = |route: Route| {
+            let pool = Arc::new(Pool::new(&route.backends));
+            (Arc::new(route), pool)
+        };
+        Self { routes: routes.into_iter().map(with_pool).collect() }
     }
 
     /// The first route that serves this kind of request for this host and canonical path.
@@ -45,7 +51,7 @@ impl Table {
     /// What the client is told instead; a route of the other kind is worth a hint.
     pub fn select(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
         let mut other_kind = false;
-        for route in &self.routes {
+        for (route, pool) in &self.routes {
             if !route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host)) {
                 continue;
             }
@@ -53,7 +59,7 @@ impl Table {
                 continue;
             };
             if serves(route, kind) {
-                return Ok(Selected { route: Arc::clone(route), prefix_len });
+                return Ok(Selected { route: Arc::clone(route), pool: Arc::clone(pool), prefix_len });
             }
             other_kind = true;
         }
@@ -71,7 +77,12 @@ impl Selected {
         &self.route
     }
 
-    /// The backend: of several, the first.
+    /// How its backends are.
+    pub(crate) const fn pool(&self) -> &Arc<Pool> {
+        &self.pool
+    }
+
+    /// The backend; of several, which are of one kind, the first.
     pub fn backend(&self) -> &Backend {
         self.route.backends.first().expect("a checked route has a backend")
     }

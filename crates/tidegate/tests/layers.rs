@@ -14,6 +14,7 @@ const ORDER: &[&str] = &[
     "recording",
     "replay",
     "config",
+    "pool",
     "io",
     "drain",
     "scratch",

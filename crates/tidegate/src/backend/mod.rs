@@ -1,6 +1,7 @@
 //! Connecting the backend of a route, before the client is told yes.
 
 pub(crate) mod dial;
+mod pick;
 pub mod proxy;
 pub mod trust;
 mod upgrade;
@@ -18,11 +19,13 @@ use tidegate_proto::handshake::{
 };
 use tidegate_proto::hybi00::Coding;
 
+use self::pick::{Candidate, Candidates};
 use self::trust::Trust;
 use crate::config::Backend;
 use crate::io::Socket;
 use crate::lookup::Destination;
 use crate::policy::{Permit, SubprotocolChoice};
+use crate::pool::Seat;
 use crate::request::Request;
 
 /// The evidence that a backend is connected, and what was agreed with it. Only [`connect`] makes one.
@@ -31,6 +34,8 @@ pub struct Link {
     permit: Permit,
     agreed: Agreed,
     far: FarSide,
+    /// Where there was a choice: the backend that was chosen.
+    seat: Option<Seat>,
 }
 
 /// The far side of a relay.
@@ -130,6 +135,13 @@ impl ConnectError {
     }
 }
 
+impl ConnectError {
+    /// Whether it failed before anything of the request was sent, and another backend may take it.
+    const fn is_unconnected(&self) -> bool {
+        matches!(self, Self::Unreachable(_) | Self::Tls(_) | Self::ConnectTimeout)
+    }
+}
+
 impl From<io::Error> for ConnectError {
     /// Of connecting: whose fault it is decides the status.
     fn from(error: io::Error) -> Self {
@@ -162,13 +174,19 @@ impl Link {
         &self.agreed
     }
 
-    /// Gives the backend over to the relay, with what was agreed.
-    pub fn into_parts(self) -> (FarSide, Agreed) {
-        (self.far, self.agreed)
+    /// Of several backends, the one that is connected.
+    pub fn chosen(&self) -> Option<&str> {
+        self.seat.as_ref().map(Seat::name)
+    }
+
+    /// Gives the backend over to the relay, with what was agreed; it counts as one of its connections until the seat is
+    /// dropped.
+    pub fn into_parts(self) -> (FarSide, Agreed, Option<Seat>) {
+        (self.far, self.agreed, self.seat)
     }
 }
 
-/// Connects the backend of a destination.
+/// Connects the backend of a destination; of several, the first that takes the connection.
 ///
 /// # Errors
 /// Why not; nothing of the request has reached a `tcp://` backend then.
@@ -196,11 +214,30 @@ pub async fn connect(
     request: &Request,
     trust: &Trust,
 ) -> Result<Link, ConnectError> {
+    let mut candidates = Candidates::of(destination.permit().selected(), request);
+    loop {
+        let candidate = candidates.take();
+        match reach(&destination, &candidate, request, trust).await {
+            Ok((far, agreed)) => {
+                let seat = candidate.into_seat();
+                return Ok(Link { permit: destination.into_permit(), agreed, far, seat });
+            }
+            Err(error) => candidates.after(&candidate, error)?,
+        }
+    }
+}
+
+/// Connects one backend, or what was looked up in its place.
+async fn reach(
+    destination: &Destination,
+    candidate: &Candidate<'_>,
+    request: &Request,
+    trust: &Trust,
+) -> Result<(FarSide, Agreed), ConnectError> {
     let permit = destination.permit();
-    let route = permit.route();
-    let budget = route.connect_timeout;
+    let (route, budget) = (permit.route(), candidate.budget);
     let allowed = |address| destination.allows(address);
-    let (far, agreed) = match destination.backend() {
+    Ok(match destination.found().unwrap_or(candidate.backend) {
         Backend::Echo => (FarSide::Echo, settled(permit)),
         Backend::Tcp(authority) => {
             (FarSide::Tcp(dial::tcp_among(authority, None, budget, &allowed).await?), settled(permit))
@@ -222,8 +259,7 @@ pub async fn connect(
             let socket = Socket::Unix(replay.begin()?);
             (FarSide::WebSocket { socket, early: Bytes::new(), reserved: Reserved::None }, settled(permit))
         }
-    };
-    Ok(Link { permit: destination.into_permit(), agreed, far })
+    })
 }
 
 /// What the gateway agrees to as an endpoint: no context is taken over, so that none is held for a connection that says

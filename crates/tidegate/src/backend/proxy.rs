@@ -5,14 +5,18 @@ use http::{Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
+use super::pick::{Candidate, Candidates};
 use super::trust::Trust;
 use super::{ConnectError, dial, upgrade};
-use crate::config::HttpTarget;
+use crate::config::{Backend, HttpTarget};
 use crate::forward::{add_forwarded, end_to_end};
+use crate::io::Socket;
+use crate::pool::Seat;
 use crate::request::Request;
 use crate::route::Selected;
 
-/// Passes a plain request on to the backend of its route.
+/// Passes a plain request on to the backend of its route; of several, to the first that takes the connection. The seat
+/// is for as long as the answer lasts.
 ///
 /// The connection is not used again: what a backend leaves unread or unsaid on it cannot be taken for the answer to
 /// somebody else's request.
@@ -21,21 +25,36 @@ use crate::route::Selected;
 /// There is no backend, or what it answers is no HTTP.
 pub async fn forward(
     selected: &Selected,
-    target: &HttpTarget,
     request: &Request,
     body: Incoming,
     trust: &Trust,
-) -> Result<Response<Incoming>, ConnectError> {
+) -> Result<(Response<Incoming>, Option<Seat>), ConnectError> {
     let route = selected.route();
-    let trusted = target.tls.then(|| trust.of(route));
-    let socket = dial::tcp(&target.authority, trusted, route.connect_timeout).await?;
+    let mut candidates = Candidates::of(selected, request);
+    let (socket, target, seat) = loop {
+        let candidate = candidates.take();
+        match reach(selected, &candidate, trust).await {
+            Ok((socket, target)) => break (socket, target, candidate.into_seat()),
+            Err(error) => candidates.after(&candidate, error)?,
+        }
+    };
     let head = head(selected, target, request, body);
     let answer = timeout(route.upgrade_timeout, upgrade::exchange(socket, head)).await;
     let response = answer.map_err(|_elapsed| ConnectError::UpgradeTimeout)??;
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ConnectError::Unasked);
     }
-    Ok(response)
+    Ok((response, seat))
+}
+
+async fn reach<'c>(
+    selected: &Selected,
+    candidate: &Candidate<'c>,
+    trust: &Trust,
+) -> Result<(Socket, &'c HttpTarget), ConnectError> {
+    let Backend::Http(target) = candidate.backend else { return Err(ConnectError::NotBuilt) };
+    let trusted = target.tls.then(|| trust.of(selected.route()));
+    Ok((dial::tcp(&target.authority, trusted, candidate.budget).await?, target))
 }
 
 fn head(

@@ -185,6 +185,10 @@ pub struct Route {
     pub connect_timeout: Duration,
     /// Time for a `ws://` or `http://` backend to answer the request head, before 504. Default 10 s.
     pub upgrade_timeout: Duration,
+    /// Which backend of several is tried first. Default: the one with the fewest connections.
+    pub balance: Balance,
+    /// How long others are tried before a backend that did not take a connection. Default 1 s; zero is not at all.
+    pub disable_time: Duration,
     /// Whom TLS to the backend believes.
     pub backend_tls: BackendTls,
     /// The gateway itself compresses with permessage-deflate. Default false.
@@ -348,6 +352,19 @@ pub enum Subprotocols {
         /// `subprotocol_required = true`: none selected is 400.
         required: bool,
     },
+}
+
+/// `balance = …` of a route with several backends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Balance {
+    /// The backend with the fewest connections; equals take turns.
+    LeastConnections,
+    /// Each in its turn.
+    RoundRobin,
+    /// By host and path of the request.
+    Hash,
+    /// By the client's address.
+    Sticky,
 }
 
 /// Type of a data message.

@@ -134,9 +134,9 @@ impl Destination {
         &self.permit
     }
 
-    /// What to connect.
-    pub fn backend(&self) -> &Backend {
-        self.found.as_ref().unwrap_or_else(|| self.permit.selected().backend())
+    /// What to connect, where it was looked up; otherwise it is a backend of the route.
+    pub fn found(&self) -> Option<&Backend> {
+        self.found.as_ref()
     }
 
     /// Whether this address of a backend that was looked up may be connected.

@@ -12,6 +12,7 @@ mod timing;
 mod tripwire;
 
 mod auth;
+mod balance;
 mod bodies;
 mod certificates;
 mod examples;

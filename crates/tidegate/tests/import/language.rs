@@ -57,6 +57,7 @@ fn what_has_no_bound_of_its_own_is_bounded() {
         (format!("a.b = {}\n", "(".repeat(100_000)), "more than 32 files, blocks and lists in each other"),
         ("$HTTP[\"url\"] == \"/\" {\n".repeat(100), "more than 32 files, blocks and lists in each other"),
         (doubling, "a value of more than 262144 bytes and entries"),
+        ("$A[\"b\"] == \"\" {} else ".repeat(5000), "one condition too many: there are more than 1000"),
         (" ".repeat((1 << 20) + 1), "has more than 1048576 bytes"),
         ("include \"/dev/zero\"\n".repeat(300), "an include of more than 256 files"),
     ] {

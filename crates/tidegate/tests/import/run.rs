@@ -65,11 +65,16 @@ impl Import {
     /// That it was translated, and `tidegate check` takes the result; the route table.
     #[track_caller]
     pub(crate) fn checked(&self) -> String {
+        self.checked_in(folder(&[]).path())
+    }
+
+    /// The same beside the files of this folder.
+    #[track_caller]
+    pub(crate) fn checked_in(&self, folder: &Path) -> String {
         assert_eq!(self.status, Some(0), "{}", self.report);
-        let folder = folder(&[("tidegate.toml", &self.text)]);
+        fs::write(folder.join("tidegate.toml"), &self.text).unwrap();
         let mut check = Command::new(env!("CARGO_BIN_EXE_tidegate"));
-        let output =
-            check.args(["check", "-c", "tidegate.toml"]).current_dir(folder.path()).output().unwrap();
+        let output = check.args(["check", "-c", "tidegate.toml"]).current_dir(folder).output().unwrap();
         let diagnosis = String::from_utf8(output.stderr).unwrap();
         assert_eq!(output.status.code(), Some(0), "{diagnosis}\n{}", self.text);
         String::from_utf8(output.stdout).unwrap()

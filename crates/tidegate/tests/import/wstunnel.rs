@@ -129,3 +129,43 @@ fn blocks_that_overlap() {
         }
     }
 }
+
+#[test]
+fn balancing() {
+    let hosts = "( ( \"host\" => \"127.0.0.1\", \"port\" => 1, \"disable-time\" => 5 ), \
+                 ( \"host\" => \"127.0.0.1\", \"port\" => 2 ) )";
+    for (rule, kept) in [
+        ("least-connection", "least-connections"),
+        ("fair", "least-connections"),
+        ("round-robin", "round-robin"),
+        ("hash", "hash"),
+        ("sticky", "sticky"),
+        ("anything", "least-connections"),
+    ] {
+        let server = format!("wstunnel.server = ( \"\" => {hosts} )");
+        let import = text(&format!("server.port = 8080\n{server}\nwstunnel.balance = \"{rule}\""));
+        import.checked();
+        for line in [&format!("balance = \"{kept}\""), "disable_time = \"5s\""] {
+            assert!(import.text.lines().any(|found| found == line), "{rule}: {line}\n{}", import.text);
+        }
+        let verdict = if rule == "anything" { "translated, with a note" } else { "translated" };
+        assert!(import.line("lighttpd.conf:3: wstunnel.balance").contains(verdict));
+    }
+}
+
+#[test]
+fn pings_and_silence() {
+    for (lines, kept) in [
+        ("", ["ping_interval = 0", "idle_timeout = \"60s\""]),
+        ("server.max-read-idle = 0", ["ping_interval = 0", "idle_timeout = 0"]),
+        ("wstunnel.ping-interval = 20", ["ping_interval = \"20s\"", "ping_timeout = \"60s\""]),
+        ("wstunnel.ping-interval = 90", ["ping_interval = 0", "idle_timeout = \"60s\""]),
+    ] {
+        let server = "wstunnel.server = ( \"\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 1 ) ) )";
+        let import = text(&format!("server.port = 8080\n{server}\n{lines}"));
+        import.checked();
+        for line in kept {
+            assert!(import.text.lines().any(|found| found == line), "{lines}: {line}\n{}", import.text);
+        }
+    }
+}

@@ -145,6 +145,8 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("max_frame", "1MiB", Takes::Size { min: FRAME_BYTES_MIN, max: BYTES_MAX }),
     route("max_message", "1MiB", Takes::Size { min: FRAME_BYTES_MIN, max: BYTES_MAX }),
     route("max_fragments", "1024", Takes::Count { min: 1, max: FRAGMENTS_MAX }),
+    route("balance", "least-connections", Takes::Text(r#""least-connections", "round-robin", "hash" or "sticky""#)),
+    route("disable_time", "1s", Takes::Duration { off: true, min: MOMENT, max: HOUR }),
     route("connect_timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
     route("upgrade_timeout", "10s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
     route("compression", "off", Takes::Text(r#""off" or "permessage-deflate""#)),

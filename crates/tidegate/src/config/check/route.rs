@@ -8,7 +8,7 @@ use super::section::Section;
 use super::{auth, backend, files, lookup, origin, pattern, record};
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{
-    Backend, BackendTls, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
+    Backend, BackendTls, Balance, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
 };
 
 /// What became of one `[[route]]`.
@@ -135,6 +135,8 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         frame_bytes_max: section.size_or_default("max_frame"),
         message_bytes_max: section.size("max_message"),
         fragments_max: section.count("max_fragments").and_then(|count| u32::try_from(count).ok()),
+        balance: section.word("balance", &BALANCES).unwrap_or(Balance::LeastConnections),
+        disable_time: section.duration("disable_time"),
         connect_timeout: section.duration("connect_timeout"),
         upgrade_timeout: section.duration("upgrade_timeout"),
         compression: section
@@ -218,6 +220,12 @@ fn unless_off(duration: Duration) -> Option<Duration> {
     (!duration.is_zero()).then_some(duration)
 }
 
+const BALANCES: [(&str, Balance); 4] = [
+    ("least-connections", Balance::LeastConnections),
+    ("round-robin", Balance::RoundRobin),
+    ("hash", Balance::Hash),
+    ("sticky", Balance::Sticky),
+];
 /// Names stand in every log line and metric label.
 const NAME_CHARS_MAX: usize = 64;
 const TOKEN_BYTES_MAX: usize = 256;

@@ -25,8 +25,6 @@ pub(super) enum When {
     On,
     /// A string (or a string in a list) that begins like this.
     Begins(&'static str),
-    /// A list of two or more.
-    Several,
 }
 
 impl Unbuilt {
@@ -36,7 +34,6 @@ impl Unbuilt {
             When::Set => true,
             When::On => !is_off(value),
             When::Begins(start) => begins(value, start),
-            When::Several => value.as_array().is_some_and(|list| list.len() > 1),
         }
     }
 }
@@ -66,13 +63,11 @@ pub(super) const UNBUILT: &[Unbuilt] = &[
     listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),
 
     route("backend", When::Begins("handoff:"), "handing connections to another process", REFUSED),
-    route("backend", When::Several, "balancing over several backends", FIRST),
     route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
     route("send_proxy", When::Set, "the PROXY protocol on the way out", NO_EFFECT),
 ];
 
 const NO_EFFECT: &str = "until then it has no effect";
-const FIRST: &str = "until then only the first is used";
 const REFUSED: &str = "until then requests for it are answered with an error";
 
 const fn top(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {

@@ -72,7 +72,7 @@ impl Contexts {
     }
 
     /// The context of this block, which may go on with one that was met before.
-    pub(super) fn open(&mut self, parent: usize, condition: Condition) -> usize {
+    pub(super) fn open(&mut self, parent: usize, condition: Condition) -> Result<usize, String> {
         let same = |context: &Context| {
             let alike = |other: &Condition| {
                 !condition.is_else
@@ -83,7 +83,10 @@ impl Contexts {
             context.parent == Some(parent) && context.condition.as_ref().is_some_and(alike)
         };
         if let Some(known) = self.all.iter().position(same) {
-            return known;
+            return Ok(known);
+        }
+        if self.all.len() > BLOCKS_MAX {
+            return Err(format!("one condition too many: there are more than {BLOCKS_MAX}"));
         }
         self.all.push(Context {
             parent: Some(parent),
@@ -91,7 +94,7 @@ impl Contexts {
             settings: BTreeMap::new(),
             variables: BTreeMap::new(),
         });
-        self.all.len() - 1
+        Ok(self.all.len() - 1)
     }
 
     /// Sets a directive or a variable. `+=` in a block adds to what holds around it.
@@ -166,3 +169,5 @@ impl Condition {
 
 /// Far beyond what is written by hand: each line could assign as much as a single value may have.
 const WEIGHT_MAX: usize = 16 << 20;
+/// Each is compared with each other.
+const BLOCKS_MAX: usize = 1000;

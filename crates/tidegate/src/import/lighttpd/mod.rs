@@ -45,7 +45,8 @@ pub(super) struct Imported {
 /// Translates a configuration and all files that it includes.
 ///
 /// # Errors
-/// The place of what lighttpd itself could not read, and what was expected there.
+/// The place of what lighttpd itself could not read, and what was expected there; or that it comes to more routes than
+/// the gateway takes.
 pub(super) fn import(file: &Path) -> Result<Imported, String> {
     let mut report = Report::new();
     let contexts = parser::read(&mut Files::new(file), &mut report).map_err(|error| error.to_string())?;
@@ -60,12 +61,18 @@ pub(super) fn import(file: &Path) -> Result<Imported, String> {
             // Where nothing is different from the whole that this is a part of, its routes will do.
             if broader.is_none_or(|broader| broader.fingerprint(module.directives) != own) {
                 document.routes.extend((module.routes)(situation, contexts.global(), &mut report));
+                if document.routes.len() > ROUTES_MAX {
+                    return Err(format!("{}: comes to more than {ROUTES_MAX} routes", file.display()));
+                }
             }
         }
     }
     conclude(&contexts, &mut report);
     Ok(Imported { document, is_incomplete: report.is_incomplete(), report: report.to_string() })
 }
+
+/// As many as the gateway takes.
+const ROUTES_MAX: usize = 4096;
 
 /// A module of lighttpd that answers requests.
 struct Module {

@@ -26,19 +26,30 @@ pub(super) fn routes(situation: &Situation<'_>, report: &mut Report<Position>) -
             "proxy.header has no \"upgrade\" => \"enable\": WebSockets are refused, plain requests pass";
         report.note(&server.at, SERVER, note);
     }
-    let idle = route::seconds(situation, READ_IDLE, route::READ_IDLE_DEFAULT, report);
+    let common = Common {
+        takes_upgrades,
+        balance: route::balance(situation, BALANCE, report),
+        idle: route::seconds(situation, READ_IDLE, route::READ_IDLE_DEFAULT, report),
+    };
     let mut tables = Vec::new();
     for key in keys {
-        tables.extend(key_routes(situation, key, takes_upgrades, idle, report));
+        tables.extend(key_routes(situation, key, &common, report));
     }
     tables
+}
+
+/// What is the same for all keys of a situation.
+struct Common {
+    takes_upgrades: bool,
+    balance: &'static str,
+    /// In seconds.
+    idle: u64,
 }
 
 fn key_routes(
     situation: &Situation<'_>,
     key: &Item,
-    takes_upgrades: bool,
-    idle: u64,
+    common: &Common,
     report: &mut Report<Position>,
 ) -> Vec<Table> {
     let text = key.key.as_deref().unwrap_or_default();
@@ -49,10 +60,10 @@ fn key_routes(
     let Some(backends) = backends::of_key(key, SERVER, Kind::Http, report) else { return Vec::new() };
     report.translated(&key.at, &what);
     let complete = |table: Table| {
-        let table = route::backend(table, &backends);
-        if takes_upgrades {
+        let table = route::backend(table, &backends, common.balance);
+        if common.takes_upgrades {
             let table = table.with("origins", vec!["*"]);
-            route::unlimited_messages(route::timers(table, 0, idle))
+            route::unlimited_messages(route::timers(table, 0, common.idle))
         } else {
             table.with("origins", Vec::<String>::new()).with("allow_missing_origin", false)
         }

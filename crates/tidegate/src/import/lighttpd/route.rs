@@ -75,13 +75,33 @@ pub(super) fn unlimited_messages(table: Table) -> Table {
     unlimited_frames(table).with("max_message", UNLIMITED).with("max_fragments", FRAGMENTS)
 }
 
-/// One backend or a list, and the time for connecting.
-pub(super) fn backend(table: Table, backends: &Backends) -> Table {
-    let urls = match backends.urls.as_slice() {
-        [only] => Toml::from(only.as_str()),
-        several => Toml::from(several.to_vec()),
+/// One backend; or a list, and how it is balanced.
+pub(super) fn backend(table: Table, backends: &Backends, balance: &'static str) -> Table {
+    let table = match backends.urls.as_slice() {
+        [only] => table.with("backend", only.as_str()),
+        several => table
+            .with("backend", several.to_vec())
+            .with("balance", balance)
+            .with("disable_time", duration(backends.disable_time)),
     };
-    table.with("backend", urls).with("connect_timeout", duration(backends.connect_timeout))
+    table.with("connect_timeout", duration(backends.connect_timeout))
+}
+
+/// The rule for several hosts; those of lighttpd are ours, under other names.
+pub(super) fn balance(situation: &Situation<'_>, name: &str, report: &mut Report<Position>) -> &'static str {
+    let Some(setting) = situation.setting(name) else { return LEAST };
+    let rule = match setting.value.as_text() {
+        Some("least-connection" | "fair") => LEAST,
+        Some("round-robin") => "round-robin",
+        Some("hash") => "hash",
+        Some("sticky") => "sticky",
+        Some(_) | None => {
+            report.note(&setting.at, name, "is no rule there either: the least connections count");
+            return LEAST;
+        }
+    };
+    report.translated(&setting.at, name);
+    rule
 }
 
 /// A number of seconds that is set in this situation.
@@ -121,5 +141,6 @@ pub(super) const READ_IDLE_DEFAULT: u64 = 60;
 /// The greatest that the gateway takes, in seconds: a day, and thirty.
 const PING_MAX: u64 = 24 * 60 * 60;
 const IDLE_MAX: u64 = 30 * PING_MAX;
+const LEAST: &str = "least-connections";
 const UNLIMITED: &str = "1TiB";
 const FRAGMENTS: u64 = 1_000_000_000;

@@ -37,6 +37,7 @@ pub(super) fn routes(situation: &Situation<'_>, report: &mut Report<Position>) -
 /// What is the same for all keys of a situation.
 struct Common {
     message: &'static str,
+    balance: &'static str,
     origins: Vec<String>,
     is_any_origin: bool,
     ping: u64,
@@ -48,6 +49,7 @@ impl Common {
         let origins = origins(situation, report);
         Self {
             message: message(situation, report),
+            balance: route::balance(situation, BALANCE, report),
             is_any_origin: origins.is_none(),
             origins: origins.unwrap_or_else(|| vec!["*".to_owned()]),
             ping: route::seconds(situation, PING_INTERVAL, 0, report),
@@ -69,7 +71,7 @@ fn key_routes(
     let Some(backends) = backends::of_key(key, SERVER, Kind::Raw, report) else { return Vec::new() };
     report.translated(&key.at, &what);
     let complete = |table: Table| {
-        let table = route::backend(table, &backends)
+        let table = route::backend(table, &backends, common.balance)
             .with("message", common.message)
             .with("subprotocols", vec!["binary"])
             .with("origins", common.origins.clone())
