@@ -91,7 +91,7 @@ fn listed_user<'t>(section: &mut Section<'_, 't>, found: &Found<'t>) -> Option<U
     };
     user(line)
         .map_err(|fault| {
-            section.error(&found.spot, format!("an entry of users {}", fault.problem), fault.remedy)
+            section.error(&found.spot, format!("an entry of users {}", fault.problem), fault.remedy);
         })
         .ok()
 }
