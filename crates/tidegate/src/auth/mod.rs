@@ -25,7 +25,7 @@ use crate::request::{Request, query_parameter};
 use crate::route::Selected;
 use crate::tls::ClientNames;
 
-/// The evidence that whoever made a request may use the route. Only [`Guards::admit`] makes one.
+/// The evidence that whoever made a request may use the route. Only `Guards::admit` makes one.
 #[derive(Debug)]
 pub struct Admitted<T>(T);
 

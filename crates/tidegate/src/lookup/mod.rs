@@ -34,7 +34,7 @@ use crate::request::Request;
 /// Look-ups at once; more wait, within their time. A disk that hangs holds no more threads than this.
 const AT_ONCE_MAX: usize = 64;
 
-/// The evidence of where a client with a permit is to be connected. Only [`Lookups::resolve`] makes one.
+/// The evidence of where a client with a permit is to be connected. Only `Lookups::resolve` makes one.
 #[derive(Debug)]
 pub struct Destination {
     permit: Permit,

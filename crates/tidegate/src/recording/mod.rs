@@ -1,6 +1,6 @@
 //! Recordings: what the two sides of a session said, and when, in files that other tools read as well.
 //!
-//! A [`Tape`] hangs in the relay and never waits: it copies what passes into a bounded queue. One thread of the process
+//! A `Tape` hangs in the relay and never waits: it copies what passes into a bounded queue. One thread of the process
 //! takes it out, puts messages together and writes them. What does not fit is left out, and the recording says so.
 
 mod encoder;
