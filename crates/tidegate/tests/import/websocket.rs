@@ -1,6 +1,6 @@
 //! mod_websocket: every kind of entry, translated and served.
 
-use tidegate_testkit::{Backend, Frame, Gateway, Request, Wire, opcode};
+use tidegate_testkit::{Backend, Frame, Gateway, Hybi00, Request, Wire, opcode};
 
 use crate::run::{Import, fixture, text};
 
@@ -93,6 +93,46 @@ fn a_websocket_backend_has_the_path_as_it_was() {
     let hello = Frame::text("hello").masked();
     client.send_frame(&hello);
     assert_eq!(far.read_frame(), hello);
+}
+
+/// Clients of hybi-00 reach the same backends as those of RFC 6455, and at the same time.
+#[test]
+fn old_clients_beside_new_ones() {
+    let sample = Sample::start();
+    let ask = |path| {
+        let mut client = sample.gateway.connect();
+        client.send(Hybi00::FIRST.request(path).encode());
+        client.send(Hybi00::FIRST.key3);
+        client
+    };
+    let expect_answer = |client: &mut Wire| {
+        assert_eq!(client.read_head().line, "HTTP/1.1 101 WebSocket Protocol Handshake");
+        assert_eq!(client.read_exact(16), Hybi00::FIRST.proof);
+    };
+    for (path, backend, is_binary) in [("/chat", 2, false), ("/vnc/7", 3, true)] {
+        let (mut new, mut behind_new) = sample.open(path, backend);
+        let mut old = ask(path);
+        let mut behind_old = sample.backends[backend].accept();
+        expect_answer(&mut old);
+        new.send_frame(&Frame::text("from the new").masked());
+        let framed = if is_binary { Hybi00::bytes("from the old") } else { Hybi00::text("from the old") };
+        old.send(framed);
+        assert_eq!(behind_new.read_exact(12), b"from the new");
+        assert_eq!(behind_old.read_exact(12), b"from the old");
+        behind_new.send("to the new");
+        behind_old.send("to the old");
+        assert_eq!(new.read_frame().payload, b"to the new");
+        let heard = if is_binary { old.read_hybi00_bytes() } else { old.read_hybi00_text().into_bytes() };
+        assert_eq!(heard, b"to the old", "{path}");
+    }
+    let mut old = ask("/app/room");
+    let (mut far, asked) = sample.backends[5].accept_websocket();
+    assert_eq!((asked.target(), asked.field("Sec-WebSocket-Version")), ("/app/room", Some("13")));
+    expect_answer(&mut old);
+    old.send(Hybi00::text("translated"));
+    assert_eq!(far.read_message(), (opcode::TEXT, b"translated".to_vec()));
+    far.send_frame(&Frame::text("and back"));
+    assert_eq!(old.read_hybi00_text(), "and back");
 }
 
 #[test]

@@ -90,9 +90,10 @@ fn entry_routes(
     route::tables(&situation.scope, &paths, &comment).into_iter().map(complete).collect()
 }
 
-/// `proto = "websocket"`: frames pass as they are, and nothing but the two ends decides how long.
+/// `proto = "websocket"`: frames pass as they are, and nothing but the two ends decides how long. `type` means nothing
+/// there, so what a client of hybi-00 says is text and no base64.
 fn relayed(table: Table) -> Table {
-    route::unlimited_messages(route::timers(table, 0, 0))
+    route::unlimited_messages(route::timers(table.with("message", "text"), 0, 0))
 }
 
 /// `proto = "tcp"`.
