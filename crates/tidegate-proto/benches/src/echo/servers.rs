@@ -89,6 +89,9 @@ async fn open(stream: &mut TcpStream, deflate: Option<Deflate>) -> Result<(), Fa
     Ok(stream.write_all((answer + "\r\n").as_bytes()).await?)
 }
 
+/// Messages that are read before they are answered.
+const BATCH_MAX: usize = 32;
+
 type Talk = std::pin::Pin<Box<dyn Future<Output = Result<(), Failure>> + Send>>;
 
 fn talk(name: &str, stream: TcpStream, deflate: Option<Deflate>) -> Result<Talk, Failure> {
@@ -103,8 +106,36 @@ fn talk(name: &str, stream: TcpStream, deflate: Option<Deflate>) -> Result<Talk,
     })
 }
 
-/// Says back what `read` finds to be data; flushes when nothing more has arrived.
-async fn echo<S, M>(
+/// Says back what `read` finds to be data: everything that has arrived is read, then answered, then flushed. Some of the
+/// crates write whenever they are read from.
+async fn in_batches<S, M>(
+    mut socket: S,
+    read: impl Fn(S::Item) -> Result<Option<M>, Failure>,
+) -> Result<(), Failure>
+where
+    S: Stream + Sink<M> + Unpin,
+    S::Error: Into<Failure>,
+{
+    let mut batch = Vec::new();
+    while let Some(message) = socket.next().await {
+        batch.push(message);
+        while batch.len() < BATCH_MAX
+            && let Some(message) = socket.next().now_or_never().flatten()
+        {
+            batch.push(message);
+        }
+        for message in batch.drain(..) {
+            if let Some(data) = read(message)? {
+                socket.feed(data).await.map_err(Into::into)?;
+            }
+        }
+        socket.flush().await.map_err(Into::into)?;
+    }
+    Ok(())
+}
+
+/// The same for a crate that does better when each message is answered before the next is read.
+async fn in_turns<S, M>(
     mut socket: S,
     read: impl Fn(S::Item) -> Result<Option<M>, Failure>,
 ) -> Result<(), Failure>
@@ -132,7 +163,7 @@ async fn tungstenite(stream: TcpStream) -> Result<(), Failure> {
 
     let socket = WebSocketStream::from_raw_socket(stream, Role::Server, None).await;
     let is_data = |message: &Message| message.is_text() || message.is_binary();
-    echo(socket, |message| Ok(Some(message?).filter(is_data))).await
+    in_batches(socket, |message| Ok(Some(message?).filter(is_data))).await
 }
 
 async fn tokio_websockets(stream: TcpStream) -> Result<(), Failure> {
@@ -140,7 +171,7 @@ async fn tokio_websockets(stream: TcpStream) -> Result<(), Failure> {
 
     let socket = tokio_websockets::ServerBuilder::new().serve(stream);
     let is_data = |message: &Message| message.is_text() || message.is_binary();
-    echo(socket, |message| Ok(Some(message?).filter(is_data))).await
+    in_batches(socket, |message| Ok(Some(message?).filter(is_data))).await
 }
 
 /// It writes each frame at once; there is no other way.
@@ -165,7 +196,7 @@ async fn sockudo(stream: TcpStream, deflate: Option<Deflate>) -> Result<(), Fail
     let is_data = |message: &Message| matches!(message, Message::Text(_) | Message::Binary(_));
     let read = |message: sockudo_ws::Result<Message>| Ok(Some(message?).filter(is_data));
     let Some(deflate) = deflate else {
-        return echo(WebSocketStream::server(stream, Config::default()), read).await;
+        return in_batches(WebSocketStream::server(stream, Config::default()), read).await;
     };
     let fresh = deflate == Deflate::Fresh;
     let settings = DeflateConfig {
@@ -175,7 +206,7 @@ async fn sockudo(stream: TcpStream, deflate: Option<Deflate>) -> Result<(), Fail
         compression_threshold: 0,
         ..DeflateConfig::default()
     };
-    echo(CompressedWebSocketStream::server(stream, Config::default(), settings), read).await
+    in_batches(CompressedWebSocketStream::server(stream, Config::default(), settings), read).await
 }
 
 async fn yawc(stream: TcpStream, deflate: Option<Deflate>) -> Result<(), Failure> {
@@ -196,5 +227,5 @@ async fn yawc(stream: TcpStream, deflate: Option<Deflate>) -> Result<(), Failure
     let agreed = deflate.map(Deflate::answer);
     let socket = WebSocket::from_stream_with_extensions(stream, Role::Server, agreed, options)?;
     let is_data = |frame: &Frame| matches!(frame.opcode(), OpCode::Text | OpCode::Binary);
-    echo(socket, |frame| Ok(Some(frame).filter(is_data))).await
+    in_turns(socket, |frame| Ok(Some(frame).filter(is_data))).await
 }
