@@ -151,7 +151,7 @@ impl Refused {
                 }
             }
             .to_owned(),
-            Self::Unrecorded(_) => "this session has to be recorded, and cannot be".to_owned(),
+            Self::Unrecorded(_) => "what is said here has to be recorded, and cannot be".to_owned(),
             Self::BadRequest(_)
             | Self::Handshake(_)
             | Self::Route(_)
