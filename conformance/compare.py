@@ -12,11 +12,6 @@ from targets import Target, group, natural
 # writing one of them down as expected would not make it less of a fault.
 ACCEPTABLE = {"OK", "INFORMATIONAL"}
 
-# The one exception. These cases send a good message and at once a violation; NON-STRICT says that the message was not
-# answered any more. Through a relay the answer has to come from the backend, and the Close does not wait for it.
-EITHER = "OK or NON-STRICT"
-OUTRUN = {"3.2", "3.3", "3.4", "4.1.3", "4.1.4", "4.1.5", "4.2.3", "4.2.4", "4.2.5", "5.15"}
-
 # Of a group that fails as a whole, as when the gateway died, more lines would tell nothing more.
 LISTED_MAX = 12
 
@@ -60,10 +55,9 @@ def read_expected(target: Target) -> Verdicts:
     if not verdicts:
         raise Unacceptable(f"{path.name}: expects no case at all")
     for case, (behavior, close) in verdicts.items():
-        outrun = target.relayed and case in OUTRUN
-        for word, allowed in ((behavior, ACCEPTABLE | {EITHER} if outrun else ACCEPTABLE), (close, ACCEPTABLE)):
-            if word not in allowed:
-                words = ", ".join(sorted(allowed))
+        for word in (behavior, close):
+            if word not in ACCEPTABLE:
+                words = ", ".join(sorted(ACCEPTABLE))
                 raise Unacceptable(f"{path.name}: case {case} expects {word!r}; allowed there: {words}")
     return verdicts
 
@@ -78,10 +72,6 @@ def read_reports(paths: Iterable[Path]) -> Verdicts:
     return verdicts
 
 
-def agrees(expected: tuple[str, str], found: tuple[str, str]) -> bool:
-    return found[0] in expected[0].split(" or ") and found[1] == expected[1]
-
-
 def differences(expected: Verdicts, found: Verdicts) -> dict[str, str]:
     """Case → what is wrong with it, in plain words."""
     wrong = {}
@@ -90,7 +80,7 @@ def differences(expected: Verdicts, found: Verdicts) -> dict[str, str]:
             wrong[case] = "no result"
         elif case not in expected:
             wrong[case] = f"not in the expected file, got {' / '.join(found[case])}"
-        elif not agrees(expected[case], found[case]):
+        elif expected[case] != found[case]:
             wrong[case] = f"expected {' / '.join(expected[case])}, got {' / '.join(found[case])}"
     return wrong
 

@@ -16,8 +16,6 @@ class Target:
     """Something that answers each message with itself: a route of tidegate.toml, whose path is its name, or a client."""
 
     name: str
-    relayed: bool = False
-    """Whether the answers are made by a backend, at the other end of the gateway."""
     is_client: bool = False
     """Whether it is no route, but calls the suite."""
 
@@ -28,7 +26,7 @@ class Target:
 
 TARGETS = (
     Target("echo"),
-    Target("websocket", relayed=True),
+    Target("websocket"),
     Target("client", is_client=True),
 )
 

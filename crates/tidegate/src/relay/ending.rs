@@ -3,12 +3,17 @@
 //! A cause is named once, by [`Relay::end`]; what follows from it, and from what the sides do meanwhile, is drawn again
 //! and again by [`Relay::settle`] until both are gone.
 
+use std::time::Duration;
+
 use tidegate_proto::{Close, CloseCode};
 use tokio::time::Instant;
 
 use super::endpoint::ORDERLY;
 use super::{Far, Relay, TCP_BACKEND};
 use crate::outcome::End;
+
+/// How long the Close for a client's violation waits for what a WebSocket backend still says to the messages before it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 impl Relay {
     /// Begins the end. The first cause decides what each side is told; a later one changes nothing.
@@ -26,6 +31,11 @@ impl Relay {
             End::ClientClosed(_) | End::BackendClosed(_) => {} // their frames say more than a code
             End::ClientLost | End::ClientStalled => self.client.leg.abort(),
             End::ClientEnded => self.client.leg.finish(now, ORDERLY),
+            End::ClientViolation(_)
+                if self.far.websocket_mut().is_some_and(|backend| backend.is_readable()) =>
+            {
+                self.last_words_until = Some(now + LAST_WORDS);
+            }
             End::ClientViolation(_)
             | End::ClientText
             | End::ClientFlood
@@ -114,7 +124,21 @@ impl Relay {
         }
     }
 
+    /// A client that broke the protocol gets its Close when the backend has answered ours, or is gone, or has taken too
+    /// long: its messages before the violation were good ones, and what the backend answers to them is still delivered.
+    /// The backend's own Close is the answer to one that the client knows nothing of, and is not passed on.
+    fn let_backend_finish(&mut self, now: Instant) {
+        let is_over = self.last_words_until.is_some_and(|until| {
+            now >= until || !self.far.websocket_mut().is_some_and(|backend| backend.is_readable())
+        });
+        if is_over && let Some(code) = self.end.and_then(|cause| cause.code_to_client()) {
+            self.last_words_until = None;
+            self.client.close(now, &Close::code(code));
+        }
+    }
+
     fn settle_websocket(&mut self, now: Instant) {
+        self.let_backend_finish(now);
         let Some(backend) = self.far.websocket_mut() else { return };
         backend.settle(now);
         if !self.client.is_readable() && backend.close_waits_for_frame() {

@@ -168,6 +168,8 @@ struct Relay {
     drain_at: Option<Instant>,
     /// Since when the client has ended its direction while the backend may still answer.
     half_closed_since: Option<Instant>,
+    /// Until when a client that broke the protocol waits for its Close; see [`Relay::let_backend_finish`].
+    last_words_until: Option<Instant>,
     /// What records the session.
     tape: Option<Box<Tape>>,
 }
@@ -212,6 +214,7 @@ impl Relay {
             panicked: false,
             drain_at: None,
             half_closed_since: None,
+            last_words_until: None,
             tape: None,
         }
     }
@@ -432,6 +435,7 @@ impl Relay {
             self.keepalive.deadline(),
             self.message_deadline(),
             half_closed,
+            self.last_words_until,
             self.drain_at.filter(|_| self.end.is_none()),
         ]
         .into_iter()

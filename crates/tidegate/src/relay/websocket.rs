@@ -226,7 +226,9 @@ impl Relay {
             backend.close(now, &close_echo(close));
         }
         self.end(End::BackendClosed(close.code), now);
-        self.client.pass_on_close(cx, now, frame);
+        if self.last_words_until.is_none() {
+            self.client.pass_on_close(cx, now, frame);
+        }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Frames that break the protocol: answered with the right Close, and never passed on.
 
-use tidegate_testkit::{Frame, opcode};
+use tidegate_testkit::{Frame, Wire, opcode};
 
-use crate::rig::{EVERY_FAR, Far, Rig};
+use crate::rig::{EVERY_FAR, Far, Rig, expect_line};
 
 /// A breach, and what legal frames come before it.
 #[derive(Debug, Clone)]
@@ -122,13 +122,14 @@ fn hold_one(rig: &Rig, far: Far, Breach { legal, breach, code }: &Breach, delive
             session.client.send_chopped([legal, breach, &after()[..]].concat(), seed);
         }
     }
+    let sent: Vec<u8> = Frame::parse_all(legal).into_iter().flat_map(|frame| frame.payload).collect();
+    // First, because the client's Close waits a moment for a WebSocket backend's last words.
+    session.expect_backend_end(far, if far == Far::Tcp { &sent } else { legal }, 1001);
     let answers = Frame::parse_all(&session.client.read_to_fin());
     let (close, echoed) = answers.split_last().unwrap_or_else(|| panic!("no Close: {}", case()));
     assert_eq!((close.close_code(), close.mask), (Some(*code), None), "{}", case());
-    let sent: Vec<u8> = Frame::parse_all(legal).into_iter().flat_map(|frame| frame.payload).collect();
     let payload: Vec<u8> = echoed.iter().flat_map(|frame| frame.payload.clone()).collect();
     assert_eq!(payload, if far == Far::Echo { &sent[..] } else { b"" }, "{}", case());
-    session.expect_backend_end(far, if far == Far::Tcp { &sent } else { legal }, 1001);
 }
 
 #[track_caller]
@@ -241,5 +242,50 @@ fn t089_t091_t094_declared_lengths_cost_no_memory() {
     let grown = rig.gateway.memory().saturating_sub(before);
     assert!(grown < 4 << 20, "{grown} bytes for 20 promises of 1 GiB");
     drop((sessions, warm));
+    rig.finish();
+}
+
+/// A violation, after a message that the backend has yet to answer.
+fn message_and_violation(rig: &Rig) -> (Wire, Wire) {
+    let (mut client, mut backend) = rig.open_ws();
+    client.send([Frame::text("good").masked().encode(), Frame::new(3, "bad").masked().encode()].concat());
+    assert_eq!(backend.read_frame().payload, b"good");
+    assert_eq!(backend.read_frame().close_code(), Some(1001));
+    (client, backend)
+}
+
+#[test]
+fn what_the_backend_answers_to_messages_before_a_violation_is_delivered() {
+    let rig = Rig::start();
+    let (mut client, mut backend) = message_and_violation(&rig);
+    backend.send_frame(&Frame::text("answer"));
+    assert_eq!(client.read_frame().payload, b"answer");
+    backend.send_frame(&Frame::close(1001, "seen"));
+    client.expect_close(1002);
+    client.expect_fin();
+    backend.expect_fin();
+    expect_line(&rig.gateway, (client, backend), "client_violation", 1002, "gateway");
+    rig.finish();
+}
+
+#[test]
+fn a_client_that_broke_the_protocol_is_closed_though_its_backend_says_nothing() {
+    let rig = Rig::start();
+    let (mut client, backend) = message_and_violation(&rig);
+    client.expect_close(1002);
+    client.expect_fin();
+    drop((client, backend));
+    rig.finish();
+}
+
+#[test]
+fn a_client_that_broke_the_protocol_is_closed_though_its_backend_never_ends_what_it_says() {
+    let rig = Rig::start();
+    let (mut client, mut backend) = message_and_violation(&rig);
+    backend.send_frame(&Frame::text("begun").unfinished());
+    assert_eq!(client.read_frame().payload, b"begun");
+    client.expect_close(1002);
+    client.expect_fin();
+    drop((client, backend));
     rig.finish();
 }
