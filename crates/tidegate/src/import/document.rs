@@ -17,6 +17,8 @@ pub(crate) struct Document {
 pub(crate) struct Table {
     comments: Vec<String>,
     entries: Vec<(&'static str, Toml)>,
+    /// Printed as a comment.
+    is_left_out: bool,
 }
 
 /// The value of a key.
@@ -31,12 +33,20 @@ pub(crate) enum Toml {
 
 impl Table {
     pub(crate) fn new(comment: impl Into<String>) -> Self {
-        Self { comments: vec![comment.into()], entries: Vec::new() }
+        Self { comments: vec![comment.into()], ..Self::default() }
     }
 
     #[must_use]
     pub(crate) fn with(mut self, key: &'static str, value: impl Into<Toml>) -> Self {
         self.entries.push((key, value.into()));
+        self
+    }
+
+    /// Printed as a comment, and why.
+    #[must_use]
+    pub(crate) fn left_out(mut self, why: String) -> Self {
+        self.comments.push(why);
+        self.is_left_out = true;
         self
     }
 
@@ -102,9 +112,10 @@ impl fmt::Display for Titled<'_> {
         for comment in &table.comments {
             write_comment(f, comment)?;
         }
-        writeln!(f, "[[{title}]]")?;
+        let mark = if table.is_left_out { "# " } else { "" };
+        writeln!(f, "{mark}[[{title}]]")?;
         for (key, value) in &table.entries {
-            writeln!(f, "{key} = {value}")?;
+            writeln!(f, "{mark}{key} = {value}")?;
         }
         Ok(())
     }

@@ -81,10 +81,42 @@ fn what_is_not_known_is_reported_and_survived() {
         ),
         (
             "lighttpd.conf:4: auth.require",
-            "no equivalent: NOTHING IS ASKED FOR A PASSWORD by what is printed",
+            "no equivalent: see [route.auth]; until then what it guards is printed as comments",
         ),
     ] {
         assert_eq!(import.line(start), format!("{start}: {verdict}"));
+    }
+}
+
+/// What an access rule may guard is not opened because there is no such rule here: whoever reads it has to decide.
+#[test]
+fn what_is_guarded_is_left_out() {
+    let files = "server.document-root = \"/srv\"\n";
+    for (rule, guards_route, guards_files) in [
+        ("auth.require = ( \"/\" => ( \"method\" => \"basic\" ) )", true, true),
+        ("auth.require = var.nowhere", true, true),
+        ("url.access-deny = ( \"\" )", true, true),
+        ("url.access-deny = ( \"~\", \".inc\" )", false, true),
+        ("url.access-allow = ( \".html\" )", true, true),
+        ("ssl.verifyclient.enforce = \"enable\"", true, true),
+        ("$HTTP[\"remoteip\"] != \"10.0.0.0/8\" { url.access-deny = ( \"\" ) }", true, true),
+        (
+            "$HTTP[\"url\"] =^ \"/a\" { auth.require = ( \"/a\" => ( \"method\" => \"digest\" ) ) }",
+            true,
+            true,
+        ),
+        ("auth.require = ()", false, false),
+        ("ssl.verifyclient.enforce = \"disable\"", false, false),
+        ("auth.backend = \"htpasswd\"", false, false),
+    ] {
+        let import = text(&format!("server.port = 8080\n{rule}\n{files}{ROUTE}"));
+        assert_eq!(import.status, Some(0), "{rule}: {}", import.report);
+        let is_left_out = |backend: &str| {
+            let line = import.text.lines().find(|line| line.contains(&format!("backend = \"{backend}")));
+            line.unwrap_or_else(|| panic!("{rule}: {}", import.text)).starts_with("# ")
+        };
+        assert_eq!((is_left_out("tcp:"), is_left_out("file:")), (guards_route, guards_files), "{rule}");
+        assert_eq!(import.text.contains("LEFT OUT: "), guards_route || guards_files, "{rule}");
     }
 }
 

@@ -8,6 +8,7 @@ mod backends;
 mod contexts;
 mod files;
 mod folders;
+mod guards;
 mod hosts;
 mod lexer;
 mod listeners;
@@ -27,6 +28,7 @@ use std::path::Path;
 
 use self::contexts::{Assignment, Context, Contexts};
 use self::files::Files;
+use self::guards::Guards;
 use self::others::Verdict;
 use self::position::Position;
 use self::scopes::Situation;
@@ -51,7 +53,9 @@ pub(super) fn import(file: &Path) -> Result<Imported, String> {
     let mut report = Report::new();
     let contexts = parser::read(&mut Files::new(file), &mut report).map_err(|error| error.to_string())?;
     let listeners = listeners::translate(&contexts, &mut report);
-    let situations = scopes::situations(&contexts, &listeners.doors, &mut report);
+    let scopes = scopes::scopes(&contexts, &listeners.doors, &mut report);
+    let guards = Guards::of(&contexts, &scopes);
+    let situations = scopes::situations(&contexts, &scopes);
     websocket::globals(contexts.all(), &mut report);
     let mut document = Document { listeners: listeners.tables, ..Document::default() };
     for (index, situation) in situations.iter().enumerate() {
@@ -60,7 +64,8 @@ pub(super) fn import(file: &Path) -> Result<Imported, String> {
             let own = situation.fingerprint(module.directives);
             // Where nothing is different from the whole that this is a part of, its routes will do.
             if broader.is_none_or(|broader| broader.fingerprint(module.directives) != own) {
-                document.routes.extend((module.routes)(situation, contexts.global(), &mut report));
+                let routes = (module.routes)(situation, contexts.global(), &mut report);
+                document.routes.extend(guards.hold(&situation.scope, module.serves_files, routes));
                 if document.routes.len() > ROUTES_MAX {
                     return Err(format!("{}: comes to more than {ROUTES_MAX} routes", file.display()));
                 }
@@ -78,19 +83,26 @@ const ROUTES_MAX: usize = 4096;
 struct Module {
     directives: &'static [&'static str],
     routes: fn(&Situation<'_>, &Context, &mut Report<Position>) -> Vec<Table>,
+    serves_files: bool,
 }
 
 /// In the order in which a request meets them.
 const MODULES: [Module; 4] = [
-    Module { directives: websocket::DIRECTIVES, routes: websocket::routes },
+    Module { directives: websocket::DIRECTIVES, routes: websocket::routes, serves_files: false },
     Module {
         directives: wstunnel::DIRECTIVES,
         routes: |situation, _, report| wstunnel::routes(situation, report),
+        serves_files: false,
     },
-    Module { directives: proxy::DIRECTIVES, routes: |situation, _, report| proxy::routes(situation, report) },
+    Module {
+        directives: proxy::DIRECTIVES,
+        routes: |situation, _, report| proxy::routes(situation, report),
+        serves_files: false,
+    },
     Module {
         directives: folders::DIRECTIVES,
         routes: |situation, _, report| folders::routes(situation, report),
+        serves_files: true,
     },
 ];
 

@@ -18,7 +18,7 @@ pub(super) fn verdict(name: &str) -> Verdict {
     row.map_or(Verdict::Without("is not known here"), |(_, verdict)| *verdict)
 }
 
-/// The first row that fits. Access rules come with a warning: nobody may take for protected what is not.
+/// The first row that fits. For what access rules lead to see `guards`.
 #[rustfmt::skip]
 const ROWS: &[(&str, Verdict)] = &[
     ("server.modules", Verdict::Note("there is nothing to load")),
@@ -63,12 +63,12 @@ const ROWS: &[(&str, Verdict)] = &[
     ("ssl.dh-file", Verdict::Note("TLS 1.2 and 1.3 with modern ciphers only")),
     ("ssl.ec-curve", Verdict::Note("TLS 1.2 and 1.3 with modern ciphers only")),
     ("ssl.ca-file", Verdict::Without("put the certificates between into the file of ssl.pemfile, behind its own")),
-    ("ssl.verifyclient.*", Verdict::Without("CLIENTS ARE NOT ASKED FOR CERTIFICATES by what is printed")),
+    ("ssl.verifyclient.*", Verdict::Without("see client_ca of the [[listener]]; until then what it guards is printed as comments")),
     ("ssl.*", Verdict::Without("is not known here")),
     ("extforward.*", Verdict::Without("name the proxies in trusted_proxies of the [[listener]]")),
-    ("auth.*", Verdict::Without("NOTHING IS ASKED FOR A PASSWORD by what is printed")),
-    ("access.*", Verdict::Without("WHAT IT DENIES IS SERVED by what is printed")),
-    ("url.access-*", Verdict::Without("WHAT IT DENIES IS SERVED by what is printed")),
+    ("auth.require", Verdict::Without("see [route.auth]; until then what it guards is printed as comments")),
+    ("auth.*", Verdict::Without("see [route.auth]")),
+    ("url.access-*", Verdict::Without("nothing is denied by name; what it guards is printed as comments")),
     ("url.*", Verdict::Without("paths and addresses are not rewritten, nor redirected")),
     ("alias.url", Verdict::Without("write a [[route]] with path = \"/alias/*\" and backend = \"file:FOLDER\"")),
     ("setenv.*", Verdict::Without("fields are not added; see subprotocols for a fixed Sec-WebSocket-Protocol")),

@@ -36,7 +36,7 @@ pub(super) struct Doors {
 }
 
 impl Scope {
-    const ALL: Self = Self { hosts: None, paths: Paths::All };
+    pub(super) const ALL: Self = Self { hosts: None, paths: Paths::All };
 
     fn is_within(&self, other: &Self) -> bool {
         let hosts = match (&self.hosts, &other.hosts) {
@@ -45,6 +45,11 @@ impl Scope {
             (Some(hosts), Some(others)) => hosts.is_within(others),
         };
         hosts && self.paths.is_within(&other.paths)
+    }
+
+    /// Whether a request may be in both. What cannot be told counts as yes.
+    pub(super) fn meets(&self, other: &Self) -> bool {
+        self.and(other) != Ok(None)
     }
 
     /// What the two have in common. `Ok(None)`: nothing. An error: more than a route can say.
@@ -80,18 +85,23 @@ impl<'c> Situation<'c> {
     }
 }
 
-/// All situations, each before those that it is a part of, the whole last. What cannot be told apart by routes is
-/// reported and left out: requests are then served as if the block were not there.
-pub(super) fn situations<'c>(
-    contexts: &'c Contexts,
+/// The requests that each context is about. `None`: they cannot be told by a route, which is reported, or there are none.
+pub(super) fn scopes(
+    contexts: &Contexts,
     doors: &Doors,
     report: &mut Report<Position>,
-) -> Vec<Situation<'c>> {
+) -> Vec<Option<Scope>> {
     let mut scopes: Vec<Option<Scope>> = Vec::new();
     for index in 0..contexts.all().len() {
         let scope = scope(contexts, index, &scopes, doors, report);
         scopes.push(scope);
     }
+    scopes
+}
+
+/// All situations, each before those that it is a part of, the whole last. What cannot be told apart by routes is left
+/// out: requests are then served as if the block were not there.
+pub(super) fn situations<'c>(contexts: &'c Contexts, scopes: &[Option<Scope>]) -> Vec<Situation<'c>> {
     let mut distinct: Vec<Scope> = Vec::new();
     for scope in scopes.iter().flatten() {
         if !distinct.contains(scope) {
@@ -133,7 +143,6 @@ fn add_overlaps(scopes: &mut Vec<Scope>) {
     }
 }
 
-/// The requests that a context is about. `None`: they cannot be told by a route, or there are none.
 fn scope(
     contexts: &Contexts,
     index: usize,
