@@ -37,12 +37,13 @@ const HANDSHAKE: [&str; 9] = [
 ];
 
 /// Fields in which proxies speak about the client. What a client says there itself is not passed on.
-const FORWARDING: [&str; 7] = [
+const FORWARDING: [&str; 8] = [
     "forwarded",
     "x-forwarded-for",
     "x-forwarded-proto",
     "x-forwarded-host",
     "x-forwarded-port",
+    "x-forwarded-server",
     "x-real-ip",
     "http2-settings",
 ];
@@ -89,14 +90,15 @@ pub(crate) fn response_end_to_end(fields: &HeaderMap) -> HeaderMap {
 
 /// What a backend is told about the client: `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
 ///
-/// What a trusted proxy has said is kept, with its own address behind it if it has one; what anybody else has said is
-/// not. Where nobody has an address, nothing is said about it.
+/// What a trusted proxy has said is kept, with its own address behind it if it has one, and so is `X-Forwarded-Server`,
+/// in which Apache names itself; what anybody else has said is not. Where nobody has an address, nothing is said about it.
 pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
     let kept = |name: &str| request.via.trusted.then(|| request.fields.get_all(name));
     let chain = kept("x-forwarded-for").into_iter().flatten().filter_map(|line| line.to_str().ok());
     let peer = request.peer.ip().map(|address| address.to_string());
     let addresses: Vec<&str> = chain.chain(peer.as_deref()).collect();
-    let port = kept("x-forwarded-port").and_then(|lines| lines.iter().next_back().cloned());
+    let last = |name: &str| kept(name).and_then(|lines| lines.iter().next_back().cloned());
+    let (port, server) = (last("x-forwarded-port"), last("x-forwarded-server"));
     for name in FORWARDING {
         fields.remove(name);
     }
@@ -111,6 +113,9 @@ pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
     }
     let own = || request.local_port.unwrap_or_else(|| request.origin().port).into();
     fields.insert("x-forwarded-port", port.unwrap_or_else(own));
+    if let Some(server) = server {
+        fields.insert("x-forwarded-server", server);
+    }
 }
 
 #[cfg(test)]

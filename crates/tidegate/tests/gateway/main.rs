@@ -13,6 +13,7 @@ mod tripwire;
 
 mod auth;
 mod balance;
+mod behind_apache;
 mod bodies;
 mod certificates;
 mod examples;
