@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tidegate_proto::CloseCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Semaphore;
 use tokio::time::{interval, timeout};
@@ -18,7 +19,9 @@ use crate::clock;
 use crate::config::{Config, Listener, ListenerTls, Route};
 use crate::drain::Drain;
 use crate::listener::{Listening, Places, Served, SocketFile};
+use crate::live::Because;
 use crate::lookup::Lookups;
+use crate::outcome::Cause;
 use crate::policy::quota::Quota;
 use crate::recording::Recorder;
 use crate::route::Table;
@@ -54,6 +57,7 @@ pub(crate) struct Running {
     service: Arc<Service>,
     workers: Arc<Workers>,
     patience: Duration,
+    drain_rate: u32,
 }
 
 impl Running {
@@ -66,7 +70,7 @@ impl Running {
         let socket_files = listening.iter_mut().filter_map(Listening::take_file).collect();
         let access_log = AccessLog::open(&config.access_log)
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
-        let drain = Drain::new(config.drain_rate);
+        let drain = Drain::default();
         let quota = Quota::new(config.connections_per_client_max);
         let recorder = recorder(&config.routes).context("cannot start the thread that writes recordings")?;
         let records = recorder.is_some();
@@ -90,7 +94,16 @@ impl Running {
             let accepting = accept(listening, places.clone(), Arc::clone(&workers));
             tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
         }
-        Ok(Self { stop, socket_files, access_log, recorder, service, workers, patience: config.drain })
+        Ok(Self {
+            stop,
+            socket_files,
+            access_log,
+            recorder,
+            service,
+            workers,
+            patience: config.drain,
+            drain_rate: config.drain_rate,
+        })
     }
 
     /// Accepts no more. Whoever is connected stays so.
@@ -100,12 +113,12 @@ impl Running {
 
     /// Waits until a WebSocket was opened.
     pub(crate) async fn websocket_opened(&self) {
-        self.service.wait_for(|counts| counts.websockets > 0).await;
+        self.service.live.wait_for(|live| live.opened() > 0).await;
     }
 
     /// Waits until no WebSocket is open.
     pub(crate) async fn websockets_over(&self) {
-        self.service.wait_for(|counts| counts.websockets_open == 0).await;
+        self.service.live.wait_for(|live| live.open() == 0).await;
     }
 
     /// Waits until it had no connection for so long. It looks once a second, so that connections need not tell.
@@ -114,7 +127,7 @@ impl Running {
         let (mut seen, mut since) = (0, clock::now());
         loop {
             looks.tick().await;
-            let connections = self.service.counts().connections;
+            let connections = self.service.connections();
             if self.workers.live() > 0 || connections != seen {
                 (seen, since) = (connections, clock::now());
             } else if clock::now() - since >= time {
@@ -135,7 +148,8 @@ impl Running {
     /// Accepts no more, drains, and ends. A signal cuts it short.
     pub(crate) async fn finish(self, signals: &mut StopSignals) {
         self.stop_accepting();
-        self.service.drain.start();
+        let because = Because::new(Cause::Drained, CloseCode::GOING_AWAY, "shutting down".to_owned());
+        self.service.drain(because, self.patience, self.drain_rate);
         tracing::info!(connections = self.workers.live(), "stopping; a second signal stops at once");
         finish(&self.workers, self.patience, signals).await;
         self.workers.stop();

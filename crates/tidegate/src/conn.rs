@@ -23,6 +23,7 @@ use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
 use crate::journal::Entry;
 use crate::listener::{Accepted, Served};
+use crate::live::{About, Registered};
 use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
 use crate::pool::Seat;
@@ -94,6 +95,8 @@ struct Exchange {
 
 /// The evidence that a client was told yes: a backend stands, and there is an access line to write.
 struct Session {
+    conn: u64,
+    client: (Option<IpAddr>, u16),
     link: Link,
     tape: Option<Box<Tape>>,
     entry: Entry,
@@ -171,19 +174,26 @@ fn relay<K: Send>(
     service: &Arc<Service>,
     kept: K,
 ) -> impl Future<Output = ()> + Send + use<K> {
-    let Session { link, tape, entry } = session;
+    let Session { conn, client, link, tape, entry } = session;
     let route = Arc::clone(link.permit().route());
+    let about = About {
+        conn,
+        client: client.0,
+        port: client.1,
+        hybi00: link.permit().opening().is_hybi00(),
+        backend: link.chosen().map(Into::into),
+        subprotocol: link.agreed().subprotocol.as_ref().map(|name| name.as_str().into()),
+        route: Arc::clone(&route),
+    };
     let (far, agreed, seat) = link.into_parts();
-    let subprotocol = agreed.subprotocol.clone();
-    let open = service.open();
-    let ended = move |end, counts| {
-        drop((open, seat));
-        entry.ended(end, counts, subprotocol.as_ref());
+    let live = service.enter(about);
+    let ended = move |end, live: Registered| {
+        entry.ended(end, &live);
+        drop((live, seat));
         drop(kept); // last: whoever waits for this connection's end finds its line written
     };
-    let drain = service.drain.clone();
     let terms = Terms { rules: &route, agreed: &agreed, tape };
-    relay::run(socket, early, far, terms, drain, ended)
+    relay::run(socket, early, far, terms, live, ended)
 }
 
 impl Exchange {
@@ -239,7 +249,7 @@ impl Exchange {
             Ok((link, tape)) => {
                 let response = answer_101(&link);
                 entry.opened();
-                let session = Session { link, tape, entry };
+                let session = Session { conn: self.conn, client: request.client(), link, tape, entry };
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
                 (response, false)
             }

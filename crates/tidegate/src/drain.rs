@@ -1,47 +1,49 @@
-//! The stop signal that every connection holds, and the pace at which it is obeyed.
+//! The stop signal of the gateway, and the pace at which sessions are told to close.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-/// Told once that the gateway stops; then spreads the Close frames of all connections over time.
-#[derive(Debug, Clone)]
+use crate::live::{Because, Order};
+
+/// Told once that the gateway stops; from then on it has an order for each session, those included that open later.
+#[derive(Debug, Clone, Default)]
 pub struct Drain {
     shared: Arc<Shared>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Shared {
     token: CancellationToken,
-    /// Mirrors the token for a look that takes no lock.
-    started: AtomicBool,
+    /// Set before the token is cancelled.
+    started: OnceLock<(Arc<Because>, Pace)>,
+}
+
+/// Spreads what many are told over time, each at a moment of chance within its own short stretch of it.
+#[derive(Debug)]
+pub struct Pace {
+    begun: Instant,
     tickets: AtomicU64,
-    rate: u32,
+    /// So many go first, without waiting.
+    burst: u64,
+    /// The stretch of each.
+    step: Duration,
 }
 
 impl Drain {
-    /// A signal that lets `rate` connections a second close; 0 counts as 1.
-    pub fn new(rate: u32) -> Self {
-        let shared = Shared {
-            token: CancellationToken::new(),
-            started: AtomicBool::new(false),
-            tickets: AtomicU64::new(0),
-            rate: rate.max(1),
-        };
-        Self { shared: Arc::new(shared) }
-    }
-
-    /// Starts the drain.
-    pub fn start(&self) {
-        self.shared.started.store(true, Ordering::Release);
-        self.shared.token.cancel();
+    /// Starts the drain; a second start changes nothing.
+    pub fn start(&self, because: Arc<Because>, pace: Pace) {
+        if self.shared.started.set((because, pace)).is_ok() {
+            self.shared.token.cancel();
+        }
     }
 
     /// Whether it was started.
     pub fn is_started(&self) -> bool {
-        self.shared.started.load(Ordering::Acquire)
+        self.shared.started.get().is_some()
     }
 
     /// Completes when it is started.
@@ -49,27 +51,85 @@ impl Drain {
         self.shared.token.clone().cancelled_owned()
     }
 
-    /// How long this connection waits before it closes: nothing for the first ones, so that a few close at once,
-    /// then so much that no more than the rate close in a second.
-    pub fn delay(&self) -> Duration {
-        let ticket = self.shared.tickets.fetch_add(1, Ordering::Relaxed);
-        let burst = u64::from(self.shared.rate / 10);
-        Duration::from_secs_f64(ticket.saturating_sub(burst) as f64 / f64::from(self.shared.rate))
+    /// What the next session is told, once it is started.
+    pub fn order(&self) -> Option<Order> {
+        let (because, pace) = self.shared.started.get()?;
+        Some(Order { at: pace.next(), idle: None, because: Arc::clone(because) })
     }
+}
+
+impl Pace {
+    /// For so many who are all to be told within four fifths of this time: `rate` of them a second, or as many as it
+    /// takes. A tenth of a second's worth of them need not wait.
+    pub fn within(window: Duration, count: usize, rate: u32, begun: Instant) -> Self {
+        let step = (window * 4 / 5 / at_least_one(count)).min(at_rate(rate));
+        Self { begun, tickets: AtomicU64::new(0), burst: u64::from(rate / 10), step }
+    }
+
+    /// For so many who are to be told over all of this time, but no more than `rate` of them in a second.
+    pub fn over(window: Duration, count: usize, rate: u32, begun: Instant) -> Self {
+        let step = (window / at_least_one(count)).max(at_rate(rate));
+        let burst = if window.is_zero() { u64::from(rate / 10) } else { 0 };
+        Self { begun, tickets: AtomicU64::new(0), burst, step }
+    }
+
+    /// When the next one is told.
+    pub fn next(&self) -> Instant {
+        let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
+        let Some(place) = ticket.checked_sub(self.burst) else { return self.begun };
+        self.begun + self.step.mul_f64(place as f64 + chance())
+    }
+}
+
+/// A number from 0 to 1. Without any chance to be had, those in the middle are as good as others.
+pub(crate) fn chance() -> f64 {
+    getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
+}
+
+fn at_least_one(count: usize) -> u32 {
+    u32::try_from(count).unwrap_or(u32::MAX).max(1)
+}
+
+fn at_rate(rate: u32) -> Duration {
+    Duration::from_secs(1) / rate.max(1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::Drain;
-    use std::time::Duration;
+    use super::*;
 
-    #[test]
-    fn a_few_close_at_once_and_thousands_are_spread() {
-        let drain = Drain::new(500);
-        let delays: Vec<_> = (0..5_050).map(|_| drain.delay()).collect();
+    const S: Duration = Duration::from_secs(1);
+
+    fn delays(pace: &Pace, count: usize) -> Vec<Duration> {
+        (0..count).map(|_| pace.next() - pace.begun).collect()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_close_at_once_and_thousands_are_spread() {
+        let delays = delays(&Pace::within(30 * S, 5_050, 500, crate::clock::now()), 5_050);
         assert!(delays[..50].iter().all(Duration::is_zero));
-        assert_eq!(delays[5_049], Duration::from_millis(9_998));
-        let in_first_second = delays.iter().filter(|delay| **delay < Duration::from_secs(1)).count();
-        assert!(in_first_second <= 550, "{in_first_second}");
+        assert!((S * 9..=S * 10).contains(&delays[5_049]), "{:?}", delays[5_049]);
+        let in_first_second = delays.iter().filter(|delay| **delay < S).count();
+        assert!((540..=551).contains(&in_first_second), "{in_first_second}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_gives_way_where_the_time_is_short() {
+        let delays = delays(&Pace::within(10 * S, 80_000, 500, crate::clock::now()), 80_000);
+        assert!((S * 7..=S * 8).contains(&delays[79_999]), "{:?}", delays[79_999]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn over_a_long_time_everybody_has_an_own_moment() {
+        let pace = Pace::over(600 * S, 100, 500, crate::clock::now());
+        for (place, delay) in (0..).zip(delays(&pace, 100)) {
+            assert!((6 * S * place..=6 * S * (place + 1)).contains(&delay), "{place}: {delay:?}");
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_rate_holds_where_the_time_is_short() {
+        let delays = delays(&Pace::over(S, 5_000, 500, crate::clock::now()), 5_000);
+        assert!((S * 9..=S * 10).contains(&delays[4_999]), "{:?}", delays[4_999]);
     }
 }

@@ -1,14 +1,13 @@
 //! What is written down about a request: exactly one access line, whatever becomes of it.
 
-use tidegate_proto::handshake::Subprotocol;
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Line, WebSocketLine};
 use crate::clock;
 use crate::config::Route;
 use crate::io::Peer;
+use crate::live::{Counts, Live};
 use crate::outcome::{End, Party};
-use crate::relay::Counts;
 use crate::request::Request;
 
 /// Bytes of a path that are logged.
@@ -84,22 +83,28 @@ impl Entry {
     }
 
     /// Writes it for a WebSocket that has ended.
-    pub(crate) fn ended(mut self, end: End, counts: Counts, subprotocol: Option<&Subprotocol>) {
-        self.line.reason = end.violation().map(|violation| violation.to_string());
-        self.websocket_line(counts, subprotocol, (end.label(), end.logged_code(), end.party()));
+    pub(crate) fn ended(mut self, end: End, live: &Live) {
+        self.line.reason =
+            end.violation().map(|violation| violation.to_string()).or_else(|| live.leash.reason());
+        let subprotocol = live.about.subprotocol.as_deref();
+        self.websocket_line(
+            live.traffic.counts(),
+            subprotocol,
+            (end.label(), end.logged_code(), end.party()),
+        );
         self.write();
     }
 
     fn websocket_line(
         &mut self,
         counts: Counts,
-        subprotocol: Option<&Subprotocol>,
+        subprotocol: Option<&str>,
         (end, close_code, closed_by): (&'static str, u16, Party),
     ) {
         self.line.kind = "websocket";
         self.line.status = 101;
         self.line.websocket = Some(WebSocketLine {
-            subprotocol: subprotocol.map(|name| name.as_str().to_owned()),
+            subprotocol: subprotocol.map(ToOwned::to_owned),
             bytes_in: counts.bytes_in,
             bytes_out: counts.bytes_out,
             messages_in: counts.messages_in,

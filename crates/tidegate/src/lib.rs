@@ -40,6 +40,7 @@ mod diagnosis;
 pub mod drain;
 pub mod io;
 mod jwt;
+pub mod live;
 mod path;
 mod pool;
 pub mod recording;

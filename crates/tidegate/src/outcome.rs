@@ -38,10 +38,23 @@ pub enum End {
     BackendNotText,
     /// The backend took nothing for too long.
     BackendStalled,
-    /// The gateway stops.
-    Drained,
+    /// The gateway was told to close it, with this code.
+    Told(Cause, CloseCode),
     /// A bug of ours.
     Panicked,
+}
+
+/// Why the gateway closes a WebSocket that nothing is wrong with.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Cause {
+    /// The gateway stops.
+    Drained,
+    /// A reload has removed or changed its route.
+    Reloaded,
+    /// It was open for `max_age`.
+    MaxAge,
+    /// The operator wants it closed.
+    Operator,
 }
 
 /// What a peer did wrong, in the terms of its protocol.
@@ -81,7 +94,8 @@ impl End {
             Self::BackendNotText => Some(CloseCode::INVALID_PAYLOAD),
             Self::BackendStalled => Some(CloseCode::TRY_AGAIN_LATER),
             Self::ClientFlood | Self::MessageUnfinished => Some(CloseCode::POLICY_VIOLATION),
-            Self::Idle | Self::Drained => Some(CloseCode::GOING_AWAY),
+            Self::Idle => Some(CloseCode::GOING_AWAY),
+            Self::Told(_, code) => Some(code),
         }
     }
 
@@ -106,7 +120,7 @@ impl End {
             | Self::ClientStalled
             | Self::Idle
             | Self::PingUnanswered
-            | Self::Drained => Some(CloseCode::GOING_AWAY),
+            | Self::Told(..) => Some(CloseCode::GOING_AWAY),
         }
     }
 
@@ -125,7 +139,7 @@ impl End {
             | Self::BackendViolation(_)
             | Self::BackendNotText
             | Self::BackendStalled
-            | Self::Drained
+            | Self::Told(..)
             | Self::Panicked => Party::Gateway,
         }
     }
@@ -147,7 +161,7 @@ impl End {
             | Self::BackendViolation(_)
             | Self::BackendNotText
             | Self::BackendStalled
-            | Self::Drained
+            | Self::Told(..)
             | Self::Panicked => self.code_to_client().map_or(1006, CloseCode::get),
         }
     }
@@ -171,7 +185,7 @@ impl End {
             Self::BackendViolation(_) => "backend_violation",
             Self::BackendNotText => "backend_not_text",
             Self::BackendStalled => "backend_stalled",
-            Self::Drained => "drained",
+            Self::Told(cause, _) => cause.label(),
             Self::Panicked => "panicked",
         }
     }
@@ -195,8 +209,20 @@ impl End {
             | Self::BackendLost
             | Self::BackendNotText
             | Self::BackendStalled
-            | Self::Drained
+            | Self::Told(..)
             | Self::Panicked => None,
+        }
+    }
+}
+
+impl Cause {
+    /// The label of logs and metrics.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Drained => "drained",
+            Self::Reloaded => "reloaded",
+            Self::MaxAge => "max_age",
+            Self::Operator => "operator",
         }
     }
 }

@@ -1,5 +1,7 @@
 //! A request as the gateway understands it: one host, one path, one client, whatever was written in how many ways.
 
+use std::net::IpAddr;
+
 use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
 use percent_encoding::percent_decode_str;
@@ -87,6 +89,15 @@ pub enum BadRequest {
 }
 
 impl Request {
+    /// The client's address, where it has one, and its port: 0 where a proxy stands between.
+    pub(crate) fn client(&self) -> (Option<IpAddr>, u16) {
+        let port = match self.peer {
+            Peer::Tcp(address) if !self.via.trusted => address.port(),
+            Peer::Tcp(_) | Peer::Unix => 0,
+        };
+        (self.via.client, port)
+    }
+
     /// Reads a head that the HTTP library has parsed.
     ///
     /// # Errors

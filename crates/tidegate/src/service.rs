@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use serde_json::{Value, json};
-use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::access_log::AccessLog;
@@ -12,7 +12,8 @@ use crate::auth::Guards;
 use crate::backend::trust::Trust;
 use crate::clock;
 use crate::config::Route;
-use crate::drain::Drain;
+use crate::drain::{Drain, Pace};
+use crate::live::{About, Because, Filter, Register, Registered};
 use crate::lookup::Lookups;
 use crate::policy::quota::Quota;
 use crate::recording::{Recorder, Tape, Unrecorded};
@@ -38,11 +39,9 @@ pub(crate) struct Service {
     pub(crate) quota: Quota,
     /// What records sessions, if any route has it.
     pub(crate) recorder: Option<Recorder>,
+    /// The WebSockets that are open.
+    pub(crate) live: Arc<Register>,
     connections: AtomicU64,
-    websockets: AtomicU64,
-    websockets_open: AtomicU64,
-    /// Told when a WebSocket is opened or over.
-    changed: Notify,
     started: Instant,
 }
 
@@ -55,18 +54,6 @@ pub(crate) struct Stages {
     pub(crate) trust: Trust,
     pub(crate) recorder: Option<Recorder>,
 }
-
-/// Counts since the start, and of what is open just now.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Counts {
-    pub(crate) connections: u64,
-    pub(crate) websockets: u64,
-    pub(crate) websockets_open: u64,
-}
-
-/// Counts a WebSocket as open until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Open(Arc<Service>);
 
 impl Service {
     /// A service that starts now.
@@ -81,10 +68,8 @@ impl Service {
             guards,
             lookups,
             recorder,
+            live: Arc::default(),
             connections: AtomicU64::new(0),
-            websockets: AtomicU64::new(0),
-            websockets_open: AtomicU64::new(0),
-            changed: Notify::new(),
             started: clock::now(),
         }
     }
@@ -118,49 +103,42 @@ impl Service {
         }
     }
 
-    pub(crate) fn open(self: &Arc<Self>) -> Open {
-        self.websockets.fetch_add(1, Ordering::Relaxed);
-        self.websockets_open.fetch_add(1, Ordering::Relaxed);
-        self.changed.notify_waiters();
-        Open(Arc::clone(self))
-    }
-
-    pub(crate) fn counts(&self) -> Counts {
-        Counts {
-            connections: self.connections.load(Ordering::Relaxed),
-            websockets: self.websockets.load(Ordering::Relaxed),
-            websockets_open: self.websockets_open.load(Ordering::Relaxed),
+    /// Enters a WebSocket that is open from now on; while the gateway drains, it is told so at once.
+    pub(crate) fn enter(&self, about: About) -> Registered {
+        let live = self.live.enter(about);
+        // Behind the entry: whoever started the drain in between has found the session there, or is found here.
+        if let Some(order) = self.drain.order() {
+            live.leash.tell(order);
         }
+        live
     }
 
-    /// Waits until this is true of the number of WebSockets.
-    pub(crate) async fn wait_for(&self, is_so: impl Fn(Counts) -> bool) {
-        loop {
-            let changed = self.changed.notified(); // before the look, so that no change goes by between the two
-            if is_so(self.counts()) {
-                return;
+    /// Connections since the start.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
+    }
+
+    /// Begins the end of everything: no more is accepted from connections that there are, and each WebSocket is told to
+    /// close, all of them within `patience`. The first time counts.
+    pub(crate) fn drain(&self, because: Arc<Because>, patience: Duration, rate: u32) {
+        let count = usize::try_from(self.live.open()).unwrap_or(usize::MAX);
+        self.drain.start(because, Pace::within(patience, count, rate, clock::now()));
+        for live in self.live.sessions(&Filter::default()) {
+            if let Some(order) = self.drain.order() {
+                live.leash.tell(order);
             }
-            changed.await;
         }
     }
 
     /// How it is, for the status page.
     pub(crate) fn status(&self) -> Value {
-        let counts = self.counts();
         json!({
             "name": "tidegate",
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": (clock::now() - self.started).as_secs(),
-            "connections": counts.connections,
-            "websockets": counts.websockets,
-            "websockets_open": counts.websockets_open,
+            "connections": self.connections(),
+            "websockets": self.live.opened(),
+            "websockets_open": self.live.open(),
         })
-    }
-}
-
-impl Drop for Open {
-    fn drop(&mut self) {
-        self.0.websockets_open.fetch_sub(1, Ordering::Relaxed);
-        self.0.changed.notify_waiters();
     }
 }

@@ -142,8 +142,7 @@ impl Relay {
             Event::Data { message: MessageType::Text, .. } if self.is_binary_only() => self.refuse_text(now),
             Event::Data { message, payload, ends_message, .. } => {
                 self.keepalive.heard(now);
-                self.counts.bytes_in += payload.len() as u64;
-                self.counts.messages_in += u64::from(ends_message);
+                self.live.traffic.inbound(payload.len() as u64, u64::from(ends_message));
                 self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });
                 if matches!(self.far, Far::Echo(_)) {
                     self.record(Side::Backend, now, Chunk { message, payload, mask: None, ends_message });
@@ -198,8 +197,7 @@ impl Relay {
         gathered: &mut Gathered<'_>,
     ) {
         let Some(compression) = &mut self.compression else { return };
-        self.counts.bytes_out += payload.len() as u64;
-        self.counts.messages_out += u64::from(ends_message);
+        self.live.traffic.outbound(payload.len() as u64, u64::from(ends_message));
         borrow_deflater(&mut compression.encoder);
         let mut rest = payload;
         loop {

@@ -97,10 +97,8 @@ impl Relay {
             Event::Data { message, payload, ends_message, .. } => {
                 let messages = u64::from(ends_message);
                 let bytes = payload.len() as u64;
-                self.counts.messages_in += messages;
-                self.counts.messages_out += messages;
-                self.counts.bytes_in += bytes;
-                self.counts.bytes_out += bytes;
+                self.live.traffic.inbound(bytes, messages);
+                self.live.traffic.outbound(bytes, messages);
                 for side in [Side::Client, Side::Backend] {
                     self.record(side, now, Chunk { message, payload, mask: None, ends_message });
                 }

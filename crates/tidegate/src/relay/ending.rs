@@ -3,6 +3,7 @@
 //! A cause is named once, by [`Relay::end`]; what follows from it, and from what the sides do meanwhile, is drawn again
 //! and again by [`Relay::settle`] until both are gone.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tidegate_proto::{Close, CloseCode};
@@ -10,6 +11,7 @@ use tokio::time::Instant;
 
 use super::endpoint::ORDERLY;
 use super::{Far, Relay, TCP_BACKEND};
+use crate::live::Because;
 use crate::outcome::End;
 
 /// How long the Close for a client's violation waits for what a WebSocket backend still says to the messages before it.
@@ -18,6 +20,17 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 impl Relay {
     /// Begins the end. The first cause decides what each side is told; a later one changes nothing.
     pub(super) fn end(&mut self, cause: End, now: Instant) {
+        self.end_saying(cause, "", now);
+    }
+
+    /// Begins the end that somebody ordered.
+    pub(super) fn end_as_told(&mut self, because: &Arc<Because>, now: Instant) {
+        self.live.leash.obeyed(because);
+        self.end_saying(because.end(), &because.reason, now);
+    }
+
+    /// `reason`: what the client is told beside the code.
+    fn end_saying(&mut self, cause: End, reason: &str, now: Instant) {
         if self.end.is_some() {
             return self.end_again(cause);
         }
@@ -47,10 +60,10 @@ impl Relay {
             | End::BackendViolation(_)
             | End::BackendNotText
             | End::BackendStalled
-            | End::Drained
+            | End::Told(..)
             | End::Panicked => {
                 let code = cause.code_to_client().unwrap_or(CloseCode::NORMAL);
-                self.client.close(now, &Close::code(code));
+                self.client.close(now, &Close { code: Some(code), reason });
             }
         }
         if let Some(backend) = self.far.websocket_mut() {
@@ -71,7 +84,7 @@ impl Relay {
                 | End::BackendViolation(_)
                 | End::BackendNotText
                 | End::BackendStalled
-                | End::Drained
+                | End::Told(..)
                 | End::Panicked => {}
             }
         }
@@ -94,7 +107,7 @@ impl Relay {
             | End::BackendEnded
             | End::BackendViolation(_)
             | End::BackendNotText
-            | End::Drained
+            | End::Told(..)
             | End::Panicked => {}
         }
     }

@@ -43,8 +43,8 @@ use self::tcp::Tcp;
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::Route;
-use crate::drain::Drain;
 use crate::io::Socket;
+use crate::live::{Orders, Registered};
 use crate::outcome::{Breach, End};
 use crate::recording::{Chunk, Side, Tape};
 use crate::scratch;
@@ -61,19 +61,6 @@ const MESSAGE_SILENCE: Duration = Duration::from_secs(60);
 /// How long a backend may be silent after the FIN of a client that sent no Close.
 const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
 
-/// What was relayed, payload only.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Counts {
-    /// Bytes from the client.
-    pub bytes_in: u64,
-    /// Bytes to the client.
-    pub bytes_out: u64,
-    /// Messages from the client.
-    pub messages_in: u64,
-    /// Messages to the client.
-    pub messages_out: u64,
-}
-
 /// On which terms a session is relayed.
 #[derive(Debug)]
 pub struct Terms<'a> {
@@ -85,20 +72,20 @@ pub struct Terms<'a> {
     pub(crate) tape: Option<Box<Tape>>,
 }
 
-/// Relays until both sides are gone, and tells `ended` how it ended and what was relayed.
+/// Relays until both sides are gone, and gives `ended` the session back with how it ended.
 ///
 /// Not an `async fn`, whose future would keep a second place for each argument, for as long as the connection lives.
-pub fn run<T, F: FnOnce(End, Counts) -> T + Send>(
+pub fn run<T, F: FnOnce(End, Registered) -> T + Send>(
     client: Socket,
     early: Bytes,
     far: FarSide,
     terms: Terms<'_>,
-    drain: Drain,
+    live: Registered,
     ended: F,
 ) -> impl Future<Output = T> + Send + use<T, F> {
     let Terms { rules, agreed, tape } = terms;
     let limits = limits(rules, &far);
-    let mut relay = Relay::new(client, early, far, rules);
+    let mut relay = Relay::new(client, early, far, rules, live);
     if let Some(agreement) = &agreed.deflate {
         relay.compress_with(agreement, limits);
     }
@@ -106,29 +93,25 @@ pub fn run<T, F: FnOnce(End, Counts) -> T + Send>(
         relay.speak_hybi00(coding, limits, rules);
     }
     relay.tape = tape;
-    drive(relay, drain, ended, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
+    drive(relay, ended, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
 }
 
-/// Takes turns whenever a socket is ready, the clock demands it, or the drain begins.
+/// Takes turns whenever a socket is ready, the clock demands it, or somebody pulls the leash.
 #[expect(clippy::manual_async_fn, reason = "an `async fn` would keep a second place for the relay")]
 fn drive<T>(
     mut relay: Relay,
-    drain: Drain,
-    ended: impl FnOnce(End, Counts) -> T + Send,
+    ended: impl FnOnce(End, Registered) -> T + Send,
     mut poll: impl FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
 ) -> impl Future<Output = T> + Send {
     async move {
-        let mut drained = pin!(drain.started());
-        let mut drain_watched = false;
+        poll_fn(|cx| {
+            relay.live.leash.watch(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
         let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
         poll_fn(|cx| {
-            if (!drain_watched || drain.is_started())
-                && relay.drain_at.is_none()
-                && drained.as_mut().poll(cx).is_ready()
-            {
-                relay.drain_at = Some(clock::now() + drain.delay());
-            }
-            drain_watched = true;
+            relay.take_orders();
             loop {
                 if relay.turn(cx, &mut poll).is_ready() {
                     return Poll::Ready(());
@@ -145,7 +128,7 @@ fn drive<T>(
             }
         })
         .await;
-        ended(relay.end.unwrap_or(End::ClientLost), relay.counts)
+        ended(relay.end.unwrap_or(End::ClientLost), relay.live)
     }
 }
 
@@ -160,12 +143,14 @@ struct Relay {
     hybi00: Option<Box<Hybi00>>,
     keepalive: Keepalive,
     rate: ControlRate,
-    counts: Counts,
+    /// Who it is to the rest of the house, what has passed, and what it is told.
+    live: Registered,
+    /// What it was told so far.
+    orders: Orders,
     /// The first cause of the end.
     end: Option<End>,
     /// A turn has panicked.
     panicked: bool,
-    drain_at: Option<Instant>,
     /// Since when the client has ended its direction while the backend may still answer.
     half_closed_since: Option<Instant>,
     /// Until when a client that broke the protocol waits for its Close; see [`Relay::let_backend_finish`].
@@ -182,7 +167,7 @@ enum Far {
 }
 
 impl Relay {
-    fn new(client: Socket, early: Bytes, far: FarSide, rules: &Route) -> Self {
+    fn new(client: Socket, early: Bytes, far: FarSide, rules: &Route, live: Registered) -> Self {
         let reserved = match &far {
             FarSide::WebSocket { reserved, .. } => *reserved,
             FarSide::Echo | FarSide::Tcp(_) => Reserved::None,
@@ -209,10 +194,10 @@ impl Relay {
             hybi00: None,
             keepalive: Keepalive::new(now, rules.ping_interval, rules.ping_timeout, rules.idle_timeout),
             rate: ControlRate::new(now),
-            counts: Counts::default(),
+            live,
+            orders: Orders::default(),
             end: None,
             panicked: false,
-            drain_at: None,
             half_closed_since: None,
             last_words_until: None,
             tape: None,
@@ -390,10 +375,19 @@ impl Relay {
         }
     }
 
+    /// Looks whether the leash was pulled.
+    fn take_orders(&mut self) {
+        if let Some(orders) = self.live.leash.orders() {
+            self.orders = orders;
+        }
+    }
+
     /// What the clock demands.
     fn on_time(&mut self, now: Instant) {
-        if self.drain_at.is_some_and(|at| now >= at) {
-            self.end(End::Drained, now);
+        if self.end.is_none()
+            && let Some(because) = self.orders.due(now, || self.live.traffic.counts())
+        {
+            self.end_as_told(&because, now);
         }
         if self.half_closed_since.is_some_and(|since| now >= since + HALF_CLOSED_SILENCE) {
             self.end(End::ClientEnded, now);
@@ -436,7 +430,7 @@ impl Relay {
             self.message_deadline(),
             half_closed,
             self.last_words_until,
-            self.drain_at.filter(|_| self.end.is_none()),
+            self.orders.deadline().filter(|_| self.end.is_none()),
         ]
         .into_iter()
         .flatten()

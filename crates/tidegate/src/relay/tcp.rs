@@ -58,7 +58,7 @@ impl Relay {
     ) -> Result<(), Violation> {
         let mut at = range.start;
         let mut payload = Range { start: at, end: at };
-        let mut controls = 0;
+        let (mut messages, mut controls) = (0, 0);
         let result = loop {
             let (consumed, event) =
                 match self.client.receiver.decoder_mut().decode(&mut scratch[at..range.end]) {
@@ -73,7 +73,7 @@ impl Relay {
                     break Ok(());
                 }
                 Event::Data { message, payload, ends_message, .. } => {
-                    self.counts.messages_in += u64::from(ends_message);
+                    messages += u64::from(ends_message);
                     self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });
                     payload.len()
                 }
@@ -115,7 +115,7 @@ impl Relay {
             &[]
         });
         self.control_frames(controls, now);
-        self.counts.bytes_in += payload.len() as u64;
+        self.live.traffic.inbound(payload.len() as u64, messages);
         if let Far::Tcp(tcp) = &mut self.far {
             tcp.leg.send(cx, now, &scratch[payload]);
         }
@@ -198,8 +198,7 @@ impl Relay {
             let (read_to, free) = scratch.split_at_mut(read.end);
             return self.send_compressed(cx, now, message, &read_to[read.start..], free);
         }
-        self.counts.bytes_out += read.len() as u64;
-        self.counts.messages_out += 1;
+        self.live.traffic.outbound(read.len() as u64, 1);
         let opcode = match message {
             MessageType::Text => Opcode::Text,
             MessageType::Binary => Opcode::Binary,

@@ -6,6 +6,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::sync::Arc;
 use std::task::Context;
 use std::time::Duration;
 
@@ -17,8 +18,8 @@ use super::{MESSAGE_SILENCE, Relay, Terms, drive, run};
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
-use crate::drain::Drain;
 use crate::io::Socket;
+use crate::live::{About, Register, Registered};
 use crate::outcome::End;
 use crate::scratch;
 
@@ -50,10 +51,23 @@ async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration)
 /// The same, where this was agreed with the client.
 async fn relayed_as(agreed: &Agreed, client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
     let begun = clock::now();
-    let ended = |end, counts| (end, counts);
     let terms = Terms { rules: route, agreed, tape: None };
-    let (end, _) = run(client, Bytes::new(), far, terms, Drain::new(1), ended).await;
+    let end = run(client, Bytes::new(), far, terms, registered(), |end, _| end).await;
     (end, clock::now() - begun)
+}
+
+/// A place in a register that nobody looks into.
+fn registered() -> Registered {
+    let about = About {
+        conn: 1,
+        route: Arc::new(route("")),
+        client: None,
+        port: 0,
+        hybi00: false,
+        backend: None,
+        subprotocol: None,
+    };
+    Arc::new(Register::default()).enter(about)
 }
 
 /// Everything that was sent to this end, which has ended by now.
@@ -147,16 +161,16 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
         let (backend, backend_end) = pair();
         client_end.write_all(b"\x82\x81\0\0\0\0a").unwrap();
         let far = if to_websocket { websocket(backend) } else { FarSide::Tcp(backend) };
-        let relay = Relay::new(client, Bytes::new(), far, &route(""));
+        let relay = Relay::new(client, Bytes::new(), far, &route(""), registered());
         let mut struck = false;
         let panics_once = move |relay: &mut Relay, cx: &mut Context<'_>| {
             let polled = scratch::with(|scratch| relay.poll(cx, scratch));
-            let strikes = relay.counts.bytes_in > 0 && !std::mem::replace(&mut struck, true);
+            let strikes = relay.live.traffic.counts().bytes_in > 0 && !std::mem::replace(&mut struck, true);
             assert!(!strikes, "the bug");
             polled
         };
-        let (end, counts) = drive(relay, Drain::new(1), |end, counts| (end, counts), panics_once).await;
-        assert_eq!((end, counts.bytes_in), (End::Panicked, 1));
+        let (end, live) = drive(relay, |end, live| (end, live), panics_once).await;
+        assert_eq!((end, live.traffic.counts().bytes_in), (End::Panicked, 1));
         assert_eq!(received(client_end), b"\x88\x02\x03\xf3", "Close 1011");
         let passed = received(backend_end);
         if to_websocket {
@@ -173,8 +187,8 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
 #[tokio::test(start_paused = true)]
 async fn t249_f54_a_bug_that_stays_ends_the_connection() {
     let (client, client_end) = pair();
-    let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""));
-    let (end, _) = drive(relay, Drain::new(1), |end, counts| (end, counts), |_, _| panic!("the bug")).await;
+    let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""), registered());
+    let end = drive(relay, |end, _| end, |_, _| panic!("the bug")).await;
     assert_eq!(end, End::Panicked);
     assert_eq!(received(client_end), b"");
 }

@@ -111,9 +111,8 @@ impl Relay {
             if !stretch.pass.is_empty() {
                 self.keepalive.heard(now);
             }
-            self.counts.bytes_in += stretch.bytes;
+            self.live.traffic.inbound(stretch.bytes, stretch.messages);
             let controls = stretch.controls;
-            self.counts.messages_in += stretch.messages;
             backend.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary);
             self.control_frames(controls, now);
             if !self.client.is_readable() {
@@ -199,8 +198,7 @@ impl Relay {
         let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
         let tap = Tape::tap(&mut self.tape, Side::Backend, now);
         let stretch = stretch(backend.receiver.decoder_mut(), scratch, range.clone(), None, tap);
-        self.counts.bytes_out += stretch.bytes;
-        self.counts.messages_out += stretch.messages;
+        self.live.traffic.outbound(stretch.bytes, stretch.messages);
         if self.client.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary) {
             self.keepalive.pinged(now);
         }

@@ -59,7 +59,7 @@ fn f37_ends_shutdown_in_full_flow() {
         for reader in readers {
             let frames = Frame::parse_all(&reader.join().unwrap());
             let (close, data) = frames.split_last().unwrap();
-            assert_eq!(*close, Frame::close(1001, ""));
+            assert_eq!(*close, Frame::close(1001, "shutting down"));
             assert!(data.len() > 10 && data.iter().all(|frame| !frame.is_control()));
         }
         assert!(at_tcp.join().unwrap().iter().all(|byte| *byte == 2));

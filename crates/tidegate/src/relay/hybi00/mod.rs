@@ -162,8 +162,7 @@ impl Relay {
             }
         };
         let result = hybi00.hear(&mut scratch[range], &self.far, &mut heard, record);
-        self.counts.bytes_in += heard.payload_bytes;
-        self.counts.messages_in += heard.messages;
+        self.live.traffic.inbound(heard.payload_bytes, heard.messages);
         match &mut self.far {
             Far::Echo(_) => self.send_said(cx, now, &heard.echo),
             Far::Tcp(tcp) => tcp.leg.send(cx, now, &heard.bytes),
@@ -185,8 +184,7 @@ impl Relay {
     }
 
     fn send_said(&mut self, cx: &mut Context<'_>, now: Instant, said: &Said) {
-        self.counts.bytes_out += said.payload_bytes;
-        self.counts.messages_out += said.messages;
+        self.live.traffic.outbound(said.payload_bytes, said.messages);
         if !said.wire.is_empty() {
             self.client.pass_on(cx, now, &said.wire, said.boundary);
         }

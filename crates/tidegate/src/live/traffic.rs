@@ -1,0 +1,53 @@
+//! What has passed through a session, in figures that anybody may read while its relay goes on.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Payload that has passed. One relay writes, so an addition needs no lock of the bus; others only read.
+#[derive(Debug, Default)]
+pub struct Traffic {
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    messages_in: AtomicU64,
+    messages_out: AtomicU64,
+}
+
+/// What was relayed, payload only.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Bytes from the client.
+    pub bytes_in: u64,
+    /// Bytes to the client.
+    pub bytes_out: u64,
+    /// Messages from the client.
+    pub messages_in: u64,
+    /// Messages to the client.
+    pub messages_out: u64,
+}
+
+impl Traffic {
+    /// Notes what came from the client. Only the session's own relay may.
+    pub fn inbound(&self, bytes: u64, messages: u64) {
+        add(&self.bytes_in, bytes);
+        add(&self.messages_in, messages);
+    }
+
+    /// Notes what went to the client. Only the session's own relay may.
+    pub fn outbound(&self, bytes: u64, messages: u64) {
+        add(&self.bytes_out, bytes);
+        add(&self.messages_out, messages);
+    }
+
+    /// The figures so far.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            bytes_in: self.bytes_in.load(Ordering::Relaxed),
+            bytes_out: self.bytes_out.load(Ordering::Relaxed),
+            messages_in: self.messages_in.load(Ordering::Relaxed),
+            messages_out: self.messages_out.load(Ordering::Relaxed),
+        }
+    }
+}
+
+fn add(figure: &AtomicU64, more: u64) {
+    figure.store(figure.load(Ordering::Relaxed) + more, Ordering::Relaxed);
+}
