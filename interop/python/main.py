@@ -19,6 +19,7 @@ import check_clients
 import check_connect
 import check_files
 import check_front
+import check_handoff
 import check_http
 import check_killed
 import check_postgres
@@ -51,6 +52,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_proxied,
             check_http,
             check_files,
+            check_handoff,
             check_redis,
             check_postgres,
             check_killed,

@@ -16,7 +16,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::auth::Denial;
-use crate::backend::{self, ConnectError, Link};
+use crate::backend::{self, ConnectError, Far, Link};
 use crate::config::{Backend, PathPattern};
 use crate::forward::response_end_to_end;
 use crate::http::{self as front, Answering, Body, Ended};
@@ -65,7 +65,7 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
             let Some((session, early)) = exchange.proven(session, &mut socket, early).await else { return };
             // Of the exchange only this lives on: the rest of it would cost each connection a kilobyte.
             let share = exchange.share.lock().unwrap_or_else(PoisonError::into_inner).take();
-            tokio::spawn(relay(session, socket, early, &exchange.service, (load, place, share)));
+            go_on(session, socket, early, &exchange.service, (load, place, share));
         }
         (Ended::Broken(status), _) => {
             exchange.unread(clock::now()).answered(status, Some("no request".to_owned()));
@@ -163,17 +163,11 @@ async fn plain(
     }
 }
 
-/// A WebSocket, from the 101 to its access line. `kept` is what its end gives back.
+/// A WebSocket, from the 101 to its access line, in a task of its own. `kept` is what its end gives back.
 ///
-/// Not an `async fn`, and nothing after an `await`: its future would hold all of this twice, for as long as the
-/// connection lives.
-fn relay<K: Send>(
-    session: Session,
-    socket: Socket,
-    early: Bytes,
-    service: &Arc<Service>,
-    kept: K,
-) -> impl Future<Output = ()> + Send + use<K> {
+/// Not an `async fn`, and nothing after an `await` of the relay: its future would hold all of this twice, for as long as
+/// the connection lives.
+fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, service: &Arc<Service>, kept: K) {
     let Session { conn, client, link, tape, entry } = session;
     let route = Arc::clone(link.permit().route());
     let about = About {
@@ -187,13 +181,25 @@ fn relay<K: Send>(
     };
     let (far, agreed, seat) = link.into_parts();
     let live = service.enter(about);
-    let ended = move |end, live: Registered| {
-        entry.ended(end, &live);
-        drop((live, seat));
-        drop(kept); // last: whoever waits for this connection's end finds its line written
-    };
-    let terms = Terms { rules: &route, agreed: &agreed, tape };
-    relay::run(socket, early, far, terms, live, ended)
+    match far {
+        Far::Relayed(far) => {
+            let ended = move |end, live: Registered| {
+                entry.ended(end, &live);
+                drop((live, seat));
+                drop(kept); // last: whoever waits for this connection's end finds its line written
+            };
+            let terms = Terms { rules: &route, agreed: &agreed, tape };
+            tokio::spawn(relay::run(socket, early, far, terms, live, ended));
+        }
+        Far::HandedOver(receiver) => {
+            tokio::spawn(async move {
+                let given = receiver.give(conn, socket, &early).await;
+                drop((live, seat));
+                entry.handed_over(given);
+                drop(kept);
+            });
+        }
+    }
 }
 
 impl Exchange {

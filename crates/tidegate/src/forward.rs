@@ -95,7 +95,7 @@ pub(crate) fn response_end_to_end(fields: &HeaderMap) -> HeaderMap {
 pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
     let kept = |name: &str| request.via.trusted.then(|| request.fields.get_all(name));
     let chain = kept("x-forwarded-for").into_iter().flatten().filter_map(|line| line.to_str().ok());
-    let peer = request.peer.ip().map(|address| address.to_string());
+    let peer = request.arrival.client.ip().map(|address| address.to_string());
     let addresses: Vec<&str> = chain.chain(peer.as_deref()).collect();
     let last = |name: &str| kept(name).and_then(|lines| lines.iter().next_back().cloned());
     let (port, server) = (last("x-forwarded-port"), last("x-forwarded-server"));
@@ -111,7 +111,8 @@ pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
             HeaderValue::try_from(value).expect("what stood in fields, and a checked host, is a legal value");
         fields.insert(name, value);
     }
-    let own = || request.local_port.unwrap_or_else(|| request.origin().port).into();
+    let local_port = request.arrival.local.map(|local| local.port());
+    let own = || local_port.unwrap_or_else(|| request.origin().port).into();
     fields.insert("x-forwarded-port", port.unwrap_or_else(own));
     if let Some(server) = server {
         fields.insert("x-forwarded-server", server);

@@ -3,6 +3,7 @@
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Line, WebSocketLine};
+use crate::backend::NotTaken;
 use crate::clock;
 use crate::config::Route;
 use crate::io::Peer;
@@ -31,7 +32,7 @@ impl Entry {
         // A client is logged with its port where it is known, so where no proxy stands between.
         let client = match request.via.client {
             Some(client) if request.via.trusted => client.to_string(),
-            _ => request.peer.to_string(),
+            _ => request.arrival.client.to_string(),
         };
         let path = &request.path[..request.path.floor_char_boundary(PATH_BYTES_MAX)];
         let line = Line {
@@ -80,6 +81,13 @@ impl Entry {
         self.line.status = status;
         self.line.reason = reason;
         self.write();
+    }
+
+    /// Writes it for a WebSocket that was to be handed over to another process. How that one ends is not known here.
+    pub(crate) fn handed_over(mut self, given: Result<(), NotTaken>) {
+        self.line.kind = "websocket";
+        let reason = given.map_or_else(|error| error.to_string(), |()| "handed over".to_owned());
+        self.answered(101, Some(reason));
     }
 
     /// Writes it for a WebSocket that has ended.

@@ -146,6 +146,7 @@ impl Refused {
                 | ConnectError::Unasked
                 | ConnectError::Answered(_) => "the service behind this gateway answered wrongly",
                 ConnectError::NotAllowed => NOWHERE,
+                ConnectError::Sealed => "what is served here cannot be had over TLS",
                 ConnectError::NotBuilt => {
                     "this route is configured for something that this version cannot do"
                 }

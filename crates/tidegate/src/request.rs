@@ -41,10 +41,8 @@ pub struct Request {
     pub query: Option<String>,
     /// The client, and how the request came from it.
     pub via: Via,
-    /// The connection's far end: the client, or a proxy.
-    pub peer: Peer,
-    /// The port that the connection was made to; a Unix socket has none.
-    pub local_port: Option<u16>,
+    /// How the connection came in; its far end is the client, or a proxy.
+    pub arrival: Arrival,
 }
 
 /// What a request wants of a route.
@@ -91,7 +89,7 @@ pub enum BadRequest {
 impl Request {
     /// The client's address, where it has one, and its port: 0 where a proxy stands between.
     pub(crate) fn client(&self) -> (Option<IpAddr>, u16) {
-        let port = match self.peer {
+        let port = match self.arrival.client {
             Peer::Tcp(address) if !self.via.trusted => address.port(),
             Peer::Tcp(_) | Peer::Unix => 0,
         };
@@ -136,8 +134,7 @@ impl Request {
             path,
             query: head.uri.query().map(str::to_owned),
             via,
-            peer: arrival.client,
-            local_port: arrival.local.map(|local| local.port()),
+            arrival: *arrival,
             uri: head.uri,
             fields: head.headers,
         };

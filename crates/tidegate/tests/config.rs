@@ -159,7 +159,6 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     every-key.toml:63:14: warning: route "raw": send_proxy: accepted, but not built yet: the PROXY protocol on the way out; until then it has no effect
     every-key.toml:64:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
     every-key.toml:69:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
-    every-key.toml:87:11: warning: route "/handoff": backend: accepted, but not built yet: handing connections to another process; until then requests for it are answered with an error
     "#);
 }
 
@@ -180,15 +179,24 @@ fn the_command_line_stands_on_top_of_the_file() {
 }
 
 #[test]
-fn features_asked_for_by_a_flag_are_warned_about_as_in_a_file() {
-    let routes = vec!["/a=handoff:/run/app.sock".to_owned()];
-    let checked = from_routes(&Overrides { routes, ..Overrides::default() });
-    assert!(checked.config.is_some());
-    assert_eq!(
-        lines(&checked),
-        "--route \"/a=handoff:/run/app.sock\": warning: route \"/a\": backend: accepted, but not built yet: \
-         handing connections to another process; until then requests for it are answered with an error\n"
-    );
+fn what_a_route_cannot_ask_for_that_hands_its_connections_over() {
+    insta::assert_snapshot!(found_in(&read(&data("handoff.toml"))), @r#"
+    tidegate.toml:8:11: warning: route "app": message has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:9:10: warning: route "app": accept has no effect on handoff:unix:/run/app.sock; leave it out: it is for backends that take bytes
+    tidegate.toml:10:10: error: route "app": legacy stands beside handoff:unix:/run/app.sock; leave it out: only connections of RFC 6455 are handed over
+    tidegate.toml:11:17: warning: route "app": ping_interval has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:12:16: warning: route "app": ping_timeout has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:13:16: warning: route "app": idle_timeout has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:14:13: warning: route "app": max_frame has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:15:15: warning: route "app": max_message has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:16:17: warning: route "app": max_fragments has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:17:15: error: route "app": compression stands beside handoff:unix:/run/app.sock; leave it out: only the process that speaks the frames can compress them
+    tidegate.toml:18:15: warning: route "app": backend_tls has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
+    tidegate.toml:19:10: warning: route "app": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
+    tidegate.toml:19:10: error: route "app": record stands beside handoff:unix:/run/app.sock; leave it out: what does not pass through the gateway is not recorded
+    tidegate.toml:33:11: error: route "mixed": backend lists handoff:unix:/run/a.sock beside unix:/run/b.sock; list backends of one kind, all raw, all WebSocket or all HTTP
+    tidegate.toml:38:11: error: route "old": backend "handoff:/run/a.sock" names no socket; write handoff:unix:/run/a.sock
+    "#);
 }
 
 #[test]

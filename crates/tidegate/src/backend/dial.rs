@@ -55,9 +55,9 @@ pub(super) async fn tcp_among(
 }
 
 /// Connects to a Unix socket.
-pub(super) async fn unix(path: &Path, budget: Duration) -> Result<Socket, ConnectError> {
+pub(super) async fn unix(path: &Path, budget: Duration) -> Result<UnixStream, ConnectError> {
     match timeout(budget, unix_in_turn(path)).await {
-        Ok(connected) => Ok(Socket::Unix(connected?)),
+        Ok(connected) => Ok(connected?),
         Err(_elapsed) => Err(ConnectError::ConnectTimeout),
     }
 }

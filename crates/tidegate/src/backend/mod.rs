@@ -1,6 +1,7 @@
 //! Connecting the backend of a route, before the client is told yes.
 
 pub(crate) mod dial;
+mod handoff;
 mod pick;
 pub mod proxy;
 pub mod trust;
@@ -19,6 +20,8 @@ use tidegate_proto::handshake::{
 };
 use tidegate_proto::hybi00::Coding;
 
+pub(crate) use self::handoff::NotTaken;
+pub use self::handoff::Receiver;
 use self::pick::{Candidate, Candidates};
 use self::trust::Trust;
 use crate::config::Backend;
@@ -33,9 +36,18 @@ use crate::request::Request;
 pub struct Link {
     permit: Permit,
     agreed: Agreed,
-    far: FarSide,
+    far: Far,
     /// Where there was a choice: the backend that was chosen.
     seat: Option<Seat>,
+}
+
+/// What becomes of a client that was told yes.
+#[derive(Debug)]
+pub enum Far {
+    /// It is relayed to this side.
+    Relayed(FarSide),
+    /// It is given to this process.
+    HandedOver(Receiver),
 }
 
 /// The far side of a relay.
@@ -110,6 +122,9 @@ pub enum ConnectError {
     /// A look-up led to addresses that its `targets` do not list: 403.
     #[error("the token leads to an address that is not allowed")]
     NotAllowed,
+    /// The route gives connections to another process, which cannot be done with one over TLS: 501.
+    #[error("a connection over TLS cannot be handed over")]
+    Sealed,
     /// Accepted in the configuration, but not built yet: 501.
     #[error("this kind of backend is not built yet")]
     NotBuilt,
@@ -130,7 +145,7 @@ impl ConnectError {
             Self::ConnectTimeout | Self::UpgradeTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Answered(response) => response.status(),
             Self::NotAllowed => StatusCode::FORBIDDEN,
-            Self::NotBuilt => StatusCode::NOT_IMPLEMENTED,
+            Self::Sealed | Self::NotBuilt => StatusCode::NOT_IMPLEMENTED,
         }
     }
 }
@@ -179,9 +194,9 @@ impl Link {
         self.seat.as_ref().map(Seat::name)
     }
 
-    /// Gives the backend over to the relay, with what was agreed; it counts as one of its connections until the seat is
+    /// Gives the backend over to what comes then, with what was agreed; it counts as one of its connections until the seat is
     /// dropped.
-    pub fn into_parts(self) -> (FarSide, Agreed, Option<Seat>) {
+    pub fn into_parts(self) -> (Far, Agreed, Option<Seat>) {
         (self.far, self.agreed, self.seat)
     }
 }
@@ -233,11 +248,11 @@ async fn reach(
     candidate: &Candidate<'_>,
     request: &Request,
     trust: &Trust,
-) -> Result<(FarSide, Agreed), ConnectError> {
+) -> Result<(Far, Agreed), ConnectError> {
     let permit = destination.permit();
     let (route, budget) = (permit.route(), candidate.budget);
     let allowed = |address| destination.allows(address);
-    Ok(match destination.found().unwrap_or(candidate.backend) {
+    let (far, agreed) = match destination.found().unwrap_or(candidate.backend) {
         Backend::Echo => (FarSide::Echo, settled(permit)),
         Backend::Tcp(authority) => {
             (FarSide::Tcp(dial::tcp_among(authority, None, budget, &allowed).await?), settled(permit))
@@ -246,20 +261,24 @@ async fn reach(
             let trusted = Some(trust.of(route));
             (FarSide::Tcp(dial::tcp_among(authority, trusted, budget, &allowed).await?), settled(permit))
         }
-        Backend::Unix(path) => (FarSide::Tcp(dial::unix(path, budget).await?), settled(permit)),
+        Backend::Unix(path) => (FarSide::Tcp(Socket::Unix(dial::unix(path, budget).await?)), settled(permit)),
         Backend::WebSocket(target) | Backend::Http(target) => {
             let trusted = target.tls.then(|| trust.of(route));
             let socket = dial::tcp(&target.authority, trusted, budget).await?;
             upgrade::upgrade(socket, target, permit, request).await?
         }
-        Backend::Handoff(_) | Backend::File(_) | Backend::Builtin | Backend::Lookup(_) => {
-            return Err(ConnectError::NotBuilt);
+        Backend::Handoff(path) => {
+            let agreed = settled(permit);
+            let receiver = handoff::reach(path, budget, permit, request, agreed.subprotocol.as_ref()).await?;
+            return Ok((Far::HandedOver(receiver), agreed));
         }
+        Backend::File(_) | Backend::Builtin | Backend::Lookup(_) => return Err(ConnectError::NotBuilt),
         Backend::Replay(replay) => {
             let socket = Socket::Unix(replay.begin()?);
             (FarSide::WebSocket { socket, early: Bytes::new(), reserved: Reserved::None }, settled(permit))
         }
-    })
+    };
+    Ok((Far::Relayed(far), agreed))
 }
 
 /// What the gateway agrees to as an endpoint: no context is taken over, so that none is held for a connection that says

@@ -266,8 +266,8 @@ pub enum Backend {
     File(Folder),
     /// `echo:`: answers each message with itself.
     Echo,
-    /// `handoff:…`: the connection is passed to another process.
-    Handoff(String),
+    /// `handoff:unix:PATH`: the connection is passed to the process that listens there.
+    Handoff(PathBuf),
     /// `lookup = { … }`: a token decides.
     Lookup(Box<Lookup>),
     /// A recording takes the place of the backend; cannot be written in a file.
@@ -460,7 +460,7 @@ impl fmt::Display for Backend {
             Self::File(folder) => write!(f, "file:{}", folder.path.display()),
             Self::Echo => f.write_str("echo:"),
             Self::Lookup(lookup) => lookup.fmt(f),
-            Self::Handoff(to) => write!(f, "handoff:{to}"),
+            Self::Handoff(path) => write!(f, "handoff:unix:{}", path.display()),
             Self::Replay(_) => f.write_str("(recording)"),
             Self::Builtin => f.write_str("(built-in page)"),
         }

@@ -19,6 +19,7 @@ mod certificates;
 mod examples;
 mod files;
 mod forwarded;
+mod handoff;
 mod http;
 mod listings;
 mod lookup;

@@ -24,8 +24,7 @@ pub(super) fn backend(text: &str, folder: &Path) -> Result<Backend, Fault> {
         "file" => directory(rest, folder).map(|path| Backend::File(Folder { path, listing: false })),
         "echo" if rest.is_empty() => Ok(Backend::Echo),
         "echo" => Err(Fault::new("has something after the colon", "write echo:")),
-        "handoff" if rest.is_empty() => Err(Fault::new("names no process", "write handoff:PATH")),
-        "handoff" => Ok(Backend::Handoff(rest.to_owned())),
+        "handoff" => handoff(rest, folder).map(Backend::Handoff),
         _ => Err(unknown_scheme(scheme)),
     }
 }
@@ -143,6 +142,15 @@ pub(super) fn unix_path(path: &str, folder: &Path) -> Result<PathBuf, Fault> {
     Ok(path)
 }
 
+fn handoff(rest: &str, folder: &Path) -> Result<PathBuf, Fault> {
+    let Some(path) = rest.strip_prefix("unix:") else {
+        let path = if rest.is_empty() { "PATH" } else { rest };
+        return Err(Fault::new("names no socket", format!("write handoff:unix:{path}")));
+    };
+    unix_path(path, folder)
+        .map_err(|fault| Fault::new(fault.problem, format!("behind handoff: {}", fault.remedy)))
+}
+
 fn directory(rest: &str, folder: &Path) -> Result<PathBuf, Fault> {
     if rest.is_empty() {
         return Err(Fault::new("has no directory", "write file:DIR, such as file:/srv/www or file:."));
@@ -159,8 +167,7 @@ fn directory(rest: &str, folder: &Path) -> Result<PathBuf, Fault> {
 }
 
 const SCHEMES: [&str; 10] = ["tcp", "tls", "unix", "ws", "wss", "http", "https", "file", "echo", "handoff"];
-const ALLOWED: &str =
-    "allowed: tcp://, tls://, unix:PATH, ws://, wss://, http://, https://, file:DIR, echo: and handoff:PATH";
+const ALLOWED: &str = "allowed: tcp://, tls://, unix:PATH, ws://, wss://, http://, https://, file:DIR, echo: and handoff:unix:PATH";
 /// What a socket address holds, less the byte that ends it.
 pub(super) const UNIX_PATH_BYTES_MAX: usize = 107;
 
@@ -185,7 +192,7 @@ mod tests {
             "https://app:8443/a/b",
             "file:.",
             "echo:",
-            "handoff:/run/other.sock",
+            "handoff:unix:/run/other.sock",
         ] {
             assert_eq!(read(text).map(|backend| backend.to_string()), Ok(text.to_owned()));
         }
@@ -225,7 +232,9 @@ mod tests {
             ("ws://app#a", "has a fragment", "leave out what begins with #"),
             ("ws://app/ä", "has a path that is not plain ASCII", "percent-encode it"),
             ("echo://", "has something after the colon", "write echo:"),
-            ("handoff:", "names no process", "write handoff:PATH"),
+            ("handoff:", "names no socket", "write handoff:unix:PATH"),
+            ("handoff:/a", "names no socket", "write handoff:unix:/a"),
+            ("handoff:unix:", "has no path", "behind handoff: write unix:PATH, such as unix:/run/app.sock"),
             ("unix:", "has no path", "write unix:PATH, such as unix:/run/app.sock"),
             ("file:", "has no directory", "write file:DIR, such as file:/srv/www or file:."),
             ("file:///srv", "is a URL", "write file:/srv"),

@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use super::report::Report;
 use super::{listener, reach, route};
 use crate::config::diagnostic::quoted;
-use crate::config::{ListenAddress, Route};
+use crate::config::{Backend, ListenAddress, ListenerTls, Route};
 
 /// Two listeners, or a listener and the admin listener, at one address.
 pub(super) fn listeners(report: &mut Report<'_>, drafts: &[listener::Draft], admin: Option<SocketAddr>) {
@@ -52,6 +52,30 @@ pub(super) fn routes(report: &mut Report<'_>, drafts: &[route::Draft]) {
             report.warning(&draft.spot, message, "put it first, or remove it".to_owned());
         }
         earlier.push(route);
+    }
+}
+
+/// Routes that hand connections over, where there are only connections of TLS.
+pub(super) fn handoffs(report: &mut Report<'_>, listeners: &[listener::Draft], routes: &[route::Draft]) {
+    let is_tls = |draft: &listener::Draft| {
+        draft.listener.as_ref().is_none_or(|listener| matches!(listener.tls, ListenerTls::Required(_)))
+    };
+    if listeners.is_empty() || !listeners.iter().all(is_tls) {
+        return;
+    }
+    for draft in routes {
+        let Some(route) = &draft.route else { continue };
+        if matches!(route.backends.first(), Some(Backend::Handoff(_))) {
+            let message = format!(
+                "route {} hands connections over, which cannot be done over TLS, and every listener has it",
+                quoted(&route.name)
+            );
+            report.warning(
+                &draft.spot,
+                message,
+                "add a listener without tls; until then clients get 501".to_owned(),
+            );
+        }
     }
 }
 

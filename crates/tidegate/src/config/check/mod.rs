@@ -11,6 +11,7 @@ mod cross;
 mod files;
 mod flags;
 mod found;
+mod handoff;
 mod keys;
 mod listener;
 mod lookup;
@@ -83,6 +84,7 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     let routes = read_routes(&mut report, &source, &given);
     cross::listeners(&mut report, &listeners, config.admin);
     cross::routes(&mut report, &routes);
+    cross::handoffs(&mut report, &listeners, &routes);
     if !report.has_errors() {
         // With an error there may be a host or an origin that was not understood.
         let known: Vec<_> = routes.iter().filter_map(|draft| draft.route.as_ref()).collect();

@@ -23,8 +23,6 @@ pub(super) enum When {
     Set,
     /// Any value but `false`, 0, `"off"` and `[]`.
     On,
-    /// A string (or a string in a list) that begins like this.
-    Begins(&'static str),
 }
 
 impl Unbuilt {
@@ -33,16 +31,8 @@ impl Unbuilt {
         match self.when {
             When::Set => true,
             When::On => !is_off(value),
-            When::Begins(start) => begins(value, start),
         }
     }
-}
-
-fn begins(value: &DeValue<'_>, start: &str) -> bool {
-    if let Some(list) = value.as_array() {
-        return list.iter().any(|item| begins(item.get_ref(), start));
-    }
-    value.as_str().is_some_and(|text| text.starts_with(start))
 }
 
 fn is_off(value: &DeValue<'_>) -> bool {
@@ -62,13 +52,11 @@ pub(super) const UNBUILT: &[Unbuilt] = &[
 
     listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),
 
-    route("backend", When::Begins("handoff:"), "handing connections to another process", REFUSED),
     route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
     route("send_proxy", When::Set, "the PROXY protocol on the way out", NO_EFFECT),
 ];
 
 const NO_EFFECT: &str = "until then it has no effect";
-const REFUSED: &str = "until then requests for it are answered with an error";
 
 const fn top(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
     Unbuilt { place: Place::Top, key, when, feature, meanwhile }
@@ -109,19 +97,6 @@ mod tests {
             ("\"10s\"", true),
             ("\"permessage-deflate\"", true),
             ("[\"::1\"]", true),
-        ] {
-            assert_eq!(row.asked_for_by(DeValue::parse(text).unwrap().get_ref()), asked, "{text}");
-        }
-    }
-
-    #[test]
-    fn a_scheme_is_found_in_a_string_and_in_a_list() {
-        let row = route("backend", When::Begins("tls:"), "", "");
-        for (text, asked) in [
-            (r#""tls://a:1""#, true),
-            (r#"["tcp://a:1", "tls://a:1"]"#, true),
-            (r#""tcp://tls:1""#, false),
-            ("1", false),
         ] {
             assert_eq!(row.asked_for_by(DeValue::parse(text).unwrap().get_ref()), asked, "{text}");
         }
