@@ -117,6 +117,7 @@ const REASON_BYTES_MAX: usize = crate::CONTROL_PAYLOAD_MAX - 2;
 /// | no | yes | closing, begun by the peer: a Close is owed |
 /// | yes | yes | closed: a server closes TCP at once, a client waits for that |
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Closing {
     sent: bool,
     received: bool,

@@ -41,6 +41,7 @@ pub enum Demand {
 ///
 /// Time is an argument: the [`Duration`] since any moment that the caller keeps fixed.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Keepalive {
     interval: Option<Duration>,
     timeout: Option<Duration>,

@@ -5,6 +5,7 @@
 /// A limit is compared with what a frame header declares, before any of the payload arrives; nothing is ever allocated
 /// from a declared length. RFC 6455 §10.4.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub struct Limits {
     /// Payload bytes of one frame. Default 1 MiB; breach: [`Violation::FrameTooBig`](crate::Violation::FrameTooBig).
     pub frame_bytes_max: u64,

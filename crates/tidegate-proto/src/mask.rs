@@ -4,7 +4,21 @@
 ///
 /// Applying it to a part of a payload turns it, so that the rest can follow in any number of parts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(from = "[u8; 4]", into = "[u8; 4]"))]
 pub struct MaskingKey(u32);
+
+impl From<[u8; 4]> for MaskingKey {
+    fn from(key: [u8; 4]) -> Self {
+        Self::new(key)
+    }
+}
+
+impl From<MaskingKey> for [u8; 4] {
+    fn from(key: MaskingKey) -> Self {
+        key.to_bytes()
+    }
+}
 
 impl MaskingKey {
     /// The key as it stands in a frame header.

@@ -7,11 +7,35 @@ use core::str;
 ///
 /// It fails as soon as no continuation could make the text valid, so also in the middle of a frame.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "Held", into = "Held"))]
 pub struct Utf8 {
     /// The beginning of a code point that the last chunk cut.
     held: [u8; 3],
     /// How many of `held` count; < 4.
     held_len: u8,
+}
+
+/// How a check is written down: the beginning of a code point, and how many bytes of it count.
+#[cfg(feature = "serde")]
+type Held = ([u8; 3], u8);
+
+#[cfg(feature = "serde")]
+impl From<Utf8> for Held {
+    fn from(utf8: Utf8) -> Self {
+        (utf8.held, utf8.held_len)
+    }
+}
+
+#[cfg(feature = "serde")]
+impl TryFrom<Held> for Utf8 {
+    type Error = Violation;
+
+    fn try_from((held, held_len): Held) -> Result<Self, Violation> {
+        let mut utf8 = Self::new();
+        utf8.check(held.get(..usize::from(held_len)).ok_or(Violation::InvalidUtf8)?)?;
+        if utf8.held_len == held_len { Ok(utf8) } else { Err(Violation::InvalidUtf8) }
+    }
 }
 
 impl Utf8 {

@@ -4,6 +4,7 @@ use crate::CloseCode;
 
 /// A breach of RFC 6455 or of a limit, by the peer. The connection has failed (§7.1.7).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Violation {
     /// RSV1–3 set without an extension that gives them a meaning (§5.2).
@@ -78,6 +79,7 @@ pub enum Violation {
 
 /// How a compressed message breaks the format of DEFLATE (RFC 1951).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum InvalidDeflate {
     /// The reserved type of block (§3.2.3).

@@ -4,6 +4,7 @@ use crate::{Close, MaskingKey};
 
 /// Which end of the connection we are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Role {
     /// We read a client's frames, which must be masked (§5.1).
     Server,
@@ -13,6 +14,7 @@ pub enum Role {
 
 /// What the negotiated extensions make of the reserved bits (§5.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Reserved {
     /// No extension: none may be set.
     #[default]
@@ -25,6 +27,7 @@ pub enum Reserved {
 
 /// Type of a data message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum MessageType {
     /// UTF-8 text.
     Text,

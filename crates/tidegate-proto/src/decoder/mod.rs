@@ -3,6 +3,8 @@
 mod event;
 #[cfg(test)]
 mod tests;
+#[cfg(feature = "serde")]
+mod written;
 
 pub use event::{Event, MessageType, Reserved, Role, Step, StepKind};
 
@@ -15,7 +17,12 @@ pub const CARRY_BYTES_MAX: usize = HEADER_BYTES_MAX + CONTROL_PAYLOAD_MAX;
 /// The state of one direction: what is left of the frame and message under way, and the limits.
 ///
 /// Time is constant per frame, plus one pass over the payload; nothing is allocated.
+///
+/// With the feature `serde` the state can be written down between any two bytes, together with those that were not
+/// consumed, and taken up by another process.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "written::Written", into = "written::Written"))]
 pub struct Decoder {
     limits: Limits,
     /// A message shorter than this may come whole in the next frame: one more than both limits allow. 0 while a message
