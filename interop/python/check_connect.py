@@ -4,12 +4,14 @@ import asyncio
 import json
 from asyncio import StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
 from functools import partial
 
+import connector
 import payload
-from report import Check, Failed, equal, same_bytes
+from connector import Connector
+from report import Check, equal, same_bytes
 from stage import SCHEMES, WEBSOCKET_BACKENDS, Stage
 
 PARALLEL = 100
@@ -31,11 +33,12 @@ def checks(stage: Stage) -> Iterator[Check]:
         yield Check(f"connect over {scheme} through the gateway: Redis by its own client", partial(redis, stage, scheme))
 
 
+def trust(stage: Stage, url: str) -> tuple[str, ...]:
+    return ("--ca", str(stage.authority)) if url.startswith("wss:") else ()
+
+
 async def start(stage: Stage, *arguments: str) -> Process:
-    trust = ("--ca", str(stage.authority)) if any(argument.startswith("wss:") for argument in arguments) else ()
-    return await asyncio.create_subprocess_exec(
-        stage.binary, "connect", "--no-proxy", *trust, *arguments, stdin=PIPE, stdout=PIPE, stderr=PIPE
-    )
+    return await connector.start(stage.binary, *trust(stage, arguments[-1]), *arguments)
 
 
 async def end(process: Process) -> None:
@@ -44,18 +47,9 @@ async def end(process: Process) -> None:
     await process.communicate()
 
 
-@asynccontextmanager
-async def listening(stage: Stage, url: str) -> AsyncIterator[int]:
-    """A client at a free port: the port."""
-    process = await start(stage, "tcp://127.0.0.1:0", url)
-    try:
-        line = (await process.stderr.readline()).decode()
-        if "listening on tcp://127.0.0.1:" not in line:
-            raise Failed(f"the client says {line!r}")
-        yield int(line.split("tcp://127.0.0.1:")[1].split(";")[0])
-    finally:
-        await end(process)
-    equal("exit status after SIGTERM", process.returncode, 0)
+def listening(stage: Stage, url: str) -> AbstractAsyncContextManager[Connector]:
+    """A client at a free port."""
+    return connector.listening(stage.binary, *trust(stage, url), url=url)
 
 
 async def there_and_back(port: int, data: bytes) -> None:
@@ -74,13 +68,13 @@ async def send(writer: StreamWriter, data: bytes) -> None:
 
 
 async def bulk(stage: Stage, url: str) -> None:
-    async with listening(stage, url) as port:
-        await there_and_back(port, payload.binary(url, BULK_BYTES))
+    async with listening(stage, url) as client:
+        await there_and_back(client.port, payload.binary(url, BULK_BYTES))
 
 
 async def parallel(stage: Stage, url: str) -> None:
-    async with listening(stage, url) as port:
-        await asyncio.gather(*(there_and_back(port, payload.binary(number, 10_000)) for number in range(PARALLEL)))
+    async with listening(stage, url) as client:
+        await asyncio.gather(*(there_and_back(client.port, payload.binary(number, 10_000)) for number in range(PARALLEL)))
 
 
 async def asks(stage: Stage, url: str) -> None:
@@ -118,10 +112,14 @@ async def closes(stage: Stage, name: str) -> None:
 
 
 async def redis(stage: Stage, scheme: str) -> None:
-    async with listening(stage, stage.url(scheme, "/redis")) as port:
-        cli = await asyncio.create_subprocess_exec(
-            "redis-cli", "-p", str(port), "--raw", stdin=PIPE, stdout=PIPE, stderr=DEVNULL
-        )
-        value = payload.binary("connect", 1 << 15).hex()
-        output, _ = await cli.communicate(f"SET connect {value}\nGET connect\nDEL connect\nECHO good-bye\n".encode())
-        equal("what Redis answers", output.decode().split(), ["OK", value, "1", "good-bye"])
+    async with listening(stage, stage.url(scheme, "/redis")) as client:
+        await redis_session(client.port)
+
+
+async def redis_session(port: int) -> None:
+    cli = await asyncio.create_subprocess_exec(
+        "redis-cli", "-p", str(port), "--raw", stdin=PIPE, stdout=PIPE, stderr=DEVNULL
+    )
+    value = payload.binary("connect", 1 << 15).hex()
+    output, _ = await cli.communicate(f"SET connect {value}\nGET connect\nDEL connect\nECHO good-bye\n".encode())
+    same_bytes("what Redis answers", output, f"OK\n{value}\n1\ngood-bye\n".encode())

@@ -1,6 +1,7 @@
 """The gateway under test: its configuration, its start, and its end by process id."""
 
 import asyncio
+import json
 import random
 import signal
 import socket
@@ -36,6 +37,10 @@ class Gateway:
     def diagnosis(self) -> list[str]:
         """What it told the operator; access lines, which are JSON, are not among it."""
         return [line for line in self.log.read_text(errors="replace").splitlines() if not line.startswith("{")]
+
+    def access_lines(self) -> list[dict[str, object]]:
+        lines = self.log.read_text(errors="replace").splitlines()
+        return [json.loads(line) for line in lines if line.startswith("{")]
 
     def log_tail(self, lines: int = 20) -> str:
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import check_abrupt
 import check_backend_tls
+import check_chains
 import check_clients
 import check_connect
 import check_files
@@ -55,6 +56,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_handoff,
             check_redis,
             check_postgres,
+            check_chains,
             check_killed,
             check_abrupt,
             check_protocol,

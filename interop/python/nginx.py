@@ -1,17 +1,15 @@
-"""nginx in front of the gateway, as its manual says a proxy for WebSockets is set up: it ends TLS and says so."""
+"""nginx with servers of the run."""
 
-import asyncio
 import shutil
-import signal
-from asyncio.subprocess import Process
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import gateway
 from certificate import Certificate
 from configuration import PROXY_ADDRESS
+from front import Front
 
-CONFIG = """
+MAIN = """\
 daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
@@ -24,6 +22,11 @@ http {{
     fastcgi_temp_path {folder}/nginx.fastcgi;
     uwsgi_temp_path {folder}/nginx.uwsgi;
     scgi_temp_path {folder}/nginx.scgi;
+{servers}
+}}
+"""
+
+IN_FRONT = """
     map $http_upgrade $connection_upgrade {{ default upgrade; '' close; }}
     server {{
         listen 127.0.0.1:{port} ssl;
@@ -42,38 +45,31 @@ http {{
             proxy_set_header X-Forwarded-Port $server_port;
         }}
     }}
-}}
 """
 
 
-async def start(stack: AsyncExitStack, folder: Path, made: Certificate, gateway_port: int) -> int:
-    """Its port. It ends with the stack."""
-    port = gateway.free_port()
+def nginx(folder: Path, port: int, servers: str) -> Front:
+    """`servers` is the text of its servers, which name `port` themselves."""
     config = folder / "nginx.conf"
-    config.write_text(
-        CONFIG.format(
-            folder=folder,
-            port=port,
-            gateway_port=gateway_port,
-            proxy_address=PROXY_ADDRESS,
-            certificate=made.certificate,
-            key=made.key,
-        )
-    )
+    config.write_text(MAIN.format(folder=folder, servers=servers))
     binary = shutil.which("nginx") or "/usr/sbin/nginx"
-    log = folder / "nginx.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            binary, "-p", folder, "-c", config, stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output
-        )
-    stack.push_async_callback(stop, process)
-    async with asyncio.timeout(gateway.START_SECONDS_MAX):
-        await gateway.until_listening(gateway.Gateway(process, log, {}), port)
+    return Front([binary, "-p", folder, "-c", config], folder, port)
+
+
+async def start(stack: AsyncExitStack, folder: Path, made: Certificate, gateway_port: int) -> int:
+    """One in front of the whole gateway, as its manual says a proxy for WebSockets is set up: it ends TLS, and says so.
+
+    Its port. It ends with the stack.
+    """
+    port = gateway.free_port()
+    servers = IN_FRONT.format(
+        port=port,
+        gateway_port=gateway_port,
+        proxy_address=PROXY_ADDRESS,
+        certificate=made.certificate,
+        key=made.key,
+    )
+    front = nginx(folder, port, servers)
+    stack.push_async_callback(front.stop)
+    await front.start()
     return port
-
-
-async def stop(process: Process) -> None:
-    """By a signal that it can hear: its worker would outlive a killed master."""
-    if process.returncode is None:
-        process.send_signal(signal.SIGTERM)
-        await process.wait()

@@ -25,15 +25,7 @@ class Redis:
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--dir", folder]
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL)
         stack.push_async_callback(stop, process, signal.SIGTERM)
-        await until(process, "redis-server", self.answers)
-
-    async def answers(self) -> bool:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", self.port)
-        except OSError:
-            return False
-        writer.close()
-        return True
+        await until(process, "redis-server", lambda: reachable(self.port))
 
 
 class Postgres:
@@ -74,6 +66,15 @@ def program(name: str) -> Path:
     if not found:
         raise RuntimeError(f"there is no {name} below /usr/lib/postgresql")
     return found[-1]
+
+
+async def reachable(port: int) -> bool:
+    try:
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+    except OSError:
+        return False
+    writer.close()
+    return True
 
 
 async def until(process: Process, name: str, answers: Callable[[], Awaitable[bool]]) -> None:

@@ -16,10 +16,12 @@ from aiohttp_backend import AiohttpBackend
 from backends import NodeBackend, PythonBackend, TcpBackends
 from certificate import Authority, Certificate
 from services import Postgres, Redis
+from ssh import Ssh
 
 SCHEMES = ("ws", "wss")
 WEBSOCKET_BACKENDS = ("python", "node", "aiohttp")
 LISTENERS = (*SCHEMES, "sni", "auto", "proxied", "named")
+HERE = ("IP:127.0.0.1", "DNS:localhost")
 SNI_NAMES = ("first.example", "second.example")
 
 @dataclass
@@ -32,6 +34,13 @@ class Stage:
     websocket: dict[str, PythonBackend | NodeBackend | AiohttpBackend]
     authority: Path
     certificate: Certificate
+    front: Certificate
+    """For server.example.com: of a web server in front of the gateway."""
+    forged: Certificate
+    """For what `certificate` is for, but by an authority that nobody knows."""
+    ssh: Ssh
+    postgres: Postgres
+    redis: Redis
     files: Path
     """The folder behind `/files/`; checks put there what they need."""
     victims: dict[str, int]
@@ -74,13 +83,14 @@ async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder:
     unix_echo = Path(stack.enter_context(tempfile.TemporaryDirectory()), "echo")
     postgres = Postgres(Path(stack.enter_context(tempfile.TemporaryDirectory())))
     authority, stranger = Authority(folder, "authority"), Authority(folder, "stranger")
-    own = authority.issue("gateway", "IP:127.0.0.1", "DNS:localhost")
+    own = authority.issue("gateway", *HERE)
+    front, forged = authority.issue("front", "DNS:server.example.com"), stranger.issue("forged", *HERE)
     tls = server_tls(authority.issue("backend", "IP:127.0.0.1", f"DNS:{configuration.CERTIFIED_NAME}"))
 
     tcp, behind_tls = TcpBackends(tls, unix_echo), PythonBackend(tls)
     websocket = {"python": PythonBackend(), "node": NodeBackend(node_folder), "aiohttp": AiohttpBackend(tls)}
-    redis = Redis()
-    for backend in (tcp, behind_tls, *websocket.values(), redis, postgres):
+    redis, ssh = Redis(), Ssh(Path(stack.enter_context(tempfile.TemporaryDirectory())), folder.parent / "ssh")
+    for backend in (tcp, behind_tls, *websocket.values(), redis, postgres, ssh):
         await backend.start(stack)
 
     files = folder / "files"
@@ -100,7 +110,9 @@ async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder:
     config.write_text(configuration.listeners(ports, own, by_name) + configuration.routes(backend_ports, places))
     running = await gateway.start(binary, config, ports)
     stack.push_async_callback(running.kill)
-    return Stage(binary, folder, running, tcp, websocket, authority.certificate, own, files, victims, seed)
+    certificates = {"authority": authority.certificate, "certificate": own, "front": front, "forged": forged}
+    services = {"tcp": tcp, "websocket": websocket, "ssh": ssh, "postgres": postgres, "redis": redis}
+    return Stage(binary, folder, running, **services, **certificates, files=files, victims=victims, seed=seed)
 
 
 def server_tls(made: Certificate) -> ssl.SSLContext:
