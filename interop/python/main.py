@@ -32,6 +32,7 @@ import check_shutdown
 import check_tcp
 import check_tls
 import check_websocket
+import check_websockify
 import programs
 import stage as stages
 from report import Tally
@@ -56,6 +57,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_handoff,
             check_redis,
             check_postgres,
+            check_websockify,
             check_chains,
             check_killed,
             check_abrupt,

@@ -17,12 +17,15 @@ STOP_SECONDS_MAX = 10.0
 
 
 class Redis:
-    def __init__(self) -> None:
+    def __init__(self, password: str = "") -> None:
         self.port = gateway.free_port()
+        self.password = password
 
     async def start(self, stack: AsyncExitStack) -> None:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         command = ["redis-server", "--bind", "127.0.0.1", "--port", str(self.port), "--save", "", "--dir", folder]
+        if self.password:
+            command += ["--requirepass", self.password]
         process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=DEVNULL)
         stack.push_async_callback(stop, process, signal.SIGTERM)
         await until(process, "redis-server", lambda: reachable(self.port))
