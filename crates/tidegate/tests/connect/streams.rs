@@ -141,3 +141,32 @@ fn messages_of_either_type_are_bytes_whatever_their_fragments() {
     assert_eq!(local.read_exact(5), b"ab\0\xffc");
     assert_eq!(server.read_frame().opcode, opcode::PONG);
 }
+
+/// RFC 6455 §5.5.3 would allow one Pong for all of them.
+#[test]
+fn each_ping_of_a_burst_is_answered() {
+    let Pair { client: _client, mut local, mut server, .. } = Pair::open(&[]);
+    let pings = (0..100_u8).map(|number| Frame::ping([number]));
+    let burst: Vec<u8> =
+        pings.flat_map(|ping| [Frame::binary("x").encode(), ping.encode()].concat()).collect();
+    server.send(burst);
+    for number in 0..100 {
+        let pong = server.read_frame();
+        assert_eq!((pong.opcode, &pong.payload[..]), (opcode::PONG, &[number][..]));
+    }
+    assert_eq!(local.read_exact(100), [b'x'; 100]);
+}
+
+#[test]
+fn where_there_is_no_room_for_all_pongs_the_last_one_is_sent() {
+    let Pair { client: _client, local: _local, mut server, .. } = Pair::open(&["--chunk", "16"]);
+    let pings = (0..200_u8).map(|number| Frame::ping([number; 125]));
+    server.send(pings.flat_map(|ping| ping.encode()).collect::<Vec<_>>());
+    let mut last = None;
+    while last != Some(199) {
+        let pong = server.read_frame();
+        assert_eq!((pong.opcode, pong.payload.len()), (opcode::PONG, 125));
+        assert!(last.is_none_or(|last| pong.payload[0] > last), "in the order of the Pings, and none twice");
+        last = Some(pong.payload[0]);
+    }
+}

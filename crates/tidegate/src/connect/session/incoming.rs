@@ -20,6 +20,16 @@ pub(super) struct Incoming {
     rest: Range<usize>,
 }
 
+/// Why decoding has stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The rest is no whole frame.
+    All,
+    /// A Ping was read, and its Pong is due.
+    Ping,
+    Closed(Closed),
+}
+
 /// A Close that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Closed {
@@ -62,24 +72,26 @@ impl Incoming {
         &mut self.bytes[len..]
     }
 
-    /// Takes the frames out of `read` more bytes. A Close is told.
+    /// Takes the frames out of `read` more bytes, up to a Ping or a Close.
     pub(super) fn decode(
         &mut self,
         read: usize,
         connection: &mut Connection,
         keepalive: &mut Keepalive,
         now: Duration,
-    ) -> Result<Option<Closed>, Violation> {
+    ) -> Result<Said, Violation> {
         let end = self.rest.end + read;
         let mut at = self.rest.start;
-        let mut closed = None;
-        self.payload = at..at;
+        if self.is_delivered() {
+            self.payload = at..at;
+        }
         let result = loop {
             let (consumed, event) = match connection.handle_bytes(now, &mut self.bytes[at..end], &mut []) {
                 Ok(Some(handled)) => handled,
-                Ok(None) => break Ok(closed),
+                Ok(None) => break Ok(Said::All),
                 Err(violation) => break Err(violation),
             };
+            let mut said = None;
             let payload_len = match event {
                 Event::Data { payload, .. } => {
                     keepalive.heard(now);
@@ -87,6 +99,7 @@ impl Incoming {
                 }
                 Event::Ping(_) => {
                     keepalive.heard(now);
+                    said = Some(Said::Ping);
                     0
                 }
                 Event::Pong(payload) => {
@@ -97,7 +110,7 @@ impl Incoming {
                 }
                 Event::Close(close) => {
                     let status = close.code.map_or(CloseStatus::NoCode, CloseStatus::Code);
-                    closed = Some(Closed { status, reason: printable(close.reason) });
+                    said = Some(Said::Closed(Closed { status, reason: printable(close.reason) }));
                     0
                 }
             };
@@ -108,9 +121,12 @@ impl Incoming {
                 self.bytes.copy_within(at - payload_len..at, self.payload.end);
                 self.payload.end += payload_len;
             }
+            if let Some(said) = said {
+                break Ok(said);
+            }
         };
         self.rest = at..end;
-        if result.is_err() || matches!(result, Ok(Some(_))) {
+        if !matches!(result, Ok(Said::All | Said::Ping)) {
             self.rest = end..end; // nothing behind it is looked at
         }
         result

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tidegate_proto::{CloseCode, Phase};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::incoming::Said;
 use super::outgoing::NotText;
 use super::{End, Session};
 
@@ -58,15 +59,23 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
 
     /// Control frames find their place between data frames.
     pub(super) fn take_controls(&mut self, now: Duration) -> bool {
-        if !self.outgoing.is_empty() || self.server.finished {
+        self.outgoing.is_empty() && self.append_controls(now)
+    }
+
+    /// Puts those that are due behind what is pending, as far as there is room.
+    fn append_controls(&mut self, now: Duration) -> bool {
+        if self.server.finished {
             return false;
         }
+        let was_empty = self.outgoing.is_empty();
         let connection = &mut self.connection;
-        let taken = self.outgoing.take_controls(|key| {
+        let taken = self.outgoing.append_controls(|key| {
             connection.poll_control(now, Some(key)).expect("a client's frame has a key")
         });
         if taken {
-            self.taken_at = now;
+            if was_empty {
+                self.taken_at = now;
+            }
             if std::mem::take(&mut self.ping_due) {
                 self.keepalive.pinged(now);
             }
@@ -174,12 +183,18 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
         true
     }
 
-    pub(super) fn decode(&mut self, bytes: usize, now: Duration) {
-        let said = self.incoming.decode(bytes, &mut self.connection, &mut self.keepalive, now);
-        let end = match said {
-            Ok(None) => return,
-            Ok(Some(closed)) => End::Closed(closed),
-            Err(violation) => End::Violation(violation),
+    pub(super) fn decode(&mut self, mut bytes: usize, now: Duration) {
+        let end = loop {
+            match self.incoming.decode(bytes, &mut self.connection, &mut self.keepalive, now) {
+                Ok(Said::All) => return,
+                // Each Ping gets its Pong while there is room; of all others the last one does (RFC 6455 §5.5.3).
+                Ok(Said::Ping) => {
+                    self.append_controls(now);
+                    bytes = 0;
+                }
+                Ok(Said::Closed(closed)) => break End::Closed(closed),
+                Err(violation) => break End::Violation(violation),
+            }
         };
         self.end.get_or_insert(end);
         self.server.said_all = true;

@@ -1,4 +1,4 @@
-//! What is on its way to the server: one data frame, or a few control frames, at a time.
+//! What is on its way to the server: one data frame, or some control frames, or these behind that.
 
 use std::ops::Range;
 
@@ -86,18 +86,25 @@ impl Outgoing {
         Ok(())
     }
 
-    /// Takes the control frames that are due, while nothing is pending. Whether there were any.
-    pub(super) fn take_controls(&mut self, mut next: impl FnMut(MaskingKey) -> Option<ControlFrame>) -> bool {
-        let mut end = 0;
-        while end + CONTROL_BYTES_MAX <= CONTROLS_BYTES_MAX
+    /// Puts the control frames that are due behind what is pending, which is whole frames, as far as there is room.
+    /// Whether there were any.
+    pub(super) fn append_controls(
+        &mut self,
+        mut next: impl FnMut(MaskingKey) -> Option<ControlFrame>,
+    ) -> bool {
+        if self.is_empty() {
+            self.pending = 0..0;
+        }
+        let start = self.pending.end;
+        while self.pending.end + CONTROL_BYTES_MAX <= self.bytes.len()
             && let Some(frame) = next(fresh_key())
         {
             let frame = frame.as_slice();
-            self.bytes[end..end + frame.len()].copy_from_slice(frame);
-            end += frame.len();
+            let end = self.pending.end + frame.len();
+            self.bytes[self.pending.end..end].copy_from_slice(frame);
+            self.pending.end = end;
         }
-        self.pending = 0..end;
-        end > 0
+        self.pending.end > start
     }
 }
 
@@ -110,5 +117,5 @@ fn fresh_key() -> MaskingKey {
 
 const CONTROL_BYTES_MAX: usize = 2 + 4 + CONTROL_PAYLOAD_MAX;
 
-/// A Pong, a Ping and a Close: no more can be due at a time.
+/// Room for a Pong, a Ping and a Close, of which none can wait for another.
 const CONTROLS_BYTES_MAX: usize = 3 * CONTROL_BYTES_MAX;
