@@ -4,7 +4,7 @@ import asyncio
 import json
 import socket
 from asyncio.subprocess import DEVNULL, PIPE, Process
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -96,12 +96,14 @@ async def fuzzing_client(suite: Path, url: str, cases: list[str], folder: Path) 
         raise Failed(f"the suite ended with status {status}; see {folder.name}/suite.log")
 
 
-async def fuzzing_server(suite: Path, program: Path, client: Path, cases: list[str], folder: Path) -> None:
+async def fuzzing_server(
+    suite: Path, program: Path, client: Sequence[str | Path], cases: list[str], folder: Path
+) -> None:
     """The suite as a server: `client` calls it for each of `cases`; its report is then in `folder`."""
     spec = write_spec(folder, cases)
     async with (
         server(folder / "suite.log", suite / "python2.7", program, spec) as (_, port),
-        started(folder / "client.log", client, f"127.0.0.1:{port}") as process,
+        started(folder / "client.log", *client, f"127.0.0.1:{port}") as process,
     ):
         status = await process.wait()
     if status != 0:

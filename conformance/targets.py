@@ -1,7 +1,7 @@
 """What the suite is run against, and which of its cases.
 
 A new target is a route of the same name in tidegate.toml, a line in TARGETS and a file of expected verdicts; only
-`client` is no route, but a program that calls the suite.
+`client` and `connect` are no routes, but programs that call the suite.
 """
 
 import json
@@ -13,11 +13,14 @@ HERE = Path(__file__).resolve().parent
 
 @dataclass(frozen=True)
 class Target:
-    """Something that answers each message with itself: a route of tidegate.toml, whose path is its name, or a client."""
+    """A route of tidegate.toml, whose path is its name, or a client."""
 
     name: str
     is_client: bool = False
     """Whether it is no route, but calls the suite."""
+
+    echoes: bool = True
+    """Whether it answers each message with itself; what does not can be put to a part of the cases only."""
 
     @property
     def expected(self) -> Path:
@@ -28,6 +31,7 @@ TARGETS = (
     Target("echo"),
     Target("websocket"),
     Target("client", is_client=True),
+    Target("connect", is_client=True, echoes=False),
 )
 
 # The groups about compression: 216 cases of a thousand messages each, some of them half a minute long.
