@@ -8,6 +8,7 @@ use std::thread::{self, JoinHandle};
 use rustix::process::Signal;
 
 use crate::gateway::lines::Lines;
+use crate::gateway::process;
 use crate::{PATIENCE, Wire, within};
 
 /// A client to be started: its binary, flags and environment.
@@ -139,6 +140,11 @@ impl Connecting {
         let path = format!("/proc/{}/cmdline", self.child.id());
         let bytes = std::fs::read(path).expect("the client is running");
         String::from_utf8_lossy(&bytes).replace('\0', " ")
+    }
+
+    /// Bytes of its own memory that are resident: heap and stacks, not the binary.
+    pub fn memory(&self) -> u64 {
+        process::anonymous_memory(self.child.id()).expect("the client is running")
     }
 
     /// Waits for its end.

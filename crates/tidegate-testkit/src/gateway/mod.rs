@@ -2,7 +2,7 @@
 
 mod builder;
 pub(crate) mod lines;
-mod process;
+pub(crate) mod process;
 
 use std::net::SocketAddr;
 use std::process::{Child, ExitStatus};

@@ -9,7 +9,7 @@ use rustix::process::{Resource, getrlimit, setrlimit};
 
 /// Bytes of private memory that are resident: what grows when something is hoarded. Files that are mapped, such as the
 /// binary, do not count.
-pub(super) fn anonymous_memory(pid: u32) -> io::Result<u64> {
+pub(crate) fn anonymous_memory(pid: u32) -> io::Result<u64> {
     kibibytes(&fs::read_to_string(format!("/proc/{pid}/status"))?, "RssAnon:")
 }
 

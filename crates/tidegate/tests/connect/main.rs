@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+mod answers;
 mod closing;
 mod documents;
+mod frames;
 mod opening;
 mod proxies;
 mod reconnect;
