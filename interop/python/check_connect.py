@@ -5,10 +5,11 @@ import json
 from asyncio import StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import Iterator
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from functools import partial
 
 import connector
+import nginx
 import payload
 from connector import Connector
 from report import Check, equal, same_bytes
@@ -28,6 +29,7 @@ def checks(stage: Stage) -> Iterator[Check]:
         yield Check(f"connect to {name}: Close codes are exit statuses", partial(exits, stage, url))
     for name in ("python", "node"):
         yield Check(f"connect to {name}: its Close is answered", partial(closes, stage, name))
+    yield Check("connect to node behind nginx: 8 MiB there and back", partial(behind_nginx, stage))
     for scheme in SCHEMES:
         yield Check(f"connect over {scheme} through the gateway: 8 MiB to TCP and back", partial(bulk, stage, stage.url(scheme, "/tcp")))
         yield Check(f"connect over {scheme} through the gateway: Redis by its own client", partial(redis, stage, scheme))
@@ -70,6 +72,13 @@ async def send(writer: StreamWriter, data: bytes) -> None:
 async def bulk(stage: Stage, url: str) -> None:
     async with listening(stage, url) as client:
         await there_and_back(client.port, payload.binary(url, BULK_BYTES))
+
+
+async def behind_nginx(stage: Stage) -> None:
+    """Nothing of ours at the other end: nginx ends TLS, and ws answers."""
+    async with AsyncExitStack() as stack:
+        port = await nginx.start(stack, stage.folder, stage.certificate, stage.websocket["node"].port)
+        await bulk(stage, f"wss://localhost:{port}/any/echo")
 
 
 async def parallel(stage: Stage, url: str) -> None:
