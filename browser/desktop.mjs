@@ -56,7 +56,7 @@ async function desktopTest({ scope, browser, certificate, screenshots }, listene
 }
 
 /** Our page and noVNC's modules in one directory. */
-async function webRoot(scope) {
+export async function webRoot(scope) {
   const root = await scope.directory();
   await cp(join(import.meta.dirname, "desktop"), root, { recursive: true });
   await cp(join(process.env.TIDEGATE_BROWSER_MODULES, "node_modules/@novnc/novnc"), join(root, "novnc"), {
@@ -65,7 +65,7 @@ async function webRoot(scope) {
   return root;
 }
 
-async function state(tab, wanted) {
+export async function state(tab, wanted) {
   let found;
   await until(
     () => `noVNC is ${wanted} (it is ${found})`,

@@ -1,10 +1,11 @@
 // Debian's noVNC with its own start script, which takes whatever is called websockify in PATH: here a link to
-// tidegate.
+// tidegate. And the newest noVNC, behind websockify's command line as it is.
 import assert from "node:assert/strict";
 import { readFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { coloursOf, difference, untilPainted } from "./canvas.mjs";
 import { openTab } from "./chromium.mjs";
+import { state, webRoot } from "./desktop.mjs";
 import { listens } from "./gateway.mjs";
 import { freePort, until } from "./process.mjs";
 import { startDesktop } from "./xserver.mjs";
@@ -12,6 +13,7 @@ import { startDesktop } from "./xserver.mjs";
 const CANVAS = "#noVNC_container canvas";
 const TYPED = "Hello through the start script.";
 const TOKEN = "desk-1";
+const CREDENTIALS = { username: "viewer", password: "let:me:in" };
 // The page asks for a file that Debian does not package, and the browser for an icon where there is no page.
 const expectedErrors = [/Failed to load resource.*404/, /Couldn't fetch package.json/];
 
@@ -27,8 +29,9 @@ export const novncTests = [
   ],
   [
     "Debian's noVNC script starts tidegate with a password",
-    (shared) => scriptTest(shared, { credentials: { username: "viewer", password: "let:me:in" } }),
+    (shared) => scriptTest(shared, { credentials: CREDENTIALS }),
   ],
+  ["npm's noVNC through tidegate websockify with TLS, a token file and a password", packagedTest],
 ];
 
 async function scriptTest({ scope, browser, certificate }, { token, secure, credentials }) {
@@ -77,6 +80,44 @@ async function scriptTest({ scope, browser, certificate }, { token, secure, cred
   assert.notEqual(difference(await untilPainted(tab, CANVAS, desktop), shown), null, "nothing was typed");
 }
 
+async function packagedTest({ scope, browser, certificate }) {
+  const desktop = await startDesktop(scope);
+  const directory = await scope.directory();
+  const port = await freePort();
+  const tokens = join(directory, "tokens");
+  await writeFile(tokens, `${TOKEN}: 127.0.0.1:${desktop.port}\n`);
+  const { username, password } = CREDENTIALS;
+  const gateway = scope.start(process.env.TIDEGATE, [
+    ...["websockify", "--web", await webRoot(scope), "--web-auth"],
+    ...["--cert", certificate.cert, "--key", certificate.key, "--ssl-only"],
+    ...["--token-plugin", "TokenFile", "--token-source", tokens],
+    ...["--auth-plugin", "BasicHTTPAuth", "--auth-source", `${username}:${password}`, String(port)],
+  ]);
+  await untilListening("websockify", gateway, port);
+
+  const origin = `https://127.0.0.1:${port}`;
+  const unauthorized = { expectedErrors: [/Failed to load resource.*401/] };
+  const stranger = openTab(scope, browser, `${origin}/index.html`, unauthorized);
+  await assert.rejects(stranger, /answered 401|ERR_INVALID_AUTH_CREDENTIALS/);
+  // From here on the browser sends the password by itself, with the WebSocket too.
+  const known = Object.assign(new URL(origin), { username, password, pathname: "/novnc/package.json" });
+  await openTab(scope, browser, known.href, { expectedErrors });
+  const tab = await openTab(scope, browser, `${origin}/index.html?token=${TOKEN}`);
+  await state(tab, "connected");
+  const canvas = tab.locator("#screen canvas");
+  await canvas.hover({ position: { x: 400, y: 500 } });
+  const shown = await untilPainted(tab, "#screen canvas", desktop);
+  assert(coloursOf(shown) > 8, "the desktop has too little on it to compare anything");
+  await canvas.click({ position: { x: 200, y: 200 } });
+  await tab.keyboard.type(`${TYPED}\n`);
+  await until("the desktop receives what was typed", async () => (await desktop.typed()) === `${TYPED}\n`);
+
+  const lost = await openTab(scope, browser, `${origin}/index.html?token=unknown`, {
+    expectedErrors: [/WebSocket connection to .* failed/, /Failed when connecting/],
+  });
+  await state(lost, "lost");
+}
+
 /** What the browser was shown once it sends again by itself, with the WebSocket too. */
 async function showPassword(scope, browser, url, { username, password }) {
   const stranger = await fetch(new URL("vnc.html", url));
@@ -104,8 +145,12 @@ async function startScript(scope, directory, port, options) {
     cwd: directory,
     env: { ...process.env, PATH: `${directory}:${process.env.PATH}` },
   });
-  await until(`the script's gateway listens on port ${port}`, async () => {
-    if (script.failure()) throw new Error(script.failure());
+  await untilListening("the script's gateway", script, port);
+}
+
+async function untilListening(name, program, port) {
+  await until(`${name} listens on port ${port}`, async () => {
+    if (program.failure()) throw new Error(program.failure());
     return listens(port);
   });
 }
