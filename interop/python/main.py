@@ -21,6 +21,7 @@ import check_connect
 import check_files
 import check_front
 import check_handoff
+import check_haproxy
 import check_http
 import check_killed
 import check_postgres
@@ -52,6 +53,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_backend_tls,
             check_front,
             check_proxied,
+            check_haproxy,
             check_http,
             check_files,
             check_handoff,

@@ -1,6 +1,6 @@
 //! THE LINE: one connection, from its first byte to its access line.
 //!
-//! `accept → tls → http → handshake → route → policy → auth → lookup → backend → recording → 101 →
+//! `accept → proxied → tls → http → handshake → route → policy → auth → lookup → backend → recording → 101 →
 //! relay → settle`. Each stage takes the proof that the one before made; this is the only file that knows two of them.
 
 use std::net::IpAddr;
@@ -27,6 +27,7 @@ use crate::live::{About, Registered};
 use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
 use crate::pool::Seat;
+use crate::proxied::Unannounced;
 use crate::recording::Tape;
 use crate::refused::Refused;
 use crate::relay::Terms;
@@ -34,17 +35,22 @@ use crate::request::{Kind, Request};
 use crate::route::Selected;
 use crate::service::Service;
 use crate::tls::ClientNames;
-use crate::{clock, files, page, policy, proof, relay, tls};
+use crate::{clock, files, page, policy, proof, proxied, relay, tls};
 
 /// Serves one connection, and keeps `load` until its very end. The task ends when HTTP on it does: a WebSocket lives on
 /// in a task of its own, which is small, while this one's memory is given back.
 pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Service>, load: L) {
     let conn = service.next_connection();
-    let secured = match tls::accept(accepted).await {
+    let announced = match proxied::accept(accepted).await {
+        Ok(announced) => announced,
+        Err(error @ Unannounced::Malformed(..)) => return tracing::warn!(conn, %error, "dropped"),
+        Err(error) => return tracing::debug!(conn, %error, "dropped"),
+    };
+    let secured = match tls::accept(announced).await {
         Ok(secured) => secured,
         Err(error) => return tracing::debug!(conn, %error, "no TLS"),
     };
-    let arrival = Arrival { secure: secured.socket.is_tls(), ..secured.accepted.arrival() };
+    let arrival = secured.arrival();
     let names = secured.client_names();
     let (served, place, handshake) = secured.accepted.into_parts();
     let head_timeout = served.listener.head_timeout;

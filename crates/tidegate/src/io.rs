@@ -4,22 +4,37 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use rustix::net::{RecvFlags, recv};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
 
 /// Where a connection came in.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Arrival {
-    /// The far end.
+    /// The far end; behind a proxy that has announced it, the far end of the proxy's own connection.
     pub client: Peer,
-    /// Our own address; a Unix socket has none.
+    /// The address that it has connected to; a Unix socket has none.
     pub local: Option<SocketAddr>,
-    /// Over TLS.
+    /// Over TLS, with us or with the proxy that says so.
     pub secure: bool,
+    /// What is known of TLS where we ourselves speak it.
+    pub tls: Option<Arc<ClientTls>>,
+}
+
+/// How a client speaks TLS with us.
+#[derive(Debug)]
+pub struct ClientTls {
+    /// As `TLSv1.3`.
+    pub version: &'static str,
+    /// It has shown a certificate, which was verified.
+    pub certified: bool,
+    /// The common name in that.
+    pub common_name: Option<String>,
 }
 
 /// The far end of a connection that came in. Shown as in the access log: `192.0.2.1:4711` or `unix:`.
@@ -67,6 +82,19 @@ impl Socket {
     /// Whether it is TLS.
     pub(crate) const fn is_tls(&self) -> bool {
         matches!(self, Self::Tls(_) | Self::TlsUnix(_))
+    }
+
+    /// What has arrived and was not read, without taking it; 0 at the end. Of a bare socket: what TLS has decrypted
+    /// nobody has to look at twice.
+    pub(crate) async fn peek(&self, bytes: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(socket) => socket.peek(bytes).await,
+            Self::Unix(socket) => {
+                let peek = || Ok(recv(socket, &mut *bytes, RecvFlags::PEEK)?.0);
+                socket.async_io(Interest::READABLE, peek).await
+            }
+            Self::Tls(_) | Self::TlsUnix(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Whether bytes that a write took may still sit in our own memory until a flush.

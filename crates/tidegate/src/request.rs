@@ -134,7 +134,7 @@ impl Request {
             path,
             query: head.uri.query().map(str::to_owned),
             via,
-            arrival: *arrival,
+            arrival: arrival.clone(),
             uri: head.uri,
             fields: head.headers,
         };

@@ -4,21 +4,20 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustix::net::{RecvFlags, recv};
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
 use rustls::pki_types::ServerName;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
-use rustls::{RootCertStore, ServerConfig};
-use tokio::io::Interest;
+use rustls::{CommonState, ProtocolVersion, RootCertStore, ServerConfig};
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
-use crate::certificate::{Certificate, Fault, Unusable, authorities, names};
+use crate::certificate::{Certificate, Fault, Unusable, authorities, common_name, names};
 use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls};
-use crate::io::Socket;
+use crate::io::{Arrival, ClientTls, Socket};
 use crate::listener::Accepted;
+use crate::proxied::Announced;
 
 /// The evidence that a connection is as secure as its listener demands. Only [`accept`] makes one.
 #[derive(Debug)]
@@ -47,15 +46,35 @@ pub(crate) enum TlsError {
 }
 
 impl Secured {
+    /// How it came in, as far as is known by now.
+    pub(crate) fn arrival(&self) -> Arrival {
+        let arrival = self.accepted.arrival();
+        let tls = self.client_tls().map(Arc::new);
+        Arrival { secure: arrival.secure || tls.is_some(), tls, ..arrival }
+    }
+
     /// Who the client is by its certificate; `None` where it has shown none.
     pub(crate) fn client_names(&self) -> Option<ClientNames> {
-        let connection = match &self.socket {
-            Socket::Plain(_) | Socket::Unix(_) => return None,
-            Socket::Tls(socket) => socket.get_ref().1,
-            Socket::TlsUnix(socket) => socket.get_ref().1,
-        };
-        let own = connection.peer_certificates()?.first()?;
+        let own = self.connection()?.peer_certificates()?.first()?;
         Some(ClientNames(names(own)))
+    }
+
+    fn client_tls(&self) -> Option<ClientTls> {
+        let connection = self.connection()?;
+        let version = match connection.protocol_version() {
+            Some(ProtocolVersion::TLSv1_2) => "TLSv1.2",
+            _ => "TLSv1.3",
+        };
+        let own = connection.peer_certificates().and_then(<[_]>::first);
+        Some(ClientTls { version, certified: own.is_some(), common_name: own.and_then(common_name) })
+    }
+
+    fn connection(&self) -> Option<&CommonState> {
+        match &self.socket {
+            Socket::Plain(_) | Socket::Unix(_) => None,
+            Socket::Tls(socket) => Some(socket.get_ref().1),
+            Socket::TlsUnix(socket) => Some(socket.get_ref().1),
+        }
     }
 }
 
@@ -79,8 +98,8 @@ pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, TlsEr
 }
 
 /// Takes the TLS handshake, within the listener's time. Plain connections pass through.
-pub(crate) async fn accept(mut accepted: Accepted) -> io::Result<Secured> {
-    let socket = accepted.take_socket()?;
+pub(crate) async fn accept(announced: Announced) -> io::Result<Secured> {
+    let Announced { accepted, socket } = announced;
     let Some(acceptor) = accepted.acceptor() else {
         return Ok(Secured { accepted, socket });
     };
@@ -103,14 +122,7 @@ pub(crate) async fn accept(mut accepted: Accepted) -> io::Result<Secured> {
 async fn begins_with_tls(socket: &Socket) -> io::Result<bool> {
     const HANDSHAKE_RECORD: u8 = 22;
     let mut first = [0];
-    let length = match socket {
-        Socket::Plain(socket) => socket.peek(&mut first).await?,
-        Socket::Unix(socket) => {
-            socket.async_io(Interest::READABLE, || Ok(recv(socket, &mut first, RecvFlags::PEEK)?.0)).await?
-        }
-        Socket::Tls(_) | Socket::TlsUnix(_) => unreachable!("a listener accepts bare sockets"),
-    };
-    Ok(length == 1 && first == [HANDSHAKE_RECORD])
+    Ok(socket.peek(&mut first).await? == 1 && first == [HANDSHAKE_RECORD])
 }
 
 fn server_config(

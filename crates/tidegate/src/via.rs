@@ -28,16 +28,15 @@ pub struct Via {
 /// may be the client's own invention. Elements that cannot be read count as not written.
 pub(crate) fn read(fields: &HeaderMap, arrival: &Arrival, trusted: &TrustedProxies) -> Via {
     let peer = arrival.client.ip();
-    let is_trusted = |address: &IpAddr| trusted.networks.iter().any(|network| network.contains(address));
     let direct = Via { client: peer, secure: arrival.secure, authority: None, trusted: false };
-    if !peer.as_ref().map_or(trusted.unix, is_trusted) {
+    if !trusted.trust(peer) {
         return direct;
     }
     let addresses = elements(fields, "x-forwarded-for").into_iter().rev().map_while(address);
     let mut client = peer;
     for address in addresses {
         client = Some(address);
-        if !is_trusted(&address) {
+        if !trusted.trust(Some(address)) {
             break;
         }
     }
@@ -83,7 +82,7 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         let networks = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let arrival = Arrival { client, local: None, secure: false };
+        let arrival = Arrival { client, local: None, secure: false, tls: None };
         read(&map, &arrival, &TrustedProxies { networks, unix })
     }
 

@@ -153,10 +153,8 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
     every-key.toml:7:9: warning: admin: accepted, but not built yet: the admin listener; until then it has no effect
-    every-key.toml:19:18: warning: listener "[::1]:443": proxy_protocol: accepted, but not built yet: the PROXY protocol on the way in; until then it has no effect
     every-key.toml:26:11: warning: listener "127.0.0.1:8443" serves any Host, and route "/http/*" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
     every-key.toml:54:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
-    every-key.toml:63:14: warning: route "raw": send_proxy: accepted, but not built yet: the PROXY protocol on the way out; until then it has no effect
     every-key.toml:64:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
     every-key.toml:69:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
     "#);

@@ -18,6 +18,7 @@ const ORDER: &[&str] = &[
     "io",
     "outcome",
     "live",
+    "proxy_header",
     "drain",
     "scratch",
     "diagnosis",
@@ -25,6 +26,7 @@ const ORDER: &[&str] = &[
     "ask",
     "access_log", // leaves
     "listener",
+    "proxied",
     "tls",
     "http",
     "via",

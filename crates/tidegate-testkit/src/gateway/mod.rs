@@ -130,6 +130,11 @@ impl Gateway {
         self.diagnosis.wait_for(text, |line| line.contains(text).then(|| line.to_owned()))
     }
 
+    /// The lines of its diagnosis so far.
+    pub fn diagnosis_so_far(&self) -> Vec<String> {
+        self.diagnosis.all()
+    }
+
     /// Bytes of its own memory that are resident: heap and stacks, not the binary.
     pub fn memory(&self) -> u64 {
         process::anonymous_memory(self.child.id()).expect("the gateway is running")

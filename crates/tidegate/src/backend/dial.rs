@@ -6,6 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use rustls::pki_types::ServerName;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -21,13 +22,14 @@ const STAGGER: Duration = Duration::from_millis(250);
 /// How long to wait before asking a Unix socket again whose queue is full; nothing tells when it is not.
 const QUEUE_FULL: Duration = Duration::from_millis(20);
 
-/// Connects over TCP, and over TLS where `trusted` says whom to believe.
+/// Connects over TCP, says `greeting`, and goes over to TLS where `trusted` says whom to believe.
 pub(super) async fn tcp(
     authority: &Authority,
     trusted: Option<&Trusted>,
+    greeting: &[u8],
     budget: Duration,
 ) -> Result<Socket, ConnectError> {
-    tcp_among(authority, trusted, budget, &|_| true).await
+    tcp_among(authority, trusted, greeting, budget, &|_| true).await
 }
 
 /// The same, but only to addresses that are `allowed`. They are judged after the name is resolved, and connected as they
@@ -35,6 +37,7 @@ pub(super) async fn tcp(
 pub(super) async fn tcp_among(
     authority: &Authority,
     trusted: Option<&Trusted>,
+    greeting: &[u8],
     budget: Duration,
     allowed: &(dyn Fn(SocketAddr) -> bool + Sync),
 ) -> Result<Socket, ConnectError> {
@@ -44,8 +47,9 @@ pub(super) async fn tcp_among(
         if addresses.is_empty() && !all.is_empty() {
             return Err(ConnectError::NotAllowed);
         }
-        let socket = first_of(addresses).await?;
+        let mut socket = first_of(addresses).await?;
         tune(&socket);
+        socket.write_all(greeting).await?;
         match trusted {
             None => Ok(Socket::Plain(socket)),
             Some(trusted) => secure(socket, authority, trusted).await,
@@ -54,9 +58,14 @@ pub(super) async fn tcp_among(
     timeout(budget, connect).await.unwrap_or(Err(ConnectError::ConnectTimeout))
 }
 
-/// Connects to a Unix socket.
-pub(super) async fn unix(path: &Path, budget: Duration) -> Result<UnixStream, ConnectError> {
-    match timeout(budget, unix_in_turn(path)).await {
+/// Connects to a Unix socket, and says `greeting`.
+pub(super) async fn unix(path: &Path, greeting: &[u8], budget: Duration) -> Result<UnixStream, ConnectError> {
+    let connect = async {
+        let mut socket = unix_in_turn(path).await?;
+        socket.write_all(greeting).await?;
+        io::Result::Ok(socket)
+    };
+    match timeout(budget, connect).await {
         Ok(connected) => Ok(connected?),
         Err(_elapsed) => Err(ConnectError::ConnectTimeout),
     }

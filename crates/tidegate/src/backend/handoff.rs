@@ -88,10 +88,10 @@ pub(super) async fn reach(
     request: &Request,
     subprotocol: Option<&Subprotocol>,
 ) -> Result<Receiver, ConnectError> {
-    if request.arrival.secure {
+    if request.arrival.tls.is_some() {
         return Err(ConnectError::Sealed); // its keys and counters are here, and a descriptor does not bring them along
     }
-    let socket = dial::unix(path, budget).await?;
+    let socket = dial::unix(path, &[], budget).await?;
     let route = permit.route();
     let introduction = Introduction {
         version: 1,

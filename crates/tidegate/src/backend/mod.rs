@@ -1,5 +1,6 @@
 //! Connecting the backend of a route, before the client is told yes.
 
+mod announce;
 pub(crate) mod dial;
 mod handoff;
 mod pick;
@@ -252,19 +253,26 @@ async fn reach(
     let permit = destination.permit();
     let (route, budget) = (permit.route(), candidate.budget);
     let allowed = |address| destination.allows(address);
+    let greeting = announce::greeting(route, request);
     let (far, agreed) = match destination.found().unwrap_or(candidate.backend) {
         Backend::Echo => (FarSide::Echo, settled(permit)),
-        Backend::Tcp(authority) => {
-            (FarSide::Tcp(dial::tcp_among(authority, None, budget, &allowed).await?), settled(permit))
-        }
+        Backend::Tcp(authority) => (
+            FarSide::Tcp(dial::tcp_among(authority, None, &greeting, budget, &allowed).await?),
+            settled(permit),
+        ),
         Backend::Tls(authority) => {
             let trusted = Some(trust.of(route));
-            (FarSide::Tcp(dial::tcp_among(authority, trusted, budget, &allowed).await?), settled(permit))
+            (
+                FarSide::Tcp(dial::tcp_among(authority, trusted, &greeting, budget, &allowed).await?),
+                settled(permit),
+            )
         }
-        Backend::Unix(path) => (FarSide::Tcp(Socket::Unix(dial::unix(path, budget).await?)), settled(permit)),
+        Backend::Unix(path) => {
+            (FarSide::Tcp(Socket::Unix(dial::unix(path, &greeting, budget).await?)), settled(permit))
+        }
         Backend::WebSocket(target) | Backend::Http(target) => {
             let trusted = target.tls.then(|| trust.of(route));
-            let socket = dial::tcp(&target.authority, trusted, budget).await?;
+            let socket = dial::tcp(&target.authority, trusted, &greeting, budget).await?;
             upgrade::upgrade(socket, target, permit, request).await?
         }
         Backend::Handoff(path) => {

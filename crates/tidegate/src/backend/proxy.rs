@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::pick::{Candidate, Candidates};
 use super::trust::Trust;
-use super::{ConnectError, dial, upgrade};
+use super::{ConnectError, announce, dial, upgrade};
 use crate::config::{Backend, HttpTarget};
 use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;
@@ -33,7 +33,7 @@ pub async fn forward(
     let mut candidates = Candidates::of(selected, request);
     let (socket, target, seat) = loop {
         let candidate = candidates.take();
-        match reach(selected, &candidate, trust).await {
+        match reach(selected, &candidate, request, trust).await {
             Ok((socket, target)) => break (socket, target, candidate.into_seat()),
             Err(error) => candidates.after(&candidate, error)?,
         }
@@ -50,11 +50,13 @@ pub async fn forward(
 async fn reach<'c>(
     selected: &Selected,
     candidate: &Candidate<'c>,
+    request: &Request,
     trust: &Trust,
 ) -> Result<(Socket, &'c HttpTarget), ConnectError> {
     let Backend::Http(target) = candidate.backend else { return Err(ConnectError::NotBuilt) };
     let trusted = target.tls.then(|| trust.of(selected.route()));
-    Ok((dial::tcp(&target.authority, trusted, candidate.budget).await?, target))
+    let greeting = announce::greeting(selected.route(), request);
+    Ok((dial::tcp(&target.authority, trusted, &greeting, candidate.budget).await?, target))
 }
 
 fn head(

@@ -16,7 +16,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use webpki::{EndEntityCert, KeyUsage};
 
-pub(crate) use self::names::names;
+pub(crate) use self::names::{common_name, names};
 
 /// The certificates of authorities, from a PEM file.
 ///

@@ -20,3 +20,10 @@ pub(crate) fn names(certificate: &CertificateDer<'_>) -> Vec<String> {
     });
     common.chain(alternative).map(str::to_owned).collect()
 }
+
+/// The first common name of its subject.
+pub(crate) fn common_name(certificate: &CertificateDer<'_>) -> Option<String> {
+    let (_, certificate) = X509Certificate::from_der(certificate).ok()?;
+    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.to_owned())
+}

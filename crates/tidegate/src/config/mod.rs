@@ -12,7 +12,7 @@ mod table;
 mod value;
 
 use std::fmt;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -383,6 +383,13 @@ pub enum ProxyVersion {
     V1,
     /// The binary form.
     V2,
+}
+
+impl TrustedProxies {
+    /// Whether the word of this peer counts; one without an address has come through a Unix socket.
+    pub fn trust(&self, peer: Option<IpAddr>) -> bool {
+        peer.map_or(self.unix, |address| self.networks.iter().any(|network| network.contains(&address)))
+    }
 }
 
 impl Route {

@@ -18,6 +18,7 @@ pub(crate) use self::unix::SocketFile;
 use self::unix::UnixError;
 use crate::config::{ListenAddress, Listener};
 use crate::io::{Arrival, Peer, Socket, tune};
+use crate::proxy_header::Told;
 
 /// Connections that the kernel keeps while none is accepted.
 const BACKLOG: i32 = 4096;
@@ -61,8 +62,17 @@ pub(crate) struct Places {
 
 impl Accepted {
     /// Where it came in.
-    pub(crate) const fn arrival(&self) -> Arrival {
-        self.arrival
+    pub(crate) fn arrival(&self) -> Arrival {
+        self.arrival.clone()
+    }
+
+    /// Notes what a trusted proxy says about where it came in.
+    pub(crate) fn announce(&mut self, told: Told) {
+        if let Some((client, local)) = told.addresses {
+            self.arrival.client = Peer::Tcp(client);
+            self.arrival.local = Some(local);
+        }
+        self.arrival.secure = told.secure;
     }
 
     /// The listener.
@@ -215,12 +225,12 @@ impl Listening {
             Bound::Tcp(listener) => {
                 let (socket, client) = listener.accept().await?;
                 let local = Some(socket.local_addr()?);
-                let arrival = Arrival { client: Peer::Tcp(client), local, secure: false };
+                let arrival = Arrival { client: Peer::Tcp(client), local, secure: false, tls: None };
                 Ok((Incoming::Tcp(socket.into_std()?), arrival))
             }
             Bound::Unix(listener) => {
                 let (socket, _) = listener.accept().await?;
-                let arrival = Arrival { client: Peer::Unix, local: None, secure: false };
+                let arrival = Arrival { client: Peer::Unix, local: None, secure: false, tls: None };
                 Ok((Incoming::Unix(socket.into_std()?), arrival))
             }
         }

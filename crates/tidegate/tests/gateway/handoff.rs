@@ -201,10 +201,7 @@ fn bytes_that_are_not_ascii_are_told_as_latin_1() {
     let other = Other::listen();
     let gateway = other.behind_gateway("");
     let mut client = gateway.connect();
-    let mut request = Request::upgrade("/other").with("X-Odd", "?").encode();
-    let at = request.windows(6).position(|window| window == b"Odd: ?").unwrap();
-    request[at + 5] = 0xe4;
-    client.send(request);
+    client.send(Request::upgrade("/other").with("X-Odd", [0xe4]).encode());
     let arrived = other.receive();
     let fields = arrived.introduction["headers"].as_array().unwrap().clone();
     assert!(fields.contains(&json!(["x-odd", "ä"])), "{fields:?}");

@@ -27,6 +27,7 @@ mod opening;
 mod origins;
 mod parsing;
 mod places;
+mod proxy_protocol;
 mod subprotocols;
 mod unix_listener;
 mod upgrade_answers;

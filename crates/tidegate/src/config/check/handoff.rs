@@ -42,5 +42,4 @@ const WITHOUT_EFFECT: &[&str] = &[
     "max_message",
     "max_fragments",
     "backend_tls",
-    "send_proxy",
 ];

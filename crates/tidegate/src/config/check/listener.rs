@@ -11,6 +11,7 @@ use super::files;
 use super::found::Found;
 use super::keys::Place;
 use super::pattern::plain_host;
+use super::proxy;
 use super::report::Spot;
 use super::section::Section;
 use super::top::tcp_address;
@@ -41,6 +42,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let client_certificates = client_certificates(section, &tls);
     let trusted_proxies = trusted_proxies(section);
     let proxy_protocol = section.flag("proxy_protocol");
+    proxy::check_in(section, proxy_protocol, &trusted_proxies);
     let lenient_key = section.flag("lenient_key");
     let server_names = section.texts("server_names", |text, _| plain_host(text));
     let head_timeout = section.duration("head_timeout");

@@ -18,6 +18,7 @@ mod lookup;
 mod numbers;
 mod origin;
 mod pattern;
+mod proxy;
 mod reach;
 mod rebinding;
 mod record;

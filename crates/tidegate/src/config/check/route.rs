@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::keys::Place;
 use super::report::Spot;
 use super::section::Section;
-use super::{auth, backend, files, handoff, lookup, origin, pattern, record};
+use super::{auth, backend, files, handoff, lookup, origin, pattern, proxy, record};
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{
     Backend, BackendTls, Balance, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
@@ -34,6 +34,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let settings = settings(section);
     record::warn(section, &settings, &backends);
     handoff::check(section, &backends);
+    proxy::check_out(section, &backends);
     section.finish();
     let route = path.filter(|_| !backends.is_empty()).map(|path| {
         let name = name.as_ref().map_or_else(|| path.to_string(), |(name, _)| name.clone());

@@ -50,20 +50,13 @@ fn is_off(value: &DeValue<'_>) -> bool {
 pub(super) const UNBUILT: &[Unbuilt] = &[
     top("admin", When::Set, "the admin listener", NO_EFFECT),
 
-    listener("proxy_protocol", When::On, "the PROXY protocol on the way in", NO_EFFECT),
-
     route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
-    route("send_proxy", When::Set, "the PROXY protocol on the way out", NO_EFFECT),
 ];
 
 const NO_EFFECT: &str = "until then it has no effect";
 
 const fn top(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
     Unbuilt { place: Place::Top, key, when, feature, meanwhile }
-}
-
-const fn listener(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
-    Unbuilt { place: Place::Listener, key, when, feature, meanwhile }
 }
 
 const fn route(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
