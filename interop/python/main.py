@@ -30,6 +30,7 @@ import check_proxied
 import check_redis
 import check_relay
 import check_shutdown
+import check_systemd
 import check_tcp
 import check_tls
 import check_websocket
@@ -61,6 +62,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_postgres,
             check_websockify,
             check_chains,
+            check_systemd,
             check_killed,
             check_abrupt,
             check_protocol,

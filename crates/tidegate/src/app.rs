@@ -18,9 +18,10 @@ use crate::backend::trust::Trust;
 use crate::clock;
 use crate::config::{Config, Listener, ListenerTls, Route};
 use crate::drain::Drain;
-use crate::listener::{Listening, Places, Served, SocketFile};
+use crate::listener::{Inherited, Listening, Places, Served, SocketFile};
 use crate::live::Because;
 use crate::lookup::Lookups;
+use crate::notify;
 use crate::outcome::Cause;
 use crate::policy::quota::Quota;
 use crate::recording::Recorder;
@@ -39,10 +40,13 @@ const RESERVED_DESCRIPTORS: u64 = 64;
 pub(crate) async fn serve(config: Config, told: CancellationToken) -> anyhow::Result<()> {
     let mut signals = StopSignals::listen()?;
     let running = Running::start(config)?;
+    running.feed_watchdog();
+    notify::ready();
     tokio::select! {
         () = signals.next() => {}
         () = told.cancelled() => {}
     }
+    notify::stopping(running.workers.live());
     running.finish(&mut signals).await;
     Ok(())
 }
@@ -66,7 +70,7 @@ impl Running {
     /// # Errors
     /// What keeps it from starting: an address, a certificate, a file.
     pub(crate) fn start(config: Config) -> anyhow::Result<Self> {
-        let mut listening = config.listeners.into_iter().map(open).collect::<anyhow::Result<Vec<_>>>()?;
+        let mut listening = listen(config.listeners)?;
         let socket_files = listening.iter_mut().filter_map(Listening::take_file).collect();
         let access_log = AccessLog::open(&config.access_log)
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
@@ -104,6 +108,13 @@ impl Running {
             patience: config.drain,
             drain_rate: config.drain_rate,
         })
+    }
+
+    /// Tells the service manager again and again that nothing hangs, if it wants to know.
+    fn feed_watchdog(&self) {
+        if let Some(period) = notify::watchdog_period() {
+            tokio::spawn(watch(Arc::clone(&self.workers), period));
+        }
     }
 
     /// Accepts no more. Whoever is connected stays so.
@@ -161,6 +172,21 @@ impl Running {
     }
 }
 
+/// Says that the gateway lives each time that all its workers have answered.
+async fn watch(workers: Arc<Workers>, period: Duration) {
+    let mut beats = interval(period);
+    loop {
+        beats.tick().await;
+        let answered = timeout(period / 2, workers.answer()).await;
+        if let Ok(true) = answered {
+            notify::alive();
+        } else {
+            let how = if answered.is_err() { "hangs" } else { "has ended" };
+            tracing::error!("a worker thread {how}; the watchdog is not told that all is well");
+        }
+    }
+}
+
 /// Takes connections for as long as it is polled.
 async fn accept(listening: Listening, places: Places, workers: Arc<Workers>) {
     while let Some(accepted) = listening.accept(&places).await {
@@ -179,9 +205,17 @@ async fn finish(workers: &Workers, patience: Duration, signals: &mut StopSignals
     }
 }
 
-fn open(listener: Listener) -> anyhow::Result<Listening> {
-    let acceptor = tls::acceptor(&listener)?;
-    Ok(Listening::bind(Served { listener, acceptor })?)
+/// Opens every listener, with the sockets that the process was started with where they are meant.
+fn listen(listeners: Vec<Listener>) -> anyhow::Result<Vec<Listening>> {
+    let mut inherited = Inherited::take_from_environment()
+        .context("one of the sockets that this process was started with cannot be listened on")?;
+    let mut listening = Vec::with_capacity(listeners.len());
+    for listener in listeners {
+        let acceptor = tls::acceptor(&listener)?;
+        listening.extend(Listening::open(Served { listener, acceptor }, &mut inherited)?);
+    }
+    inherited.warn_of_unused();
+    Ok(listening)
 }
 
 /// Says where it listens: with port 0 this is the only place that tells.

@@ -42,6 +42,7 @@ pub mod drain;
 pub mod io;
 mod jwt;
 pub mod live;
+mod notify;
 mod path;
 mod pool;
 mod proxy_header;

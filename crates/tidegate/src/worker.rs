@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
+use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +31,7 @@ struct Worker {
     connections: mpsc::Sender<(Accepted, Load)>,
     /// Connections that it serves.
     live: Arc<AtomicUsize>,
+    runtime: Handle,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -79,6 +81,16 @@ impl Workers {
         }
     }
 
+    /// Completes when each of them has come round to a task that was given to it now. `false`: one has ended.
+    pub(crate) async fn answer(&self) -> bool {
+        for worker in &self.workers {
+            if worker.runtime.spawn(async {}).await.is_err() {
+                return false;
+            }
+        }
+        true
+    }
+
     /// Connections that are served just now.
     pub(crate) fn live(&self) -> usize {
         self.workers.iter().map(|worker| worker.live.load(Ordering::Relaxed)).sum()
@@ -101,9 +113,15 @@ fn start_one(index: usize, service: &Arc<Service>, stop: &CancellationToken) -> 
             tokio::spawn(conn::serve(accepted, Arc::clone(&service), load));
         }
     };
+    let handle = runtime.handle().clone();
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
         runtime.block_on(stop.run_until_cancelled(serve));
         runtime.shutdown_background(); // a name look-up under way may take its time
     })?;
-    Ok(Worker { connections, live: Arc::new(AtomicUsize::new(0)), thread: Mutex::new(Some(thread)) })
+    Ok(Worker {
+        connections,
+        live: Arc::new(AtomicUsize::new(0)),
+        runtime: handle,
+        thread: Mutex::new(Some(thread)),
+    })
 }

@@ -22,6 +22,7 @@ const ORDER: &[&str] = &[
     "drain",
     "scratch",
     "diagnosis",
+    "notify",
     "jwt",
     "ask",
     "access_log", // leaves

@@ -1,5 +1,6 @@
 //! Starting a gateway.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::Write as _;
 use std::net::SocketAddr;
@@ -22,6 +23,7 @@ pub struct Builder {
     /// In place of the pieces.
     whole: Option<String>,
     client: Option<Arc<ClientConfig>>,
+    environment: Vec<(String, OsString)>,
 }
 
 impl Gateway {
@@ -89,6 +91,13 @@ impl Builder {
         Self { whole: Some(text.to_owned()), ..self }
     }
 
+    /// With this in its environment.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.to_owned(), value.into()));
+        self
+    }
+
     /// Starts it and waits until it listens.
     ///
     /// # Panics
@@ -138,7 +147,7 @@ impl Builder {
 
     fn command(&self, config: &Path) -> Command {
         let mut command = Command::new(&self.binary);
-        command.arg("serve").arg("-c").arg(config);
+        command.arg("serve").arg("-c").arg(config).envs(self.environment.iter().cloned());
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -111,6 +111,8 @@ pub enum ListenAddress {
     Unix(PathBuf),
     /// A Unix socket under this name of Linux's abstract namespace: no file, and so no permissions.
     Abstract(String),
+    /// The sockets of this name that the process was started with, as systemd opens them.
+    Systemd(String),
     /// The listening socket that is standard input, as inetd gives it; cannot be written in a file.
     Stdin,
 }
@@ -418,6 +420,7 @@ impl fmt::Display for ListenAddress {
             Self::Tcp(address) => address.fmt(f),
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
             Self::Abstract(name) => write!(f, "unix:@{name}"),
+            Self::Systemd(name) => write!(f, "systemd:{name}"),
             Self::Stdin => f.write_str("(standard input)"),
         }
     }

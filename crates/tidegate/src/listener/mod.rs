@@ -1,6 +1,7 @@
 //! Listening sockets: no connection is served without a place, so that overload waits in the kernel and not in our
 //! memory.
 
+mod inherited;
 pub(crate) mod unix;
 
 use std::io;
@@ -14,6 +15,7 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
+pub(crate) use self::inherited::Inherited;
 pub(crate) use self::unix::SocketFile;
 use self::unix::UnixError;
 use crate::config::{ListenAddress, Listener};
@@ -131,6 +133,14 @@ pub(crate) enum BindError {
         /// What the system says.
         error: io::Error,
     },
+    /// The process was not started with a socket of this name.
+    #[error("no socket of the name {name:?} was given to this process; those that it was given: {given}")]
+    NotGiven {
+        /// The name.
+        name: String,
+        /// The names that there are.
+        given: String,
+    },
     /// What was inherited.
     #[error("standard input is no socket that listens: {0}")]
     Inherited(io::Error),
@@ -161,11 +171,24 @@ enum Bound {
 }
 
 impl Listening {
-    /// Binds.
+    /// Takes what of the inherited sockets is this listener's, or else binds.
     ///
     /// # Errors
     /// What keeps it from listening.
-    pub(crate) fn bind(served: Served) -> Result<Self, BindError> {
+    pub(crate) fn open(served: Served, inherited: &mut Inherited) -> Result<Vec<Self>, BindError> {
+        let sockets = inherited.take(&served.listener.address);
+        if let (ListenAddress::Systemd(name), []) = (&served.listener.address, &sockets[..]) {
+            return Err(BindError::NotGiven { name: name.clone(), given: inherited.names() });
+        }
+        if sockets.is_empty() {
+            return Ok(vec![Self::bind(served)?]);
+        }
+        let served = Arc::new(served);
+        let listening = |socket| Ok(Self { socket: bound(socket)?, file: None, served: Arc::clone(&served) });
+        sockets.into_iter().map(listening).collect()
+    }
+
+    fn bind(served: Served) -> Result<Self, BindError> {
         let (socket, file) = match &served.listener.address {
             ListenAddress::Tcp(address) => {
                 let address = *address;
@@ -180,7 +203,10 @@ impl Listening {
                     .map_err(|error| BindError::Abstract { name: name.clone(), error })?;
                 (Bound::Unix(UnixListener::from_std(socket)?), None)
             }
-            ListenAddress::Stdin => (inherited(rustix::stdio::stdin()).map_err(BindError::Inherited)?, None),
+            ListenAddress::Stdin => {
+                (standard_input(rustix::stdio::stdin()).map_err(BindError::Inherited)?, None)
+            }
+            ListenAddress::Systemd(_) => unreachable!("it is taken, not bound"),
         };
         Ok(Self { socket, file, served: Arc::new(served) })
     }
@@ -251,12 +277,17 @@ fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// A socket that somebody else has bound and listens on, as inetd does.
-fn inherited(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
+fn standard_input(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
     let socket = socket2::Socket::from(descriptor.try_clone_to_owned()?);
     if !socket.is_listener()? {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
     }
     socket.set_nonblocking(true)?;
+    bound(socket)
+}
+
+/// One that is bound and listens, for the event queue.
+fn bound(socket: socket2::Socket) -> io::Result<Bound> {
     Ok(match socket.domain()? {
         Domain::UNIX => Bound::Unix(UnixListener::from_std(socket.into())?),
         _ => Bound::Tcp(TcpListener::from_std(socket.into())?),

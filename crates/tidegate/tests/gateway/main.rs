@@ -29,6 +29,7 @@ mod parsing;
 mod places;
 mod proxy_protocol;
 mod subprotocols;
+mod systemd;
 mod unix_listener;
 mod upgrade_answers;
 mod upgrade_flow;

@@ -107,7 +107,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     top("listener", "one on 127.0.0.1:8080", Takes::Other("tables, each under its own [[listener]]")),
     top("route", "none", Takes::Other("tables, each under its own [[route]]")),
 
-    listener("address", "none", Takes::Text(r#"an IP address and a port, such as "0.0.0.0:8080", or "unix:PATH""#)),
+    listener("address", "none", Takes::Text(r#"an IP address and a port, such as "0.0.0.0:8080", "unix:PATH" or "systemd:NAME""#)),
     listener("socket_mode", "0660", Takes::Text(r#"octal permissions, such as "0660""#)),
     listener("tls", "none", Takes::Other(r#"{ cert = "FILE", key = "FILE" }, a list of them, or "auto""#)),
     listener("cert", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),

@@ -64,6 +64,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
 }
 
 fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress, Fault> {
+    if let Some(name) = text.strip_prefix("systemd:") {
+        return socket_name(name).map(ListenAddress::Systemd);
+    }
     let Some(path) = text.strip_prefix("unix:") else {
         return tcp_address(text).map(ListenAddress::Tcp);
     };
@@ -82,11 +85,23 @@ fn abstract_name(name: &str) -> Result<String, Fault> {
     Ok(name.to_owned())
 }
 
+/// A name as systemd lets a unit give it, in the same bounds.
+fn socket_name(name: &str) -> Result<String, Fault> {
+    const BYTES_MAX: usize = 255;
+    let is_legal = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b':';
+    if name.is_empty() || name.len() > BYTES_MAX || !name.bytes().all(is_legal) {
+        let remedy = "write systemd: and what stands in FileDescriptorName= of its unit";
+        return Err(Fault::new("has no usable name", remedy));
+    }
+    Ok(name.to_owned())
+}
+
 /// Of the socket's file; an error where there is none that it could be of.
 fn socket_mode(section: &mut Section<'_, '_>, address: Option<&ListenAddress>) -> u32 {
     let default = mode(section.key("socket_mode").default).expect("the default is a mode");
     let Some(found) = section.find("socket_mode") else { return default };
-    if matches!(address, Some(ListenAddress::Tcp(_) | ListenAddress::Abstract(_))) {
+    if matches!(address, Some(ListenAddress::Tcp(_) | ListenAddress::Abstract(_) | ListenAddress::Systemd(_)))
+    {
         let message = "socket_mode stands beside an address that is no file".to_owned();
         section.error(&found.spot, message, "leave it out, or write address = \"unix:PATH\"");
         return default;
@@ -216,10 +231,20 @@ mod tests {
             ("unix:/run/a.sock", "unix:/run/a.sock"),
             ("unix:a.sock", "unix:/etc/tidegate/a.sock"),
             ("unix:@tidegate", "unix:@tidegate"),
+            ("systemd:tidegate.socket", "systemd:tidegate.socket"),
         ] {
             assert_eq!(read(text), Ok(shown.to_owned()));
         }
-        for text in ["unix:", "unix://run/a.sock", "unix:@", "unix:@a\0b", "unix"] {
+        for text in [
+            "unix:",
+            "unix://run/a.sock",
+            "unix:@",
+            "unix:@a\0b",
+            "unix",
+            "systemd:",
+            "systemd:a:b",
+            "systemd:ä",
+        ] {
             assert!(read(text).is_err(), "{text}");
         }
         assert!(read(&format!("unix:@{}", "a".repeat(UNIX_PATH_BYTES_MAX))).is_ok());

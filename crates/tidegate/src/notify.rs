@@ -1,0 +1,33 @@
+//! What the service manager is told: systemd, or whoever else has set `NOTIFY_SOCKET`. Where nobody has, nothing happens.
+
+use std::time::Duration;
+
+use sd_notify::NotifyState;
+
+/// Everything listens: the start, or a reload, has come to its end.
+pub(crate) fn ready() {
+    tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
+}
+
+/// The end has begun, with so many connections still there.
+pub(crate) fn stopping(connections: usize) {
+    let status = format!("stopping; connections left: {connections}");
+    tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);
+}
+
+/// How often [`alive`] has to be said: twice in the time after which the service manager would act. `None`: it does not
+/// watch.
+pub(crate) fn watchdog_period() -> Option<Duration> {
+    sd_notify::watchdog_enabled().map(|limit| limit / 2)
+}
+
+/// Nothing hangs.
+pub(crate) fn alive() {
+    tell(&[NotifyState::Watchdog]);
+}
+
+fn tell(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
+        tracing::warn!(%error, "the service manager cannot be told how the gateway is (NOTIFY_SOCKET)");
+    }
+}
