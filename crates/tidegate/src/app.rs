@@ -25,6 +25,7 @@ use crate::notify;
 use crate::outcome::Cause;
 use crate::policy::quota::Quota;
 use crate::recording::Recorder;
+use crate::relay;
 use crate::route::Table;
 use crate::service::{Service, Stages};
 use crate::tls;
@@ -89,7 +90,11 @@ impl Running {
         let workers =
             Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
         let places = Places {
-            connections: Arc::new(Semaphore::new(connections_max(config.connections_max, records))),
+            connections: Arc::new(Semaphore::new(connections_max(
+                config.connections_max,
+                records,
+                config.workers,
+            ))),
             handshakes: Arc::new(Semaphore::new(config.handshakes_max.min(Semaphore::MAX_PERMITS))),
         };
         let stop = CancellationToken::new();
@@ -236,12 +241,13 @@ fn recorder(routes: &[Route]) -> io::Result<Option<Recorder>> {
 }
 
 /// How many connections there may be: what the file says, but no more than there are descriptors for. A relayed
-/// connection takes two, and one more for its recording.
-fn connections_max(configured: Option<usize>, records: bool) -> usize {
+/// connection takes two, and one more for its recording; the workers' pipes for bulk data get an eighth at most.
+fn connections_max(configured: Option<usize>, records: bool, workers: usize) -> usize {
     let limit = raise_descriptor_limit();
     let each = if records { 3 } else { 2 };
-    let possible =
-        usize::try_from(limit.saturating_sub(RESERVED_DESCRIPTORS) / each).unwrap_or(usize::MAX).max(1);
+    let pipes = workers.saturating_mul(relay::PIPE_DESCRIPTORS_MAX) as u64;
+    let reserved = RESERVED_DESCRIPTORS + pipes.min(limit / 8);
+    let possible = usize::try_from(limit.saturating_sub(reserved) / each).unwrap_or(usize::MAX).max(1);
     let places = configured.map_or(possible, |configured| configured.min(possible));
     if let Some(configured) = configured.filter(|configured| *configured > possible) {
         tracing::warn!(

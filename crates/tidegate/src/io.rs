@@ -3,6 +3,7 @@
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -101,6 +102,19 @@ impl Socket {
     pub(crate) const fn buffers_writes(&self) -> bool {
         self.is_tls()
     }
+
+    /// Tells how soon its peer takes what it is sent, and so how much of it the kernel should hold.
+    pub(crate) fn set_prompt(&self, prompt: bool) {
+        let socket = match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(socket) => socket.get_ref().0,
+            Self::Unix(_) | Self::TlsUnix(_) => return,
+        };
+        let mark = if prompt { UNSENT_BYTES_MAX_PROMPT } else { UNSENT_BYTES_MAX };
+        if let Err(error) = socket2::SockRef::from(socket).set_tcp_notsent_lowat(mark) {
+            tracing::debug!(%error, "socket option refused");
+        }
+    }
 }
 
 impl AsyncRead for Socket {
@@ -160,21 +174,26 @@ impl AsyncWrite for Socket {
     }
 }
 
+/// Bytes that the kernel takes before the network does. Without a mark megabytes wait there: a slow peer would look
+/// stalled between two gulps, and our pings would queue behind them for longer than their time-out.
+const UNSENT_BYTES_MAX: u32 = 256 << 10;
+
+/// The same for a peer that takes them at once: a whole read goes in one write, and nothing of it has to be kept.
+const UNSENT_BYTES_MAX_PROMPT: u32 = 1 << 20;
+
 /// Sets what every TCP socket of the gateway has: no delay for small writes, and probes that find a vanished peer.
 ///
-/// A socket that takes the options no longer is broken already; whoever reads it next will be told.
-pub(crate) fn tune(socket: &TcpStream) {
+/// What a listening socket has, those that it accepts are born with. A socket that takes the options no longer is broken
+/// already; whoever reads it next will be told.
+pub(crate) fn tune(socket: &impl AsFd) {
     const PROBES: socket2::TcpKeepalive = socket2::TcpKeepalive::new()
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(15));
     let options = socket2::SockRef::from(socket);
-    // Without a low-water mark megabytes wait in the kernel: a slow peer would look stalled between two gulps, and our
-    // pings would queue behind them for longer than their time-out.
-    const UNSENT_IN_KERNEL: u32 = 256 << 10;
     for result in [
         options.set_tcp_nodelay(true),
         options.set_tcp_keepalive(&PROBES),
-        options.set_tcp_notsent_lowat(UNSENT_IN_KERNEL),
+        options.set_tcp_notsent_lowat(UNSENT_BYTES_MAX),
     ] {
         if let Err(error) = result {
             tracing::debug!(%error, "socket option refused");

@@ -127,6 +127,20 @@ impl Decoder {
         Ok(Some(Step { header_len, payload_len, mask, kind }))
     }
 
+    /// Payload bytes of the data frame under way that were not consumed; 0 between two frames.
+    pub const fn frame_left(&self) -> u64 {
+        self.frame_left
+    }
+
+    /// Like [`step`](Self::step) for payload that nobody has seen, because it went elsewhere: consumes so many bytes of
+    /// the frame under way, or all that is left of it. `None` between two frames.
+    #[inline]
+    pub fn skip(&mut self, bytes: usize) -> Option<Step> {
+        let step = if self.frame_left == 0 { None } else { self.go_on(bytes) };
+        self.whole_below = self.whole_below_now();
+        step
+    }
+
     /// The short cut that most messages take: whole in one frame of less than 64 KiB, all of it in `bytes`, between two
     /// messages, within the limits, and without reserved bits. It changes no state, and finds no violation: whatever
     /// does not fit is left to [`step_any`](Self::step_any), whose answer would be the same.
@@ -193,8 +207,8 @@ impl Decoder {
         if let Some(violation) = self.failed {
             return Err(violation);
         }
-        let result = if self.frame_left == 0 { self.begin_frame(bytes) } else { Ok(self.go_on(bytes)) };
-        self.whole_below = if self.message.is_none() { whole_below(&self.limits) } else { 0 };
+        let result = if self.frame_left == 0 { self.begin_frame(bytes) } else { Ok(self.go_on(bytes.len())) };
+        self.whole_below = self.whole_below_now();
         result.map_err(|violation| self.fail(violation))
     }
 
@@ -293,10 +307,17 @@ impl Decoder {
         self.fin = start.fin;
     }
 
-    /// Payload of the frame under way; `None` if there is none in `bytes`.
-    fn go_on(&mut self, bytes: &[u8]) -> Option<Step> {
+    /// Payload of the frame under way; `None` if there is none.
+    fn go_on(&mut self, available: usize) -> Option<Step> {
         let message = self.message?;
-        (!bytes.is_empty()).then(|| self.take(message, 0, bytes.len(), false))
+        (available > 0).then(|| self.take(message, 0, available, false))
+    }
+
+    const fn whole_below_now(&self) -> u64 {
+        match (self.message, self.failed) {
+            (None, None) => whole_below(&self.limits),
+            _ => 0,
+        }
     }
 
     fn take(

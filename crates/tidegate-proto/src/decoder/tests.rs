@@ -141,3 +141,34 @@ fn a_length_in_more_bytes_than_it_needs_is_refused_with_the_whole_frame_there() 
 fn the_state_of_a_direction_is_small() {
     assert!(size_of::<Decoder>() <= 72, "{} bytes", size_of::<Decoder>());
 }
+
+/// What went elsewhere counts as if it had been seen, and what follows is found where it is.
+#[test]
+fn payload_that_is_skipped_counts_like_payload_that_is_seen() {
+    let key = Some([1, 2, 3, 4]);
+    let bytes =
+        [frame(0x02, &[7; 70_000], key), frame(0x80, &[8; 300], key), frame(0x82, b"next", key)].concat();
+    let mut seen = Decoder::new(Role::Server, Limits::default());
+    let mut skipped = Decoder::new(Role::Server, Limits::default());
+    assert_eq!(
+        (skipped.frame_left(), skipped.skip(10)),
+        (0, None),
+        "between two frames there is nothing to skip"
+    );
+    let mut at = 0;
+    while at < bytes.len() {
+        // The header and some bytes are seen, the next 1000 bytes are not, as far as the frame goes.
+        let step = skipped.step(&bytes[at..bytes.len().min(at + 15)]).unwrap().unwrap();
+        assert_eq!(seen.step(&bytes[at..at + step.len()]), Ok(Some(step)));
+        at += step.len();
+        while skipped.frame_left() > 0 {
+            let step = skipped.skip(1000).unwrap();
+            assert_eq!(seen.step(&bytes[at..at + step.len()]), Ok(Some(step)));
+            at += step.len();
+        }
+    }
+    assert_eq!(at, bytes.len());
+    assert!(skipped.at_message_boundary());
+    skipped.step(&[0x83, 0x80]).unwrap_err();
+    assert_eq!(skipped.skip(1), None);
+}

@@ -155,6 +155,11 @@ impl Gateway {
         process::sockets(self.child.id()).expect("the gateway is running")
     }
 
+    /// Ends of pipes that it has open.
+    pub fn pipes(&self) -> usize {
+        process::pipes(self.child.id()).expect("the gateway is running")
+    }
+
     /// Bytes that were sent to it at this end of a connection and that it has not read yet.
     pub fn unread_from(&self, wire: &Wire) -> u64 {
         let in_flight = process::in_flight(wire.local_address(), wire.remote_address());

@@ -48,13 +48,22 @@ pub(super) fn raise_descriptor_limit() -> u64 {
 
 /// Sockets among its descriptors.
 pub(super) fn sockets(pid: u32) -> io::Result<usize> {
-    let mut sockets = 0;
+    descriptors(pid, "socket:")
+}
+
+/// Ends of pipes that it has open.
+pub(super) fn pipes(pid: u32) -> io::Result<usize> {
+    descriptors(pid, "pipe:")
+}
+
+fn descriptors(pid: u32, kind: &str) -> io::Result<usize> {
+    let mut descriptors = 0;
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))? {
         // One that is closed between the listing and the look was on its way out.
         let target = fs::read_link(descriptor?.path()).unwrap_or_default();
-        sockets += usize::from(target.to_string_lossy().starts_with("socket:"));
+        descriptors += usize::from(target.to_string_lossy().starts_with(kind));
     }
-    Ok(sockets)
+    Ok(descriptors)
 }
 
 /// Bytes on their way from one end of a connection over IPv4 to the process at the other: not acknowledged yet, or not

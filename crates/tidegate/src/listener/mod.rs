@@ -89,11 +89,7 @@ impl Accepted {
     /// Registers the socket with the runtime of this thread; once.
     pub(crate) fn take_socket(&mut self) -> io::Result<Socket> {
         match self.socket.take().expect("the socket is taken once") {
-            Incoming::Tcp(socket) => {
-                let socket = TcpStream::from_std(socket)?;
-                tune(&socket);
-                Ok(Socket::Plain(socket))
-            }
+            Incoming::Tcp(socket) => Ok(Socket::Plain(TcpStream::from_std(socket)?)),
             Incoming::Unix(socket) => Ok(Socket::Unix(UnixStream::from_std(socket)?)),
         }
     }
@@ -273,6 +269,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
+    tune(&socket);
     TcpListener::from_std(socket.into())
 }
 
@@ -290,7 +287,10 @@ fn standard_input(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
 fn bound(socket: socket2::Socket) -> io::Result<Bound> {
     Ok(match socket.domain()? {
         Domain::UNIX => Bound::Unix(UnixListener::from_std(socket.into())?),
-        _ => Bound::Tcp(TcpListener::from_std(socket.into())?),
+        _ => {
+            tune(&socket);
+            Bound::Tcp(TcpListener::from_std(socket.into())?)
+        }
     })
 }
 

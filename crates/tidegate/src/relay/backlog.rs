@@ -10,7 +10,7 @@ use crate::scratch::READ_BYTES_MAX;
 const BYTES_SOFT: usize = 64 << 10;
 
 /// Time without progress after which a backlog means that the peer has stalled.
-const STALL: Duration = Duration::from_secs(30);
+pub(super) const STALL: Duration = Duration::from_secs(30);
 
 /// A queue of bytes, empty most of the time, and without memory then.
 #[derive(Debug, Default)]

@@ -9,6 +9,7 @@ use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver,
 use tokio::time::Instant;
 
 use super::leg::{Leg, Patience, Read};
+use super::pipe::Pipe;
 use crate::scratch::HEADROOM;
 
 /// How long a peer may take to answer our Close, and a frame under way to end before it.
@@ -29,6 +30,8 @@ pub(super) struct Endpoint {
     pub(super) leg: Leg,
     pub(super) receiver: Receiver,
     pub(super) closing: Closing,
+    /// What it sends are large frames, as fast as they are read.
+    pub(super) bulk: bool,
     /// The beginning of a header or control frame that the last read cut; bounded by the decoder.
     carry: Vec<u8>,
     /// We are the client of this WebSocket: what we send is masked.
@@ -68,6 +71,7 @@ impl Endpoint {
             leg,
             receiver,
             closing: Closing::default(),
+            bulk: false,
             carry: Vec::new(),
             masks,
             hybi00: false,
@@ -150,7 +154,7 @@ impl Endpoint {
         frames: &[u8],
         boundary: Option<usize>,
     ) -> bool {
-        if !self.leg.is_writable() || !self.closing.may_send() {
+        if !self.takes_frames() {
             return false;
         }
         self.mid_frame = true; // until all of it is sent, and it is known where it ended
@@ -167,6 +171,17 @@ impl Endpoint {
             self.mid_frame = boundary < frames.len();
         }
         pinged
+    }
+
+    /// Whether relayed frames still go to it.
+    pub(super) const fn takes_frames(&self) -> bool {
+        self.leg.is_writable() && self.closing.may_send()
+    }
+
+    /// Passes on more of the frame under way, perhaps all that is left of it.
+    pub(super) fn pass_on_piped(&mut self, cx: &mut Context<'_>, now: Instant, pipe: Pipe, ends_frame: bool) {
+        self.leg.send_piped(cx, now, &[], pipe);
+        self.mid_frame = !ends_frame;
     }
 
     /// Sends the control frames that are due, if this is a frame boundary. Whether one of them was a ping.

@@ -9,8 +9,13 @@ use bytes::{Buf, Bytes};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::backlog::Backlog;
+use super::backlog::{Backlog, STALL};
+use super::pipe::{self, Pipe};
 use crate::io::Socket;
+
+/// A peer that takes what was kept for it within this time is prompt. A socket that was full is writable again when half
+/// of what the kernel holds is gone: that is half a megabyte a second at least.
+const PROMPT: Duration = Duration::from_millis(250);
 
 /// A socket with the bytes it could not take yet.
 #[derive(Debug)]
@@ -19,6 +24,12 @@ pub(super) struct Leg {
     /// What was read together with the handshake.
     early: Bytes,
     backlog: Backlog,
+    /// What comes behind the backlog: a pipe of bulk data, and when the socket last took some of it.
+    piped: Option<Box<(Pipe, Instant)>>,
+    /// Since when bytes wait that the socket has not taken.
+    kept_since: Option<Instant>,
+    /// The peer took in no time what had to wait for it.
+    prompt: bool,
     /// TLS has made records that the socket has not taken.
     unflushed: bool,
     read_ended: bool,
@@ -73,6 +84,9 @@ impl Leg {
             // Empty bytes may still be a handle to the handshake's whole buffer.
             early: if early.is_empty() { Bytes::new() } else { early },
             backlog: Backlog::default(),
+            piped: None,
+            kept_since: None,
+            prompt: false,
             unflushed: false,
             read_ended: false,
             writes_failed: false,
@@ -83,12 +97,17 @@ impl Leg {
     /// How many bytes may be read for this leg now; 0 is back-pressure. What takes no more holds nothing back: its
     /// bytes are dropped.
     pub(super) fn room(&self) -> usize {
-        self.backlog.room()
+        if self.piped.is_some() { 0 } else { self.backlog.room() }
     }
 
     /// Whether bytes wait that the socket has not taken.
     pub(super) fn has_backlog(&self) -> bool {
-        !self.backlog.is_empty()
+        !self.backlog.is_empty() || self.piped.is_some()
+    }
+
+    /// Whether bulk data can go from or to it through a pipe: nothing stands between us and the socket.
+    pub(super) fn is_bare(&self) -> bool {
+        matches!(self.phase, Phase::Open(Socket::Plain(_))) && self.early.is_empty()
     }
 
     /// Whether more can be sent.
@@ -122,7 +141,13 @@ impl Leg {
 
     /// When something is due although the socket is not ready.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.backlog.deadline().into_iter().chain(self.finish_by()).min()
+        self.stalled_at().into_iter().chain(self.finish_by()).min()
+    }
+
+    /// When the peer counts as stalled if it takes nothing until then.
+    fn stalled_at(&self) -> Option<Instant> {
+        let piped = self.piped.as_ref().map(|piped| piped.1 + STALL);
+        self.backlog.deadline().or(piped)
     }
 
     /// When patience with a leg that is finishing ends.
@@ -138,7 +163,7 @@ impl Leg {
 
     /// Whether the peer has taken nothing for too long.
     pub(super) fn is_stalled(&self, now: Instant) -> bool {
-        self.backlog.deadline().is_some_and(|deadline| now >= deadline)
+        self.stalled_at().is_some_and(|deadline| now >= deadline)
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Read> {
@@ -157,18 +182,34 @@ impl Leg {
             Poll::Ready(result) => result,
         };
         let bytes = buffer.filled().len();
-        Poll::Ready(match result {
-            Ok(()) if bytes > 0 => Read::Bytes(bytes),
-            Ok(()) if !self.writes_failed => self.ended(),
+        Poll::Ready(self.read(result.map(|()| bytes)))
+    }
+
+    /// Reads at most so many bytes into an empty pipe; for a leg that [is bare](Self::is_bare).
+    pub(super) fn poll_fill(
+        &mut self,
+        cx: &mut Context<'_>,
+        pipe: &mut Pipe,
+        bytes_max: usize,
+    ) -> Poll<Read> {
+        let Phase::Open(Socket::Plain(socket)) = &self.phase else { return Poll::Pending };
+        pipe.poll_fill(cx, socket, bytes_max).map(|result| self.read(result))
+    }
+
+    /// What the result of a read means.
+    fn read(&mut self, result: io::Result<usize>) -> Read {
+        match result {
+            Ok(bytes) if bytes > 0 => Read::Bytes(bytes),
+            Ok(_) if !self.writes_failed => self.ended(),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.writes_failed => {
                 self.read_ended = true;
                 Read::Cut
             }
-            Ok(()) | Err(_) => {
+            Ok(_) | Err(_) => {
                 self.abort();
                 Read::Failed
             }
-        })
+        }
     }
 
     /// Sends what the socket takes at once and keeps the rest. A leg that takes no more drops the bytes.
@@ -176,11 +217,79 @@ impl Leg {
         if !self.is_writable() || bytes.is_empty() {
             return;
         }
+        self.unpipe(now);
         let taken = if self.backlog.is_empty() { self.write(cx, bytes) } else { 0 };
         if taken < bytes.len() && self.is_writable() {
             self.backlog.push(&bytes[taken..], now);
         }
+        self.note_pace(now);
         self.flush_socket(cx);
+    }
+
+    /// Sends a header, if there is one, and behind it what a pipe holds; for a leg that [is bare](Self::is_bare).
+    pub(super) fn send_piped(&mut self, cx: &mut Context<'_>, now: Instant, header: &[u8], pipe: Pipe) {
+        if !self.is_writable() {
+            return;
+        }
+        self.unpipe(now);
+        let taken = if self.backlog.is_empty() { self.write_header(cx, header) } else { 0 };
+        if taken < header.len() && self.is_writable() {
+            self.backlog.push(&header[taken..], now);
+        }
+        if self.is_writable() {
+            self.piped = Some(Box::new((pipe, now)));
+            self.drain_pipe(cx, now);
+            self.note_pace(now);
+        }
+    }
+
+    /// Notes whether something is kept for the socket. Once nothing is, the time that it took tells the kernel how much
+    /// it may hold.
+    fn note_pace(&mut self, now: Instant) {
+        if self.has_backlog() {
+            self.kept_since.get_or_insert(now);
+        } else if let Some(since) = self.kept_since.take() {
+            let prompt = now - since <= PROMPT;
+            if prompt != self.prompt
+                && let Some(socket) = self.phase.socket()
+            {
+                socket.set_prompt(prompt);
+                self.prompt = prompt;
+            }
+        }
+    }
+
+    /// What comes next has to wait behind what a pipe holds, and for that both have to be in one place.
+    fn unpipe(&mut self, now: Instant) {
+        let Some(piped) = self.piped.take() else { return };
+        match piped.0.read_out() {
+            Ok(bytes) => self.backlog.push(&bytes, now),
+            Err(_) => self.give_up_writing(),
+        }
+    }
+
+    /// Sends what the socket takes from the pipe. Whether anything moved.
+    fn drain_pipe(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if !self.backlog.is_empty() {
+            return false;
+        }
+        let mut moved = false;
+        while let Some((pipe, progress)) = self.piped.as_deref_mut()
+            && let Some(Socket::Plain(socket)) = self.phase.socket()
+        {
+            match pipe.poll_drain(cx, socket) {
+                Poll::Pending => break,
+                Poll::Ready(Err(_)) => self.give_up_writing(),
+                Poll::Ready(Ok(_)) => {
+                    moved = true;
+                    *progress = now;
+                    if pipe.held() == 0 {
+                        self.piped = None;
+                    }
+                }
+            }
+        }
+        moved
     }
 
     /// Sends what was kept, and the FIN when it is due. Whether anything moved.
@@ -191,15 +300,20 @@ impl Leg {
             let taken = self.write(cx, backlog.pending());
             backlog.consume(taken, now);
             moved = taken > 0;
+            if let Some((_, progress)) = self.piped.as_deref_mut().filter(|_| moved) {
+                *progress = now;
+            }
             if self.fin != Fin::Sent {
                 self.backlog = backlog;
             }
         }
+        moved |= self.drain_pipe(cx, now);
         if moved {
             self.phase.progressed(now);
+            self.note_pace(now);
         }
         self.flush_socket(cx);
-        if self.fin == Fin::Due && self.backlog.is_empty() {
+        if self.fin == Fin::Due && !self.has_backlog() {
             moved |= self.shut_down(cx, now);
         }
         moved
@@ -229,6 +343,7 @@ impl Leg {
         self.read_ended = true;
         self.early = Bytes::new();
         self.backlog.clear();
+        self.piped = None;
     }
 
     /// Goes on finishing. Whether anything moved.
@@ -254,6 +369,19 @@ impl Leg {
         }
         self.unflushed |= taken > 0;
         taken
+    }
+
+    /// The beginning of a frame whose payload follows from a pipe: both leave together.
+    fn write_header(&mut self, cx: &mut Context<'_>, header: &[u8]) -> usize {
+        let Some(Socket::Plain(socket)) = self.phase.socket() else { return 0 };
+        match pipe::poll_send_header(cx, socket, header) {
+            Poll::Ready(Ok(taken)) => taken,
+            Poll::Ready(Err(_)) => {
+                self.give_up_writing();
+                0
+            }
+            Poll::Pending => 0,
+        }
     }
 
     /// TLS keeps records of its own that a write has made but the socket has not taken.
@@ -285,6 +413,7 @@ impl Leg {
         self.writes_failed = true;
         self.fin = Fin::Sent;
         self.backlog.clear();
+        self.piped = None;
     }
 
     fn ended(&mut self) -> Read {

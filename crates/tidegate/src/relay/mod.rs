@@ -8,6 +8,7 @@
 //! clients that want more than frames from the gateway. How connections end is in `ending`, and is the same for all.
 
 mod backlog;
+mod bulk;
 mod compressed;
 mod echo;
 mod ending;
@@ -15,6 +16,7 @@ mod endpoint;
 mod hybi00;
 mod keepalive;
 mod leg;
+mod pipe;
 mod rate;
 mod tcp;
 #[cfg(test)]
@@ -38,6 +40,7 @@ use self::endpoint::{Endpoint, Fill};
 use self::hybi00::Hybi00;
 use self::keepalive::{Demand, Keepalive};
 use self::leg::{Leg, Patience};
+pub(crate) use self::pipe::DESCRIPTORS_MAX as PIPE_DESCRIPTORS_MAX;
 use self::rate::ControlRate;
 use self::tcp::Tcp;
 use crate::backend::{Agreed, FarSide};
@@ -279,6 +282,10 @@ impl Relay {
         if self.hybi00.is_some() {
             room = room.min(hybi00::READ_BYTES_MAX);
         }
+        if let Some(moved) = self.splice_to_websocket(cx, now) {
+            return moved;
+        }
+        room = self.client.bulk_room(room);
         let fill = if self.compression.is_some() {
             self.fill_compressed(cx, scratch, room)
         } else {

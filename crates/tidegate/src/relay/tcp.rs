@@ -9,8 +9,10 @@ use std::task::{Context, Poll};
 use tidegate_proto::{Event, FrameHeader, MessageType, Opcode, Utf8, Violation};
 use tokio::time::Instant;
 
+use super::bulk::BULK_BYTES_MIN;
 use super::compressed::READ_BYTES_MAX as COMPRESSED_BYTES_MAX;
 use super::leg::{Leg, Read};
+use super::pipe::Pipe;
 use super::{Far, Relay, hybi00};
 use crate::config::{self, Route};
 use crate::outcome::End;
@@ -22,18 +24,20 @@ use crate::scratch::{HEADROOM, READ_BYTES_MAX};
 pub(super) struct Tcp {
     pub(super) leg: Leg,
     /// Payload bytes of the largest frame made from its bytes.
-    frame_bytes_max: usize,
+    pub(super) frame_bytes_max: usize,
     /// With `message = "text"`: the beginning of a code point, held back until the rest of it arrives.
-    text: Option<Vec<u8>>,
+    pub(super) text: Option<Vec<u8>>,
     /// `accept = "binary"`.
     binary_only: bool,
+    /// It sends as fast as it is read: through a pipe, if nothing has to be seen of it.
+    pub(super) bulk: bool,
 }
 
 impl Tcp {
     pub(super) fn new(leg: Leg, rules: &Route) -> Self {
         let frame_bytes_max = usize::try_from(rules.frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
         let text = (rules.message == config::MessageType::Text).then(Vec::new);
-        Self { leg, frame_bytes_max, text, binary_only: rules.binary_only }
+        Self { leg, frame_bytes_max, text, binary_only: rules.binary_only, bulk: false }
     }
 }
 
@@ -128,6 +132,7 @@ impl Relay {
         now: Instant,
         scratch: &mut [u8],
     ) -> bool {
+        let splices = matches!(&self.far, Far::Tcp(tcp) if tcp.bulk) && self.may_splice();
         let Far::Tcp(tcp) = &mut self.far else {
             return false;
         };
@@ -142,6 +147,9 @@ impl Relay {
         if !tcp.leg.is_readable() || !self.client.is_writable() || room == 0 {
             return false;
         }
+        if splices && let Some(pipe) = Pipe::take() {
+            return self.splice_from_tcp(cx, now, pipe);
+        }
         let held = tcp.text.as_mut().map(std::mem::take).unwrap_or_default();
         let start = HEADROOM - held.len();
         scratch[start..HEADROOM].copy_from_slice(&held);
@@ -153,17 +161,26 @@ impl Relay {
                 }
                 return false;
             }
-            Poll::Ready(Read::Failed | Read::Cut) => self.end(End::BackendLost, now),
             Poll::Ready(Read::End) if !held.is_empty() => self.end(End::BackendNotText, now),
-            Poll::Ready(Read::End) => self.end(End::BackendEnded, now),
             Poll::Ready(Read::Bytes(bytes)) => {
-                if self.half_closed_since.is_some() {
-                    self.half_closed_since = Some(now);
-                }
+                tcp.bulk = bytes >= BULK_BYTES_MIN;
+                self.backend_heard(now);
                 self.frame_from_tcp(cx, now, scratch, start..HEADROOM + bytes);
             }
+            Poll::Ready(end @ (Read::End | Read::Cut | Read::Failed)) => self.tcp_ended(&end, now),
         }
         true
+    }
+
+    pub(super) fn tcp_ended(&mut self, end: &Read, now: Instant) {
+        self.end(if *end == Read::End { End::BackendEnded } else { End::BackendLost }, now);
+    }
+
+    /// A client that has ended its direction waits for as long as it is answered.
+    pub(super) fn backend_heard(&mut self, now: Instant) {
+        if self.half_closed_since.is_some() {
+            self.half_closed_since = Some(now);
+        }
     }
 
     /// Makes one message of what was read.

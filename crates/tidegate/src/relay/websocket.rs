@@ -120,6 +120,7 @@ impl Relay {
             }
             match stretch.stop {
                 Stop::Rest(from) => {
+                    self.note_bulk_inbound(from - range.start, stretch.messages);
                     self.client.keep(&scratch[from..range.end]);
                     return Ok(());
                 }
@@ -168,6 +169,11 @@ impl Relay {
         if !backend.is_readable() || room == 0 {
             return false;
         }
+        if let Some(moved) = self.splice_from_websocket(cx, now) {
+            return moved;
+        }
+        let Some(backend) = self.far.websocket_mut() else { return false };
+        let room = backend.bulk_room(room);
         match backend.fill(cx, scratch, room) {
             Poll::Pending => return false,
             Poll::Ready(Fill::End | Fill::Failed) => self.end(End::BackendLost, now),
@@ -203,7 +209,10 @@ impl Relay {
             self.keepalive.pinged(now);
         }
         match stretch.stop {
-            Stop::Rest(from) => backend.keep(&scratch[from..range.end]),
+            Stop::Rest(from) => {
+                backend.keep(&scratch[from..range.end]);
+                self.note_bulk_outbound(from - range.start, stretch.messages);
+            }
             Stop::Violation(violation) => return Err(violation),
             Stop::Control(step, frame) => {
                 let copy = &mut [0; CONTROL_PAYLOAD_MAX];

@@ -49,6 +49,7 @@ mod secure;
 
 mod abandoned;
 mod access_lines;
+mod bulk;
 mod compression;
 mod drain;
 mod floods;

@@ -66,6 +66,29 @@ fn i4_five_thousand_quiet_connections_hold_no_buffers() {
     rig.finish();
 }
 
+/// TLS keeps keys and some buffers for as long as a connection lives; what it made of a message is gone with it.
+#[test]
+fn i4_quiet_connections_over_tls_hold_their_session_and_no_messages() {
+    const CONNECTIONS: usize = 300;
+    const BYTES_PER_TLS_CONNECTION: u64 = 16 << 10;
+    let rig = Rig::secure_with("");
+    let payload = numbered(MIB / 4);
+    let frame = Frame::binary(&payload).masked().encode();
+    let speak = |session: &mut Session| {
+        let writer = session.client.handle();
+        beside(writer, &frame, || assert_same(&session.client.read_payload(payload.len()), &payload));
+    };
+    (0..8).for_each(|_| speak(&mut rig.open(Far::Echo))); // what the workers themselves need
+    let before = rig.gateway.proportional_memory();
+    let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| rig.open(Far::Echo)).collect();
+    sessions.iter_mut().for_each(speak);
+    let each = rig.gateway.proportional_memory().saturating_sub(before) / CONNECTIONS as u64;
+    println!("{each} bytes for each");
+    assert!(each <= BYTES_PER_TLS_CONNECTION, "{each} bytes for each quiet connection");
+    drop(sessions);
+    rig.finish();
+}
+
 /// A megabyte from each client to its backend, and one back.
 fn move_both_ways(sessions: Vec<Session>, payload: &[u8], frame: &[u8]) -> Vec<Session> {
     let mut sessions = sessions;
