@@ -193,6 +193,15 @@ impl<'a> Load<'a> {
         })
     }
 
+    /// How long a turn waits. What is measured must not pay for waking the load, which in the world is another machine:
+    /// it never sleeps.
+    const fn pause(&self) -> Duration {
+        match self.args.mode {
+            Mode::Idle => Duration::from_millis(20),
+            Mode::Echo | Mode::Down | Mode::Up | Mode::Rate | Mode::Connect | Mode::Fair => Duration::ZERO,
+        }
+    }
+
     const fn direction(&self) -> Direction {
         match self.args.mode {
             Mode::Down => Direction::Down,
@@ -233,7 +242,7 @@ impl<'a> Load<'a> {
                 for _ in opened - closed..load.args.connections as u64 {
                     load.add_client(&script)?;
                 }
-                load.turn(Some(Duration::from_millis(50)))?;
+                load.turn(Some(load.pause()))?;
             }
             Ok(())
         };
@@ -316,7 +325,7 @@ impl<'a> Load<'a> {
         let start = Instant::now();
         if self.args.mode != Mode::Rate {
             while start.elapsed() < time {
-                self.turn(Some(Duration::from_millis(20)))?;
+                self.turn(Some(self.pause()))?;
             }
             return Ok(());
         }
