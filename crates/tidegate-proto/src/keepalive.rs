@@ -89,6 +89,11 @@ impl Keepalive {
         self.unanswered_since.get_or_insert(now);
     }
 
+    /// Since when a Ping waits for its Pong; while we do not read the peer, that is put off.
+    pub const fn unanswered_since(&self) -> Option<Duration> {
+        self.unanswered_since
+    }
+
     /// Whether this Pong answers a Ping of ours.
     pub fn answered(&mut self, payload: &[u8]) -> bool {
         let ours = payload == self.payload;

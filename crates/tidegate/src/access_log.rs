@@ -89,7 +89,15 @@ pub(crate) struct WebSocketLine {
 #[derive(Debug, Clone)]
 pub(crate) struct AccessLog {
     queue: Option<SyncSender<Entry>>,
-    dropped: Arc<AtomicU64>,
+    dropped: Arc<Dropped>,
+}
+
+/// Lines that came faster than they could be written.
+#[derive(Debug, Default)]
+struct Dropped {
+    /// Since the last time that it was said.
+    unsaid: AtomicU64,
+    all: AtomicU64,
 }
 
 enum Entry {
@@ -115,7 +123,7 @@ impl AccessLog {
             }
         };
         let (queue, entries) = sync_channel(QUEUE_MAX);
-        let dropped = Arc::new(AtomicU64::new(0));
+        let dropped = Arc::<Dropped>::default();
         let counter = Arc::clone(&dropped);
         thread::Builder::new()
             .name("access-log".to_owned())
@@ -130,8 +138,14 @@ impl AccessLog {
         let mut bytes = serde_json::to_vec(line).expect("a line has only strings and numbers");
         bytes.push(b'\n');
         if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.dropped.unsaid.fetch_add(1, Ordering::Relaxed);
+            self.dropped.all.fetch_add(1, Ordering::Relaxed);
         }
+    }
+
+    /// How many lines were dropped because they came faster than they could be written.
+    pub(crate) fn lines_lost(&self) -> u64 {
+        self.dropped.all.load(Ordering::Relaxed)
     }
 
     /// Waits, a bounded time, until everything handed in so far is written.
@@ -160,7 +174,7 @@ impl Write for Diagnosis {
     }
 }
 
-fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped: &AtomicU64) {
+fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped: &Dropped) {
     let mut batch = Vec::new();
     let mut failing = false;
     while let Ok(first) = entries.recv() {
@@ -187,7 +201,7 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped
             Ok(()) | Err(_) => {}
         }
         failing = result.is_err();
-        let lost = dropped.swap(0, Ordering::Relaxed);
+        let lost = dropped.unsaid.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(
                 lost,

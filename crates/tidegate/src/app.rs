@@ -8,19 +8,21 @@ use anyhow::Context as _;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tidegate_proto::CloseCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::Semaphore;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use crate::access_log::AccessLog;
+use crate::admin::{self, Guard, House};
 use crate::auth::Guards;
 use crate::backend::trust::Trust;
 use crate::clock;
-use crate::config::{Config, Listener, ListenerTls, Route};
+use crate::config::{self, Admin, Config, Listener, ListenerTls, Route};
 use crate::drain::Drain;
+use crate::journal::Books;
 use crate::listener::{Inherited, Listening, Places, Served, SocketFile};
 use crate::live::Because;
 use crate::lookup::Lookups;
+use crate::metrics::Metrics;
 use crate::notify;
 use crate::outcome::Cause;
 use crate::policy::quota::Quota;
@@ -71,10 +73,14 @@ impl Running {
     /// # Errors
     /// What keeps it from starting: an address, a certificate, a file.
     pub(crate) fn start(config: Config) -> anyhow::Result<Self> {
+        let shown = config::shown(&config);
+        let mut admin = config.admin.map(open_admin).transpose().context("the admin listener")?;
         let mut listening = listen(config.listeners)?;
-        let socket_files = listening.iter_mut().filter_map(Listening::take_file).collect();
+        let every_listening = listening.iter_mut().chain(admin.iter_mut().map(|(_, listening)| listening));
+        let socket_files = every_listening.filter_map(Listening::take_file).collect();
         let access_log = AccessLog::open(&config.access_log)
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
+        let books = Arc::new(Books { log: access_log.clone(), metrics: Metrics::default() });
         let drain = Drain::default();
         let quota = Quota::new(config.connections_per_client_max);
         let recorder = recorder(&config.routes).context("cannot start the thread that writes recordings")?;
@@ -86,22 +92,29 @@ impl Running {
             recorder: recorder.clone(),
             table: Table::new(config.routes),
         };
-        let service = Arc::new(Service::new(stages, access_log.clone(), drain, quota));
+        let service = Arc::new(Service::new(stages, books, drain, quota));
         let workers =
             Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
-        let places = Places {
-            connections: Arc::new(Semaphore::new(connections_max(
-                config.connections_max,
-                records,
-                config.workers,
-            ))),
-            handshakes: Arc::new(Semaphore::new(config.handshakes_max.min(Semaphore::MAX_PERMITS))),
-        };
+        let connections_max = connections_max(config.connections_max, records, config.workers);
+        let places = Places::new(connections_max, config.handshakes_max);
         let stop = CancellationToken::new();
         for listening in listening {
             announce(&listening)?;
             let accepting = accept(listening, places.clone(), Arc::clone(&workers));
             tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
+        }
+        if let Some((guard, listening)) = admin {
+            announce_admin(&listening)?;
+            let (service, workers) = (Arc::clone(&service), Arc::clone(&workers));
+            let house = Arc::new(House {
+                service,
+                workers,
+                places,
+                guard,
+                config: shown,
+                drain_rate: config.drain_rate,
+            });
+            tokio::spawn(admin::serve(listening, admin::places(), house));
         }
         Ok(Self {
             stop,
@@ -223,6 +236,19 @@ fn listen(listeners: Vec<Listener>) -> anyhow::Result<Vec<Listening>> {
     Ok(listening)
 }
 
+fn open_admin(admin: Admin) -> anyhow::Result<(Guard, Listening)> {
+    let guard = Guard::new(&admin);
+    let listener = admin.listener;
+    let acceptor = tls::acceptor(&listener)?;
+    Ok((guard, Listening::bind(Served { listener, acceptor })?))
+}
+
+/// Says where it listens, in other words than for clients.
+fn announce_admin(listening: &Listening) -> io::Result<()> {
+    tracing::info!("admin listener on {}", listening.address()?);
+    Ok(())
+}
+
 /// Says where it listens: with port 0 this is the only place that tells.
 fn announce(listening: &Listening) -> io::Result<()> {
     let schemes = match listening.served.listener.tls {
@@ -254,7 +280,7 @@ fn connections_max(configured: Option<usize>, records: bool, workers: usize) -> 
             "max_connections = {configured}, but the limit of {limit} descriptors allows {possible}; raise it (LimitNOFILE=, ulimit -n)"
         );
     }
-    places.min(Semaphore::MAX_PERMITS)
+    places
 }
 
 /// Asks for as many descriptors as the system gives without privileges.

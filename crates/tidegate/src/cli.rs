@@ -1,21 +1,22 @@
 //! The command line.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, anyhow};
-use clap::{Args, CommandFactory as _, Parser, Subcommand, ValueEnum};
+use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
 use crate::connect::{self, ConnectArgs};
-use crate::recording::{self, Format};
-use crate::replay::{Pace, Replay, Script};
-use crate::{app, diagnosis, import, websockify};
+use crate::import::{self, ImportFrom};
+use crate::operator::{self, CloseArgs, DrainArgs, StatusArgs};
+use crate::recording;
+use crate::replay::{Replay, ReplayArgs, Script};
+use crate::{app, diagnosis, websockify};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
 #[derive(Debug, Parser)]
@@ -34,6 +35,7 @@ Examples:
   tidegate connect tcp://127.0.0.1:5900 wss://gw/vnc    the other end: a local port that leads through a gateway
   tidegate import lighttpd lighttpd.conf                a tidegate.toml from what lighttpd was told
   tidegate import websockify -- 6080 localhost:5900     the same, from a command line of websockify
+  tidegate status --admin 127.0.0.1:9090                how a running gateway is
   tidegate replay session.har --fast                    a recording, played to each client";
 
 #[derive(Debug, Subcommand)]
@@ -49,6 +51,12 @@ enum Command {
         #[command(subcommand)]
         from: ImportFrom,
     },
+    /// Print how a running gateway is: a summary, its routes, its busiest connections.
+    Status(StatusArgs),
+    /// Close WebSockets of a running gateway, spread over a time. It goes on to serve.
+    Drain(DrainArgs),
+    /// Close one WebSocket of a running gateway.
+    Close(CloseArgs),
     /// Play the backend's side of a recording to each WebSocket client.
     Replay(ReplayArgs),
     /// Take the command line of websockify. Started by that name, tidegate does so at once.
@@ -94,61 +102,6 @@ struct CheckArgs {
     config: Option<PathBuf>,
 }
 
-#[derive(Debug, Subcommand)]
-enum ImportFrom {
-    /// lighttpd with mod_websocket, mod_wstunnel or mod_proxy.
-    Lighttpd {
-        /// Its main configuration file; what it includes is read as well.
-        file: PathBuf,
-        /// Exit with status 1 if anything has no equivalent, or the result cannot be served here as it is.
-        #[arg(long)]
-        strict: bool,
-    },
-    /// websockify, by its command line.
-    Websockify {
-        /// Exit with status 1 if anything has no equivalent, or the result cannot be served here as it is.
-        #[arg(long)]
-        strict: bool,
-        /// What stands behind `websockify`.
-        #[arg(last = true, required = true, value_name = "ARG")]
-        arguments: Vec<OsString>,
-    },
-}
-
-#[derive(Debug, Args)]
-struct ReplayArgs {
-    /// A recording of `record = { … }`, of websockify --record, or a HAR with WebSocket messages.
-    file: PathBuf,
-    /// Address to listen on.
-    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
-    listen: String,
-    /// Its format; auto looks at how it begins.
-    #[arg(long, value_name = "FORMAT", default_value = "auto")]
-    format: RecordingFormat,
-    /// So many times as fast as it was, 0.001 to 1000.
-    #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
-    speed: f64,
-    /// Without pauses, as fast as the client takes it.
-    #[arg(long, conflicts_with = "speed")]
-    fast: bool,
-    /// Before each message wait until the client has sent as many bytes as had come by then.
-    #[arg(long)]
-    follow_client: bool,
-    /// Pages that may connect, such as https://example.com, or '*'; may be repeated. Without it, pages of its own origin.
-    #[arg(long, value_name = "ORIGIN")]
-    origin: Vec<String>,
-    /// End after the first client.
-    #[arg(long)]
-    once: bool,
-}
-
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum RecordingFormat {
-    Auto,
-    Websockify,
-    Har,
-}
-
 /// Runs the command line of this process. Exit status: 0 after a drain, 1 for a failure, 2 for wrong usage.
 pub fn run() -> ExitCode {
     let arguments: Vec<_> = std::env::args_os().collect();
@@ -166,6 +119,9 @@ pub fn run() -> ExitCode {
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
         Command::Import { from } => import(&from),
+        Command::Status(args) => operator::status(&args),
+        Command::Drain(args) => operator::drain(&args),
+        Command::Close(args) => operator::close(&args),
         Command::Replay(args) => replay(&args),
         Command::Websockify(args) => Ok(websockify::run(*args, separated)),
         Command::Completions { shell } => {
@@ -196,11 +152,7 @@ fn run_until(config: Config, stop: CancellationToken) -> anyhow::Result<ExitCode
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
-    let format = match args.format {
-        RecordingFormat::Auto => None,
-        RecordingFormat::Websockify => Some(Format::Websockify),
-        RecordingFormat::Har => Some(Format::Har),
-    };
+    let format = args.format.known();
     let file = args.file.display();
     let recording = recording::read(&args.file, format).map_err(|error| anyhow!("{file}{error}"))?;
     if recording.is_cut {
@@ -210,19 +162,13 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
         tracing::warn!("{file} has {} more WebSockets; the first is played", recording.others);
     }
     tracing::info!(messages = recording.messages.len(), "replaying {file}");
-    let pace = if args.fast { Pace::Fast } else { Pace::Times(args.speed) };
     let (played, stop) = (CancellationToken::new(), CancellationToken::new());
-    let script = Script::new(recording.messages, pace, args.follow_client, played.clone());
+    let script = Script::new(recording.messages, args.pace(), args.follow_client, played.clone());
     let overrides = Overrides { listen: vec![args.listen.clone()], ..Overrides::default() };
     match report(config::replaying(Replay::new(script), &overrides, &args.origin))? {
         Ok(config) => run_until(config, if args.once { played } else { stop }),
         Err(status) => Ok(status),
     }
-}
-
-fn speed(text: &str) -> Result<f64, String> {
-    let speed = text.parse().ok().filter(|speed| (0.001..=1000.0).contains(speed));
-    speed.ok_or_else(|| "write a number from 0.001 to 1000".to_owned())
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {

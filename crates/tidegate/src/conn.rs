@@ -48,9 +48,10 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
     };
     let secured = match tls::accept(announced).await {
         Ok(secured) => secured,
-        Err(error) => return tracing::debug!(conn, %error, "no TLS"),
+        Err(error) => return service.without_tls(conn, &error),
     };
     let arrival = secured.arrival();
+    service.with_tls(arrival.tls.as_deref().map(|tls| tls.version));
     let names = secured.client_names();
     let (served, place, handshake) = secured.accepted.into_parts();
     let head_timeout = served.listener.head_timeout;
@@ -155,8 +156,8 @@ async fn plain(
         Backend::Http(_) => {
             let trust = &exchange.service.trust;
             let (answer, seat) = backend::proxy::forward(&selected, request, body, trust).await?;
-            entry.on_backend(seat.as_ref().map(Seat::name));
-            Ok(passed_on(answer, seat))
+            entry.on_backend(seat.chosen());
+            Ok(passed_on(answer, Some(seat)))
         }
         Backend::Tcp(_)
         | Backend::Tls(_)
@@ -189,12 +190,13 @@ fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, serv
     let live = service.enter(about);
     match far {
         Far::Relayed(far) => {
+            let traffic = entry.traffic();
             let ended = move |end, live: Registered| {
                 entry.ended(end, &live);
                 drop((live, seat));
                 drop(kept); // last: whoever waits for this connection's end finds its line written
             };
-            let terms = Terms { rules: &route, agreed: &agreed, tape };
+            let terms = Terms { rules: &route, agreed: &agreed, traffic, tape };
             tokio::spawn(relay::run(socket, early, far, terms, live, ended));
         }
         Far::HandedOver(receiver) => {
@@ -287,7 +289,7 @@ impl Exchange {
 
     fn refuse(&self, refused: &Refused, entry: Entry) -> Response<Body> {
         tracing::debug!(conn = self.conn, %refused, "refused");
-        entry.answered(refused.status().as_u16(), Some(refused.to_string()));
+        entry.refused(refused);
         if let Refused::Auth(Denial::Answered(answer)) = refused {
             return answered_elsewhere(answer);
         }
@@ -299,11 +301,11 @@ impl Exchange {
     }
 
     fn entry(&self, request: &Request, since: Instant) -> Entry {
-        Entry::new(&self.service.access_log, self.conn, request, since)
+        Entry::new(&self.service.books, self.conn, request, since)
     }
 
     fn unread(&self, since: Instant) -> Entry {
-        Entry::unread(&self.service.access_log, self.conn, self.arrival.client, since)
+        Entry::unread(&self.service.books, self.conn, self.arrival.client, since)
     }
 
     fn take_session(&self) -> Option<Session> {

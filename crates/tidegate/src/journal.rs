@@ -1,5 +1,7 @@
 //! What is written down about a request: exactly one access line, whatever becomes of it.
 
+use std::sync::Arc;
+
 use tokio::time::Instant;
 
 use crate::access_log::{AccessLog, Line, WebSocketLine};
@@ -8,19 +10,32 @@ use crate::clock;
 use crate::config::Route;
 use crate::io::Peer;
 use crate::live::{Counts, Live};
+use crate::metrics::{Asked, Closed, Metrics, RouteMetrics, Traffic};
 use crate::outcome::{End, Party};
-use crate::request::Request;
+use crate::refused::Refused;
+use crate::request::{Kind, Request};
 
 /// Bytes of a path that are logged.
 const PATH_BYTES_MAX: usize = 512;
 
+/// Where it is written down: the log, and the counters.
+#[derive(Debug)]
+pub(crate) struct Books {
+    pub(crate) log: AccessLog,
+    pub(crate) metrics: Metrics,
+}
+
 /// The access line of a request, open until it is known what became of it. Dropped before that, it says so: the client
-/// went, the gateway was stopped, or a bug of ours ended the task.
+/// went, the gateway was stopped, or a bug of ours ended the task. What it says is counted as well.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    log: AccessLog,
+    books: Arc<Books>,
+    /// Of the route, as soon as it is known.
+    metrics: Arc<RouteMetrics>,
     since: Instant,
     line: Line,
+    /// It asks for a WebSocket.
+    asks_upgrade: bool,
     /// A WebSocket was opened.
     websocket: bool,
     written: bool,
@@ -28,7 +43,7 @@ pub(crate) struct Entry {
 
 impl Entry {
     /// The entry of a request that was understood.
-    pub(crate) fn new(log: &AccessLog, conn: u64, request: &Request, since: Instant) -> Self {
+    pub(crate) fn new(books: &Arc<Books>, conn: u64, request: &Request, since: Instant) -> Self {
         // A client is logged with its port where it is known, so where no proxy stands between.
         let client = match request.via.client {
             Some(client) if request.via.trusted => client.to_string(),
@@ -44,18 +59,33 @@ impl Entry {
             path: path.to_owned(),
             ..Line::default()
         };
-        Self { log: log.clone(), since, line, websocket: false, written: false }
+        let mut entry = Self::of(books, line, since);
+        entry.asks_upgrade = request.kind() == Kind::WebSocket;
+        entry
     }
 
     /// The entry of what was no request, or was refused before its path meant anything.
-    pub(crate) fn unread(log: &AccessLog, conn: u64, client: Peer, since: Instant) -> Self {
+    pub(crate) fn unread(books: &Arc<Books>, conn: u64, client: Peer, since: Instant) -> Self {
         let line = Line { conn, client: client.to_string(), kind: "http", ..Line::default() };
-        Self { log: log.clone(), since, line, websocket: false, written: false }
+        Self::of(books, line, since)
+    }
+
+    fn of(books: &Arc<Books>, line: Line, since: Instant) -> Self {
+        Self {
+            books: Arc::clone(books),
+            metrics: books.metrics.unrouted(),
+            since,
+            line,
+            asks_upgrade: false,
+            websocket: false,
+            written: false,
+        }
     }
 
     /// Names the route. Where the host is a token, it is a secret from now on.
     pub(crate) fn on_route(&mut self, route: &Route) {
         self.line.route = Some(route.name.clone());
+        self.metrics = self.books.metrics.route(&route.name);
         if route.host_is_token() {
             "(token)".clone_into(&mut self.line.host);
         }
@@ -74,10 +104,26 @@ impl Entry {
     /// Notes that the client was told yes.
     pub(crate) fn opened(&mut self) {
         self.websocket = true;
+        self.metrics.requests.add(Asked::new(true, 101));
+        self.metrics.open();
+    }
+
+    /// Where this thread counts what such a WebSocket moves.
+    pub(crate) fn traffic(&self) -> Arc<Traffic> {
+        self.metrics.traffic()
+    }
+
+    /// Writes it for a request that was refused.
+    pub(crate) fn refused(self, refused: &Refused) {
+        self.metrics.refusals.add(refused.label());
+        self.answered(refused.status().as_u16(), Some(refused.to_string()));
     }
 
     /// Writes it for a request that was answered.
     pub(crate) fn answered(mut self, status: u16, reason: Option<String>) {
+        if self.websocket {
+            self.metrics.close(UNPROVEN, clock::now() - self.since);
+        }
         self.line.status = status;
         self.line.reason = reason;
         self.write();
@@ -86,8 +132,14 @@ impl Entry {
     /// Writes it for a WebSocket that was to be handed over to another process. How that one ends is not known here.
     pub(crate) fn handed_over(mut self, given: Result<(), NotTaken>) {
         self.line.kind = "websocket";
-        let reason = given.map_or_else(|error| error.to_string(), |()| "handed over".to_owned());
-        self.answered(101, Some(reason));
+        let (end, reason) = given.map_or_else(
+            |error| ("not_taken", error.to_string()),
+            |()| ("handed_over", "handed over".to_owned()),
+        );
+        self.metrics.close(Closed::new(end, 1006, Party::Gateway), clock::now() - self.since);
+        self.line.status = 101;
+        self.line.reason = Some(reason);
+        self.write();
     }
 
     /// Writes it for a WebSocket that has ended.
@@ -109,6 +161,7 @@ impl Entry {
         subprotocol: Option<&str>,
         (end, close_code, closed_by): (&'static str, u16, Party),
     ) {
+        self.metrics.close(Closed::new(end, close_code, closed_by), clock::now() - self.since);
         self.line.kind = "websocket";
         self.line.status = 101;
         self.line.websocket = Some(WebSocketLine {
@@ -125,10 +178,16 @@ impl Entry {
 
     fn write(&mut self) {
         self.written = true;
+        if !self.websocket {
+            self.metrics.requests.add(Asked::new(self.asks_upgrade, self.line.status));
+        }
         self.line.duration_ms = u64::try_from((clock::now() - self.since).as_millis()).unwrap_or(u64::MAX);
-        self.log.write(&mut self.line);
+        self.books.log.write(&mut self.line);
     }
 }
+
+/// A client of hybi-00 that was told yes and did not go on.
+const UNPROVEN: Closed = Closed::new("unproven", 1006, Party::Client);
 
 impl Drop for Entry {
     fn drop(&mut self) {

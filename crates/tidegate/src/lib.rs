@@ -2,10 +2,12 @@
 //!
 //! The modules stand in the order in which a connection meets them; `conn` is the line that it walks.
 
+mod admin;
 mod app;
 pub mod cli;
 pub mod config;
 mod import;
+mod operator;
 mod websockify;
 
 pub mod auth;
@@ -42,6 +44,7 @@ pub mod drain;
 pub mod io;
 mod jwt;
 pub mod live;
+mod metrics;
 mod notify;
 mod path;
 mod pool;

@@ -69,7 +69,7 @@ pub enum Breach {
 }
 
 /// Who ended a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Party {
     /// The client.
@@ -223,6 +223,17 @@ impl Cause {
             Self::Reloaded => "reloaded",
             Self::MaxAge => "max_age",
             Self::Operator => "operator",
+        }
+    }
+}
+
+impl Party {
+    /// The label of metrics, the same as in the access log.
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Client => "client",
+            Self::Backend => "backend",
+            Self::Gateway => "gateway",
         }
     }
 }

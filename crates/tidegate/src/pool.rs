@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
 
 use crate::config::{Backend, Balance};
+use crate::metrics::Tally;
 
 /// The backends of one route, at least one.
 #[derive(Debug)]
@@ -23,11 +24,25 @@ struct Member {
     name: String,
     /// Connections, those included that are being tried.
     live: AtomicUsize,
+    /// What came of those that were tried.
+    tried: Tally<&'static str>,
     /// It did not take the last connection: others are asked before it until then. `None` since it took one.
     resting_until: Mutex<Option<Instant>>,
 }
 
-/// A connection to a backend of several, counted until it is dropped.
+/// A backend at one moment.
+#[derive(Debug)]
+pub(crate) struct Standing {
+    pub(crate) name: String,
+    /// Connections, those included that are being tried.
+    pub(crate) live: usize,
+    /// Others are tried before it.
+    pub(crate) resting: bool,
+    /// How often which result came of trying it.
+    pub(crate) tried: Vec<(&'static str, u64)>,
+}
+
+/// A connection to a backend, counted until it is dropped.
 #[derive(Debug)]
 pub struct Seat {
     pool: Arc<Pool>,
@@ -39,6 +54,7 @@ impl Pool {
         let member = |backend: &Backend| Member {
             name: backend.to_string(),
             live: AtomicUsize::new(0),
+            tried: Tally::default(),
             resting_until: Mutex::new(None),
         };
         Self { members: backends.iter().map(member).collect(), turn: AtomicUsize::new(0) }
@@ -76,13 +92,21 @@ impl Pool {
         order
     }
 
-    /// Counts a connection to this backend, as soon as it is tried. `None` where there is nothing to choose from.
-    pub(crate) fn seat(self: &Arc<Self>, member: usize) -> Option<Seat> {
-        if self.members.len() < 2 {
-            return None;
-        }
+    /// Counts a connection to this backend, as soon as it is tried.
+    pub(crate) fn seat(self: &Arc<Self>, member: usize) -> Seat {
         self.members[member].live.fetch_add(1, Ordering::Relaxed);
-        Some(Seat { pool: Arc::clone(self), member })
+        Seat { pool: Arc::clone(self), member }
+    }
+
+    /// How each backend stands.
+    pub(crate) fn standings(&self, now: Instant) -> Vec<Standing> {
+        let standing = |member: &Member| Standing {
+            name: member.name.clone(),
+            live: member.live.load(Ordering::Relaxed),
+            resting: member.is_resting(now),
+            tried: member.tried.all(),
+        };
+        self.members.iter().map(standing).collect()
     }
 
     fn take_turns(&self, order: &mut [usize]) {
@@ -103,9 +127,20 @@ impl Seat {
         &self.pool.members[self.member].name
     }
 
-    /// Notes that it did not take the connection: others are tried before it until then. Whether that is news.
+    /// The same, where there was another one to choose.
+    pub(crate) fn chosen(&self) -> Option<&str> {
+        (self.pool.members.len() > 1).then(|| self.name())
+    }
+
+    /// Counts what came of trying it.
+    pub(crate) fn tried(&self, result: &'static str) {
+        self.pool.members[self.member].tried.add(result);
+    }
+
+    /// Notes that it did not take the connection: others are tried before it until then. Whether that is news; it is
+    /// none where there are no others.
     pub(crate) fn rest(&self, until: Instant) -> bool {
-        self.resting().replace(until).is_none()
+        self.chosen().is_some() && self.resting().replace(until).is_none()
     }
 
     /// Notes that it took the connection. Whether that is news.
@@ -151,7 +186,7 @@ mod tests {
     #[test]
     fn the_one_with_the_fewest_connections_is_first() {
         let pool = pool(0..3);
-        let seats = [pool.seat(0).unwrap(), pool.seat(1).unwrap(), pool.seat(0).unwrap()];
+        let seats = [pool.seat(0), pool.seat(1), pool.seat(0)];
         assert_eq!(order(&pool, Balance::LeastConnections, 0), [2, 1, 0]);
         drop(seats);
         let firsts: Vec<_> = (0..3).map(|_| order(&pool, Balance::LeastConnections, 0)[0]).collect();
@@ -177,20 +212,29 @@ mod tests {
     fn those_that_rest_come_last_until_their_time_is_over() {
         let (pool, now) = (pool(0..3), clock::now());
         let until = now + Duration::from_secs(1);
-        assert!(pool.seat(0).unwrap().rest(until));
-        assert!(!pool.seat(0).unwrap().rest(until), "it is known");
+        assert!(pool.seat(0).rest(until));
+        assert!(!pool.seat(0).rest(until), "it is known");
         let order = |now| pool.order(Balance::LeastConnections, |_| {}, now);
         for _ in 0..3 {
             assert_eq!(order(now)[2], 0);
         }
         assert!((0..3).any(|_| order(until)[0] == 0));
-        assert!(pool.seat(0).unwrap().took());
+        assert!(pool.seat(0).took());
         assert!((0..3).any(|_| order(now)[0] == 0), "it has taken one");
-        assert!(!pool.seat(0).unwrap().took());
+        assert!(!pool.seat(0).took());
     }
 
     #[test]
-    fn a_single_backend_is_not_counted() {
-        assert!(pool(0..1).seat(0).is_none());
+    fn a_single_backend_is_counted_and_never_rests() {
+        let (pool, now) = (pool(0..1), clock::now());
+        let seat = pool.seat(0);
+        seat.tried("unreachable");
+        assert!(!seat.rest(now + Duration::from_secs(1)));
+        let standing = &pool.standings(now)[0];
+        assert_eq!(
+            (standing.live, standing.resting, standing.tried.as_slice()),
+            (1, false, &[("unreachable", 1)][..])
+        );
+        assert_eq!(seat.chosen(), None);
     }
 }

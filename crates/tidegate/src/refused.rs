@@ -78,6 +78,24 @@ impl Refused {
         }
     }
 
+    /// The label of metrics.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::BadRequest(_) => "request",
+            Self::Handshake(_) => "handshake",
+            Self::Route(_) => "no_route",
+            Self::Policy(Denied::Origin | Denied::OriginMissing | Denied::OriginRepeated) => "origin",
+            Self::Policy(Denied::Subprotocol) => "subprotocol",
+            Self::Auth(_) => "auth",
+            Self::Lookup(_) => "lookup",
+            Self::Backend(_) => "backend",
+            Self::Misdirected => "host",
+            Self::Quota(_) => "quota",
+            Self::Unrecorded(_) => "recording",
+            Self::Draining => "draining",
+        }
+    }
+
     /// How to come in, with a 401 (RFC 9110 §15.5.2).
     pub(crate) const fn challenge(&self) -> Option<&HeaderValue> {
         if let Self::Auth(Denial::Credentials(challenged)) = self {

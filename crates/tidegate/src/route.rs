@@ -45,6 +45,11 @@ impl Table {
         Self { routes: routes.into_iter().map(with_pool).collect() }
     }
 
+    /// All routes, in file order, with how their backends are.
+    pub(crate) fn routes(&self) -> impl Iterator<Item = (&Arc<Route>, &Arc<Pool>)> {
+        self.routes.iter().map(|(route, pool)| (route, pool))
+    }
+
     /// The first route that serves this kind of request for this host and canonical path.
     ///
     /// # Errors

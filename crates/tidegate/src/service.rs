@@ -1,5 +1,6 @@
 //! What one generation of the configuration serves with: made once, shared by all its connections.
 
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -7,14 +8,15 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::access_log::AccessLog;
 use crate::auth::Guards;
 use crate::backend::trust::Trust;
 use crate::clock;
 use crate::config::Route;
 use crate::drain::{Drain, Pace};
+use crate::journal::Books;
 use crate::live::{About, Because, Filter, Register, Registered};
 use crate::lookup::Lookups;
+use crate::metrics::TlsHandshake;
 use crate::policy::quota::Quota;
 use crate::recording::{Recorder, Tape, Unrecorded};
 use crate::request::Request;
@@ -25,8 +27,8 @@ use crate::route::Table;
 pub(crate) struct Service {
     /// The route table.
     pub(crate) table: Table,
-    /// The access log.
-    pub(crate) access_log: AccessLog,
+    /// The access log, and the counters.
+    pub(crate) books: Arc<Books>,
     /// The stop signal.
     pub(crate) drain: Drain,
     /// Whom TLS to backends believes.
@@ -57,11 +59,11 @@ pub(crate) struct Stages {
 
 impl Service {
     /// A service that starts now.
-    pub(crate) fn new(stages: Stages, access_log: AccessLog, drain: Drain, quota: Quota) -> Self {
+    pub(crate) fn new(stages: Stages, books: Arc<Books>, drain: Drain, quota: Quota) -> Self {
         let Stages { table, guards, lookups, trust, recorder } = stages;
         Self {
             table,
-            access_log,
+            books,
             drain,
             quota,
             trust,
@@ -77,6 +79,20 @@ impl Service {
     /// The number of the next connection, from 1.
     pub(crate) fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Counts a client that has come as far as its first request, over this version of TLS, if over any.
+    pub(crate) fn with_tls(&self, version: Option<&'static str>) {
+        if let Some(version) = version {
+            self.books.metrics.tls.add(TlsHandshake { result: "ok", version });
+        }
+    }
+
+    /// Counts a client that has not, and says why.
+    pub(crate) fn without_tls(&self, conn: u64, error: &io::Error) {
+        let result = if error.kind() == io::ErrorKind::TimedOut { "timeout" } else { "failed" };
+        self.books.metrics.tls.add(TlsHandshake { result, version: "" });
+        tracing::debug!(conn, %error, "no TLS");
     }
 
     /// Begins the recording of a session, if its route has that.
@@ -130,12 +146,17 @@ impl Service {
         }
     }
 
+    /// Time since the start.
+    pub(crate) fn uptime(&self) -> Duration {
+        clock::now() - self.started
+    }
+
     /// How it is, for the status page.
     pub(crate) fn status(&self) -> Value {
         json!({
             "name": "tidegate",
             "version": env!("CARGO_PKG_VERSION"),
-            "uptime_seconds": (clock::now() - self.started).as_secs(),
+            "uptime_seconds": self.uptime().as_secs(),
             "connections": self.connections(),
             "websockets": self.live.opened(),
             "websockets_open": self.live.open(),

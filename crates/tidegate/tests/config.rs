@@ -2,8 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
-use std::fs;
+use std::fs::{self, Permissions};
 use std::ops::Range;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -16,7 +17,7 @@ fn ten_mistakes_are_ten_lines_with_place_and_remedy() {
     assert_eq!(checked.diagnostics.len(), 10);
     insta::assert_snapshot!(lines(&checked), @r#"
     tidegate.toml:1:11: error: workers is the string "many"; write a whole number from 0 to 1024
-    tidegate.toml:2:1: error: unknown key "max_conections"; did you mean max_connections? allowed here: workers, max_connections, max_connections_per_client, max_handshakes, admin, drain, drain_rate, access_log, listener, route
+    tidegate.toml:2:1: error: unknown key "max_conections"; did you mean max_connections? allowed here: workers, max_connections, max_connections_per_client, max_handshakes, admin, admin_token_file, admin_tls, admin_client_ca, admin_names, drain, drain_rate, access_log, listener, route
     tidegate.toml:3:9: error: drain "2d" has an unknown unit; write a whole number and a unit, ms, s, m or h, such as "250ms" or "30s"
     tidegate.toml:6:11: error: listener "localhost:8080": address "localhost:8080" is no IP address with a port; write 127.0.0.1:8080 or [::1]:8080
     tidegate.toml:7:16: error: listener "localhost:8080": head_timeout 0 is out of bounds; write a duration from 10ms to 1h
@@ -116,7 +117,6 @@ fn tables_of_the_wrong_shape_are_explained() {
 #[test]
 fn what_tables_have_to_do_with_each_other_is_checked() {
     insta::assert_snapshot!(found_in(&read(&data("conflicts.toml"))), @r#"
-    tidegate.toml:1:9: warning: admin: accepted, but not built yet: the admin listener; until then it has no effect
     tidegate.toml:4:11: error: listener "127.0.0.1:80" has the address of admin; give one of them a port of its own
     tidegate.toml:10:11: error: listener "127.0.0.1:81" stands twice; keep one, or give the other a port of its own
     tidegate.toml:28:1: warning: route "never" can never be reached: route "all" stands before it and takes all that it would; put it first, or remove it
@@ -126,6 +126,56 @@ fn what_tables_have_to_do_with_each_other_is_checked() {
     tidegate.toml:41:11: error: route "/none": backend is an empty list; name at least one
     tidegate.toml:42:24: error: route "/none": subprotocol_required is true, but none can be selected; write subprotocols = ["NAME"] beside it
     tidegate.toml:43:11: error: route "/none": origins is the string "https://example.com"; write a list: origins = ["https://example.com"]
+    "#);
+}
+
+#[test]
+fn what_the_admin_listener_asks_for_is_checked() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str, mode| {
+        let path = folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        fs::set_permissions(&path, Permissions::from_mode(mode)).unwrap();
+        path.display().to_string()
+    };
+    let (open, short) = (file("open", "0123456789abcdef", 0o644), file("short", "0123456789abcde\n", 0o600));
+    let texts = [
+        "admin = '0.0.0.0:9090'".to_owned(),
+        "admin = '[2001:db8::1]:9090'".to_owned(),
+        "admin = 'unix:@tidegate'".to_owned(),
+        "admin = 'localhost:9090'".to_owned(),
+        "admin_token_file = '/no/such/file'\nadmin_names = ['a b']".to_owned(),
+        format!("admin = '0.0.0.0:9090'\nadmin_token_file = '{short}'"),
+        format!("admin = '0.0.0.0:9090'\nadmin_token_file = '{open}'"),
+        "admin = '127.0.0.1:9090'\nadmin_client_ca = '/no/such/file'".to_owned(),
+        "admin = 'unix:/run/tidegate-admin.sock'".to_owned(),
+    ];
+    let found = |text: &String| {
+        let route = "route = [{ path = '/', backend = 'echo:', origins = ['https://a.test'] }]";
+        format!("{}\n", found_in(&format!("{text}\n{route}")))
+    };
+    let all: String = texts.iter().map(found).collect();
+    let all = all.replace(&folder.path().display().to_string(), "FOLDER");
+    insta::assert_snapshot!(all, @r#"
+    tidegate.toml:1:9: error: admin "0.0.0.0:9090" can be reached by others, and asks for nothing; set admin_token_file = "FILE", or admin_tls and admin_client_ca; or write 127.0.0.1 or a unix:PATH
+
+    tidegate.toml:1:9: error: admin "[2001:db8::1]:9090" can be reached by others, and asks for nothing; set admin_token_file = "FILE", or admin_tls and admin_client_ca; or write 127.0.0.1 or a unix:PATH
+
+    tidegate.toml:1:9: error: admin "unix:@tidegate" can be reached by others, and asks for nothing; set admin_token_file = "FILE", or admin_tls and admin_client_ca; or write 127.0.0.1 or a unix:PATH
+
+    tidegate.toml:1:9: error: admin "localhost:9090" is no IP address with a port; write 127.0.0.1:9090 or [::1]:9090
+
+    tidegate.toml:1:20: error: admin_token_file "/no/such/file" cannot be read: No such file or directory (os error 2); name a file that this user may read
+    tidegate.toml:1:20: error: admin_token_file stands without admin; set admin as well, or leave it out
+    tidegate.toml:2:15: error: admin_names stands without admin; set admin as well, or leave it out
+    tidegate.toml:2:16: error: admin_names "a b" has no valid host; write labels of letters, digits, - and _ with dots between them, as in www.example.com
+
+    tidegate.toml:2:20: error: admin_token_file "FOLDER/short" holds no token; put one line of 16 to 1024 printable characters without blanks into it, such as `openssl rand -hex 32` writes
+
+    tidegate.toml:2:20: warning: admin_token_file "FOLDER/open" can be read by every user of this machine; take their permission away: chmod o-r
+
+    tidegate.toml:2:19: error: admin_client_ca "/no/such/file" cannot be read: No such file or directory (os error 2); name a PEM file that this user may read
+    tidegate.toml:2:19: error: admin_client_ca stands without admin_tls; set admin_tls as well, or leave it out
     "#);
 }
 
@@ -152,11 +202,10 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     assert!(checked.config.is_some(), "{}", lines(&checked));
     let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
-    every-key.toml:7:9: warning: admin: accepted, but not built yet: the admin listener; until then it has no effect
-    every-key.toml:26:11: warning: listener "127.0.0.1:8443" serves any Host, and route "/http/*" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
-    every-key.toml:54:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
-    every-key.toml:64:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
-    every-key.toml:69:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
+    every-key.toml:30:11: warning: listener "127.0.0.1:8443" serves any Host, and route "/http/*" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
+    every-key.toml:58:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
+    every-key.toml:68:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
+    every-key.toml:73:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
     "#);
 }
 
@@ -522,6 +571,9 @@ fn with_certificates() -> tempfile::TempDir {
             fs::write(file, text).expect("a temporary file can be written");
         }
     };
+    let token = folder.path().join("token");
+    fs::write(&token, "0123456789abcdef\n").expect("a temporary file can be written");
+    fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("its mode can be set");
     write("", &["example.com", "*.example.com"], 2000..4000);
     write("other-", &["::1"], 2000..4000);
     write("expired-", &["example.com"], 1999..2000);

@@ -14,9 +14,10 @@ const ORDER: &[&str] = &[
     "recording",
     "replay",
     "config",
+    "outcome",
+    "metrics",
     "pool",
     "io",
-    "outcome",
     "live",
     "proxy_header",
     "drain",
@@ -48,10 +49,12 @@ const ORDER: &[&str] = &[
     "page", // what else a request can come to
     "conn",
     "worker",
+    "admin",
     "app",
     "connect",
     "import",
     "websockify",
+    "operator",
     "cli",
 ];
 

@@ -38,8 +38,8 @@ pub struct Link {
     permit: Permit,
     agreed: Agreed,
     far: Far,
-    /// Where there was a choice: the backend that was chosen.
-    seat: Option<Seat>,
+    /// Counts it as a connection of its backend.
+    seat: Seat,
 }
 
 /// What becomes of a client that was told yes.
@@ -152,6 +152,24 @@ impl ConnectError {
 }
 
 impl ConnectError {
+    /// The label of metrics.
+    pub(crate) const fn label(&self) -> &'static str {
+        match self {
+            Self::Unreachable(_) => "unreachable",
+            Self::Exhausted(_) => "exhausted",
+            Self::Tls(_) => "tls",
+            Self::ConnectTimeout => "connect_timeout",
+            Self::UpgradeTimeout => "upgrade_timeout",
+            Self::RequestBody(_) => "request_body",
+            Self::Http(_) | Self::Interim | Self::Unasked => "http",
+            Self::Handshake(_) => "handshake",
+            Self::Answered(_) => "answered",
+            Self::NotAllowed => "not_allowed",
+            Self::NotBuilt => "not_built",
+            Self::Sealed => "sealed",
+        }
+    }
+
     /// Whether it failed before anything of the request was sent, and another backend may take it.
     const fn is_unconnected(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::Tls(_) | Self::ConnectTimeout)
@@ -192,12 +210,12 @@ impl Link {
 
     /// Of several backends, the one that is connected.
     pub fn chosen(&self) -> Option<&str> {
-        self.seat.as_ref().map(Seat::name)
+        self.seat.chosen()
     }
 
     /// Gives the backend over to what comes then, with what was agreed; it counts as one of its connections until the seat is
     /// dropped.
-    pub fn into_parts(self) -> (Far, Agreed, Option<Seat>) {
+    pub fn into_parts(self) -> (Far, Agreed, Seat) {
         (self.far, self.agreed, self.seat)
     }
 }

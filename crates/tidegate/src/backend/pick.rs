@@ -24,7 +24,7 @@ pub(super) struct Candidate<'s> {
     pub(super) backend: &'s Backend,
     /// Its part of the time that there is for all of them: one that hangs must leave some for the next.
     pub(super) budget: Duration,
-    seat: Option<Seat>,
+    seat: Seat,
     disable_time: Duration,
 }
 
@@ -55,14 +55,13 @@ impl<'s> Candidates<'s> {
 
     /// What is to be done about a candidate that failed: another is tried, or the error is the answer.
     pub(super) fn after(&self, failed: &Candidate<'_>, error: ConnectError) -> Result<(), ConnectError> {
+        failed.seat.tried(error.label());
         if !error.is_unconnected() {
             return Err(error);
         }
         let route = &self.selected.route().name;
-        if let Some(seat) = &failed.seat
-            && seat.rest(clock::now() + failed.disable_time)
-        {
-            tracing::warn!(%route, backend = seat.name(), %error, "takes no connections; others are tried before it");
+        if failed.seat.rest(clock::now() + failed.disable_time) {
+            tracing::warn!(%route, backend = failed.seat.name(), %error, "takes no connections; others are tried before it");
         }
         if self.order.len() == 0 { Err(error) } else { Ok(()) }
     }
@@ -70,11 +69,10 @@ impl<'s> Candidates<'s> {
 
 impl Candidate<'_> {
     /// The place that it has taken, now that it is connected.
-    pub(super) fn into_seat(self) -> Option<Seat> {
-        if let Some(seat) = &self.seat
-            && seat.took()
-        {
-            tracing::info!(backend = seat.name(), "takes connections again");
+    pub(super) fn into_seat(self) -> Seat {
+        self.seat.tried("ok");
+        if self.seat.took() {
+            tracing::info!(backend = self.seat.name(), "takes connections again");
         }
         self.seat
     }

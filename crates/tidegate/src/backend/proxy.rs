@@ -28,7 +28,7 @@ pub async fn forward(
     request: &Request,
     body: Incoming,
     trust: &Trust,
-) -> Result<(Response<Incoming>, Option<Seat>), ConnectError> {
+) -> Result<(Response<Incoming>, Seat), ConnectError> {
     let route = selected.route();
     let mut candidates = Candidates::of(selected, request);
     let (socket, target, seat) = loop {

@@ -3,11 +3,13 @@
 //! `check` turns the text of a file (or the command line) into these types and reports every error at once.
 //! Whatever is wrong with a configuration is found there; a value of these types can be served as it is.
 
+mod admin;
 mod auth;
 mod check;
 mod diagnostic;
 mod embedded;
 mod lookup;
+mod shown;
 mod table;
 mod value;
 
@@ -22,11 +24,13 @@ use regex::Regex;
 use crate::recording;
 use crate::replay::Replay;
 
+pub use admin::{Admin, AdminToken};
 pub use auth::{Auth, AuthKind, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use embedded::{embedded, replaying};
 pub use lookup::{Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
+pub use shown::shown;
 pub use table::table;
 
 /// Reads a duration as it is written in a configuration, for a flag; else what is wrong with it.
@@ -50,8 +54,8 @@ pub struct Config {
     pub connections_per_client_max: usize,
     /// Connections at once that have not finished their handshake. Default 1000.
     pub handshakes_max: usize,
-    /// Address of the admin listener. Default: none.
-    pub admin: Option<SocketAddr>,
+    /// The admin listener. Default: none.
+    pub admin: Option<Admin>,
     /// The longest that a drain waits for connections to end. Default 30 s.
     pub drain: Duration,
     /// Close frames a second while draining. Default 500.

@@ -65,7 +65,7 @@ fn origins(policy: &OriginPolicy) -> String {
     }
 }
 
-fn origin(pattern: &OriginPattern) -> String {
+pub(super) fn origin(pattern: &OriginPattern) -> String {
     match pattern {
         OriginPattern::Exact(tuple) => origin_tuple(tuple, ""),
         OriginPattern::Subdomains(tuple) => origin_tuple(tuple, "*."),

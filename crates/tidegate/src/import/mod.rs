@@ -1,5 +1,6 @@
 //! Configurations of what the gateway replaces, as configurations of the gateway.
 
+mod args;
 mod document;
 mod lighttpd;
 mod report;
@@ -9,6 +10,7 @@ use std::path::Path;
 
 pub(crate) use self::document::{Document, Table, Toml};
 pub(crate) use self::report::Report;
+pub(crate) use self::args::ImportFrom;
 use crate::config::{self, Overrides, Severity};
 
 /// What an import has come to.

@@ -8,6 +8,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Type};
@@ -57,9 +58,70 @@ pub(crate) struct Served {
 #[derive(Debug, Clone)]
 pub(crate) struct Places {
     /// All connections.
-    pub(crate) connections: Arc<Semaphore>,
+    connections: Counted,
     /// Connections whose handshake is not finished.
-    pub(crate) handshakes: Arc<Semaphore>,
+    handshakes: Counted,
+    /// Connections that were accepted and have no place yet.
+    waiting: Arc<AtomicUsize>,
+}
+
+#[derive(Debug, Clone)]
+struct Counted {
+    max: usize,
+    places: Arc<Semaphore>,
+}
+
+/// How many places there are, and how many are taken.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Taken {
+    pub(crate) handshakes: usize,
+    pub(crate) handshakes_max: usize,
+    pub(crate) connections_max: usize,
+    /// Connections that were accepted and have none yet.
+    pub(crate) waiting: usize,
+}
+
+/// Counts as one that waits, until it is dropped.
+struct Waiting<'p>(&'p AtomicUsize);
+
+impl Places {
+    pub(crate) fn new(connections_max: usize, handshakes_max: usize) -> Self {
+        let counted = |max: usize| {
+            let max = max.min(Semaphore::MAX_PERMITS);
+            Counted { max, places: Arc::new(Semaphore::new(max)) }
+        };
+        Self {
+            connections: counted(connections_max),
+            handshakes: counted(handshakes_max),
+            waiting: Arc::default(),
+        }
+    }
+
+    pub(crate) fn taken(&self) -> Taken {
+        let Counted { max, places } = &self.handshakes;
+        Taken {
+            handshakes: max.saturating_sub(places.available_permits()),
+            handshakes_max: *max,
+            connections_max: self.connections.max,
+            waiting: self.waiting.load(Ordering::Relaxed),
+        }
+    }
+
+    /// A place among the connections and one among the handshakes, as soon as there are; `None` when there are none any
+    /// more.
+    async fn take(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        let _waiting = Waiting(&self.waiting);
+        let connection = Arc::clone(&self.connections.places).acquire_owned().await.ok()?;
+        let handshake = Arc::clone(&self.handshakes.places).acquire_owned().await.ok()?;
+        Some((connection, handshake))
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Accepted {
@@ -184,7 +246,11 @@ impl Listening {
         sockets.into_iter().map(listening).collect()
     }
 
-    fn bind(served: Served) -> Result<Self, BindError> {
+    /// Binds; what is given to the process is not looked at.
+    ///
+    /// # Errors
+    /// What keeps it from listening.
+    pub(crate) fn bind(served: Served) -> Result<Self, BindError> {
         let (socket, file) = match &served.listener.address {
             ListenAddress::Tcp(address) => {
                 let address = *address;
@@ -231,8 +297,7 @@ impl Listening {
                 Err(error) => back_off(&error).await,
             }
         };
-        let connection = Arc::clone(&places.connections).acquire_owned().await.ok()?;
-        let handshake = Arc::clone(&places.handshakes).acquire_owned().await.ok()?;
+        let (connection, handshake) = places.take().await?;
         Some(Accepted {
             socket: Some(socket),
             arrival,

@@ -1,5 +1,6 @@
 //! Names of recordings: a path in which `%n` and `%t` stand for what tells sessions apart.
 
+use std::fmt;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -25,6 +26,19 @@ pub enum NameFault {
     /// No `%n`: all sessions would have one file.
     #[error("has no %n")]
     NoNumber,
+}
+
+/// As it is written in a configuration.
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let written = |piece: &Piece| match piece {
+            Piece::Text(text) => text.replace('%', "%%"),
+            Piece::Number => "%n".to_owned(),
+            Piece::Time => "%t".to_owned(),
+        };
+        let file: String = self.pieces.iter().map(written).collect();
+        self.folder.join(file).display().fmt(f)
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

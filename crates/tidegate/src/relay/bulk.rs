@@ -6,7 +6,7 @@
 
 use std::task::{Context, Poll};
 
-use tidegate_proto::{FrameHeader, Opcode, StepKind};
+use tidegate_proto::{FrameHeader, MessageType, Opcode, StepKind};
 use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
@@ -47,7 +47,7 @@ impl Relay {
             Poll::Ready(Read::Bytes(bytes)) => {
                 tcp.bulk = bytes >= PIPED_BYTES_MIN;
                 self.backend_heard(now);
-                self.live.traffic.outbound(bytes as u64, 1);
+                self.count_out(MessageType::Binary, 1, bytes as u64);
                 let header = FrameHeader::unmasked(true, Opcode::Binary, bytes as u64).encode();
                 self.client.leg.send_piped(cx, now, header.as_slice(), pipe);
             }
@@ -79,9 +79,9 @@ impl Relay {
         let backend = self.far.websocket_mut()?;
         match self.client.splice_to(backend, cx, now)? {
             Spliced::Nothing => return Some(false),
-            Spliced::Bytes { bytes, ends_message } => {
+            Spliced::Bytes { bytes, message, ends_message } => {
                 self.keepalive.heard(now);
-                self.live.traffic.inbound(bytes, u64::from(ends_message));
+                self.count_in(message, ends_message.into(), bytes);
             }
             Spliced::End(Read::Failed) => self.end(End::ClientLost, now),
             Spliced::End(_) => self.client_ended(now),
@@ -97,8 +97,8 @@ impl Relay {
         let backend = self.far.websocket_mut()?;
         match backend.splice_to(&mut self.client, cx, now)? {
             Spliced::Nothing => return Some(false),
-            Spliced::Bytes { bytes, ends_message } => {
-                self.live.traffic.outbound(bytes, u64::from(ends_message));
+            Spliced::Bytes { bytes, message, ends_message } => {
+                self.count_out(message, ends_message.into(), bytes);
             }
             Spliced::End(_) => self.end(End::BackendLost, now),
         }
@@ -109,7 +109,7 @@ impl Relay {
 /// What [`Endpoint::splice_to`] did.
 enum Spliced {
     Nothing,
-    Bytes { bytes: u64, ends_message: bool },
+    Bytes { bytes: u64, message: MessageType, ends_message: bool },
     End(Read),
 }
 
@@ -146,8 +146,8 @@ impl Endpoint {
             self.bulk = false;
         }
         let step = self.receiver.decoder_mut().skip(bytes)?;
-        let StepKind::Data { ends_frame, ends_message, .. } = step.kind else { return None };
+        let StepKind::Data { message, ends_frame, ends_message, .. } = step.kind else { return None };
         to.pass_on_piped(cx, now, pipe, ends_frame);
-        Some(Spliced::Bytes { bytes: bytes as u64, ends_message })
+        Some(Spliced::Bytes { bytes: bytes as u64, message, ends_message })
     }
 }

@@ -142,7 +142,7 @@ impl Relay {
             Event::Data { message: MessageType::Text, .. } if self.is_binary_only() => self.refuse_text(now),
             Event::Data { message, payload, ends_message, .. } => {
                 self.keepalive.heard(now);
-                self.live.traffic.inbound(payload.len() as u64, u64::from(ends_message));
+                self.count_in(message, ends_message.into(), payload.len() as u64);
                 self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });
                 if matches!(self.far, Far::Echo(_)) {
                     self.record(Side::Backend, now, Chunk { message, payload, mask: None, ends_message });
@@ -157,7 +157,7 @@ impl Relay {
                 self.control_frames(1, now);
             }
             Event::Pong(payload) => {
-                if !self.keepalive.answered(payload) {
+                if !self.is_answer(payload, now) {
                     self.keepalive.heard(now);
                     self.control_frames(1, now);
                 }
@@ -196,8 +196,8 @@ impl Relay {
         ends_message: bool,
         gathered: &mut Gathered<'_>,
     ) {
+        self.count_out(message, ends_message.into(), payload.len() as u64);
         let Some(compression) = &mut self.compression else { return };
-        self.live.traffic.outbound(payload.len() as u64, u64::from(ends_message));
         borrow_deflater(&mut compression.encoder);
         let mut rest = payload;
         loop {

@@ -85,7 +85,7 @@ impl Relay {
 
     fn answer(&mut self, event: Event<'_>, now: Instant) -> Answer {
         if let Event::Pong(payload) = &event
-            && self.keepalive.answered(payload)
+            && self.is_answer(payload, now)
         {
             return Answer::Nothing;
         }
@@ -97,8 +97,8 @@ impl Relay {
             Event::Data { message, payload, ends_message, .. } => {
                 let messages = u64::from(ends_message);
                 let bytes = payload.len() as u64;
-                self.live.traffic.inbound(bytes, messages);
-                self.live.traffic.outbound(bytes, messages);
+                self.count_in(message, messages, bytes);
+                self.count_out(message, messages, bytes);
                 for side in [Side::Client, Side::Backend] {
                     self.record(side, now, Chunk { message, payload, mask: None, ends_message });
                 }

@@ -45,6 +45,11 @@ impl Keepalive {
         self.clockwork.pinged(now - self.start);
     }
 
+    /// For how long a ping has waited for its answer.
+    pub(super) fn waited(&self, now: Instant) -> Option<Duration> {
+        Some((now - self.start).saturating_sub(self.clockwork.unanswered_since()?))
+    }
+
     /// Whether this pong answers a ping of ours.
     pub(super) fn answered(&mut self, payload: &[u8]) -> bool {
         self.clockwork.answered(payload)

@@ -110,6 +110,11 @@ impl Leg {
         matches!(self.phase, Phase::Open(Socket::Plain(_))) && self.early.is_empty()
     }
 
+    /// How many they are.
+    pub(super) fn buffered(&self) -> usize {
+        self.backlog.pending().len() + self.piped.as_ref().map_or(0, |piped| piped.0.held())
+    }
+
     /// Whether more can be sent.
     pub(super) const fn is_writable(&self) -> bool {
         matches!(self.fin, Fin::NotYet) && !matches!(self.phase, Phase::Gone)

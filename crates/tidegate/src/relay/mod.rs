@@ -27,11 +27,12 @@ use std::future::poll_fn;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_proto::{Decoder, Limits, Receiver, Reserved, Role};
+use tidegate_proto::{Decoder, Limits, MessageType, Receiver, Reserved, Role};
 use tokio::time::Instant;
 
 use self::compressed::Compression;
@@ -48,6 +49,7 @@ use crate::clock;
 use crate::config::Route;
 use crate::io::Socket;
 use crate::live::{Orders, Registered};
+use crate::metrics::{Meter, Traffic};
 use crate::outcome::{Breach, End};
 use crate::recording::{Chunk, Side, Tape};
 use crate::scratch;
@@ -71,6 +73,8 @@ pub struct Terms<'a> {
     pub rules: &'a Route,
     /// What gateway, client and backend have agreed on.
     pub agreed: &'a Agreed,
+    /// Where it is counted.
+    pub(crate) traffic: Arc<Traffic>,
     /// What records it. The recording ends with the relay.
     pub(crate) tape: Option<Box<Tape>>,
 }
@@ -86,9 +90,9 @@ pub fn run<T, F: FnOnce(End, Registered) -> T + Send>(
     live: Registered,
     ended: F,
 ) -> impl Future<Output = T> + Send + use<T, F> {
-    let Terms { rules, agreed, tape } = terms;
+    let Terms { rules, agreed, traffic, tape } = terms;
     let limits = limits(rules, &far);
-    let mut relay = Relay::new(client, early, far, rules, live);
+    let mut relay = Relay::new(client, early, far, rules, live, Meter::new(traffic));
     if let Some(agreement) = &agreed.deflate {
         relay.compress_with(agreement, limits);
     }
@@ -148,6 +152,8 @@ struct Relay {
     rate: ControlRate,
     /// Who it is to the rest of the house, what has passed, and what it is told.
     live: Registered,
+    /// What the worker counts for all sessions of the route.
+    meter: Meter,
     /// What it was told so far.
     orders: Orders,
     /// The first cause of the end.
@@ -170,7 +176,14 @@ enum Far {
 }
 
 impl Relay {
-    fn new(client: Socket, early: Bytes, far: FarSide, rules: &Route, live: Registered) -> Self {
+    fn new(
+        client: Socket,
+        early: Bytes,
+        far: FarSide,
+        rules: &Route,
+        live: Registered,
+        meter: Meter,
+    ) -> Self {
         let reserved = match &far {
             FarSide::WebSocket { reserved, .. } => *reserved,
             FarSide::Echo | FarSide::Tcp(_) => Reserved::None,
@@ -198,6 +211,7 @@ impl Relay {
             keepalive: Keepalive::new(now, rules.ping_interval, rules.ping_timeout, rules.idle_timeout),
             rate: ControlRate::new(now),
             live,
+            meter,
             orders: Orders::default(),
             end: None,
             panicked: false,
@@ -216,6 +230,7 @@ impl Relay {
     ) -> Poll<()> {
         // What a panic leaves half done is not looked at again: nothing more is read, only what waits is sent.
         let turn = catch_unwind(AssertUnwindSafe(|| poll(self, cx)));
+        self.meter.buffered(self.client.leg.buffered() + self.far.leg_mut().map_or(0, |leg| leg.buffered()));
         turn.unwrap_or_else(|_panic| {
             if std::mem::replace(&mut self.panicked, true) {
                 return Poll::Ready(());
@@ -347,8 +362,37 @@ impl Relay {
         }
     }
 
+    /// Counts messages from the client that have ended, and bytes of them.
+    fn count_in(&mut self, message: MessageType, messages: u64, bytes: u64) {
+        self.live.traffic.inbound(bytes, messages);
+        self.meter.inbound(message, messages, bytes);
+    }
+
+    /// The same to the client.
+    fn count_out(&mut self, message: MessageType, messages: u64, bytes: u64) {
+        self.live.traffic.outbound(bytes, messages);
+        self.meter.outbound(message, messages, bytes);
+    }
+
+    /// A ping of ours is on its way.
+    fn pinged(&mut self, now: Instant) {
+        self.keepalive.pinged(now);
+        self.meter.pinged();
+    }
+
+    /// Whether this pong answers a ping of ours.
+    fn is_answer(&mut self, pong: &[u8], now: Instant) -> bool {
+        let waited = self.keepalive.waited(now);
+        let is_answer = self.keepalive.answered(pong);
+        if let Some(waited) = waited.filter(|_| is_answer) {
+            self.meter.round_trip(waited);
+        }
+        is_answer
+    }
+
     /// Notes control frames of the client.
     fn control_frames(&mut self, frames: u32, now: Instant) {
+        self.meter.controls(frames);
         if !self.rate.take(frames, now) {
             self.client.fail();
             self.end(End::ClientFlood, now);
@@ -447,7 +491,7 @@ impl Relay {
 
     fn send_due(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.client.send_due(cx, now) {
-            self.keepalive.pinged(now);
+            self.pinged(now);
         }
         if let Some(backend) = self.far.websocket_mut() {
             backend.send_due(cx, now);

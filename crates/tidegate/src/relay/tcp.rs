@@ -62,7 +62,7 @@ impl Relay {
     ) -> Result<(), Violation> {
         let mut at = range.start;
         let mut payload = Range { start: at, end: at };
-        let (mut messages, mut controls) = (0, 0);
+        let mut controls = 0;
         let result = loop {
             let (consumed, event) =
                 match self.client.receiver.decoder_mut().decode(&mut scratch[at..range.end]) {
@@ -77,7 +77,7 @@ impl Relay {
                     break Ok(());
                 }
                 Event::Data { message, payload, ends_message, .. } => {
-                    messages += u64::from(ends_message);
+                    self.count_in(message, ends_message.into(), payload.len() as u64);
                     self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });
                     payload.len()
                 }
@@ -87,7 +87,7 @@ impl Relay {
                     0
                 }
                 Event::Pong(payload) => {
-                    heard = !self.keepalive.answered(payload);
+                    heard = !self.is_answer(payload, now);
                     controls += u32::from(heard);
                     0
                 }
@@ -119,7 +119,6 @@ impl Relay {
             &[]
         });
         self.control_frames(controls, now);
-        self.live.traffic.inbound(payload.len() as u64, messages);
         if let Far::Tcp(tcp) = &mut self.far {
             tcp.leg.send(cx, now, &scratch[payload]);
         }
@@ -215,7 +214,7 @@ impl Relay {
             let (read_to, free) = scratch.split_at_mut(read.end);
             return self.send_compressed(cx, now, message, &read_to[read.start..], free);
         }
-        self.live.traffic.outbound(read.len() as u64, 1);
+        self.count_out(message, 1, read.len() as u64);
         let opcode = match message {
             MessageType::Text => Opcode::Text,
             MessageType::Binary => Opcode::Binary,

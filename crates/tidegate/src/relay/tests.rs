@@ -20,6 +20,7 @@ use crate::clock;
 use crate::config::{self, Overrides, Route};
 use crate::io::Socket;
 use crate::live::{About, Register, Registered};
+use crate::metrics::Meter;
 use crate::outcome::End;
 use crate::scratch;
 
@@ -51,7 +52,7 @@ async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration)
 /// The same, where this was agreed with the client.
 async fn relayed_as(agreed: &Agreed, client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
     let begun = clock::now();
-    let terms = Terms { rules: route, agreed, tape: None };
+    let terms = Terms { rules: route, agreed, traffic: Arc::default(), tape: None };
     let end = run(client, Bytes::new(), far, terms, registered(), |end, _| end).await;
     (end, clock::now() - begun)
 }
@@ -161,7 +162,8 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
         let (backend, backend_end) = pair();
         client_end.write_all(b"\x82\x81\0\0\0\0a").unwrap();
         let far = if to_websocket { websocket(backend) } else { FarSide::Tcp(backend) };
-        let relay = Relay::new(client, Bytes::new(), far, &route(""), registered());
+        let relay =
+            Relay::new(client, Bytes::new(), far, &route(""), registered(), Meter::new(Arc::default()));
         let mut struck = false;
         let panics_once = move |relay: &mut Relay, cx: &mut Context<'_>| {
             let polled = scratch::with(|scratch| relay.poll(cx, scratch));
@@ -187,7 +189,8 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
 #[tokio::test(start_paused = true)]
 async fn t249_f54_a_bug_that_stays_ends_the_connection() {
     let (client, client_end) = pair();
-    let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""), registered());
+    let meter = Meter::new(Arc::default());
+    let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""), registered(), meter);
     let end = drive(relay, |end, _| end, |_, _| panic!("the bug")).await;
     assert_eq!(end, End::Panicked);
     assert_eq!(received(client_end), b"");

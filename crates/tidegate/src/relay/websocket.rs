@@ -8,7 +8,7 @@
 use std::ops::Range;
 use std::task::{Context, Poll};
 
-use tidegate_proto::{CONTROL_PAYLOAD_MAX, Close, Decoder, Step, StepKind, Violation};
+use tidegate_proto::{CONTROL_PAYLOAD_MAX, Close, Decoder, MessageType, Step, StepKind, Violation};
 use tokio::time::Instant;
 
 use super::endpoint::Fill;
@@ -24,7 +24,10 @@ struct Stretch {
     boundary: Option<usize>,
     stop: Stop,
     bytes: u64,
+    /// Messages that end in it.
     messages: u64,
+    /// Those of them that are text.
+    texts: u64,
     controls: u32,
 }
 
@@ -47,7 +50,7 @@ fn stretch(
     let start = range.start;
     let mut at = start;
     let mut boundary = decoder.at_frame_boundary().then_some(0);
-    let (mut bytes, mut messages, mut controls) = (0, 0, 0);
+    let (mut bytes, mut messages, mut texts, mut controls) = (0, 0, 0, 0);
     let stop = loop {
         let step = match decoder.step(&read[at..range.end]) {
             Ok(Some(step)) => step,
@@ -59,6 +62,7 @@ fn stretch(
             StepKind::Data { message, ends_message, .. } => {
                 bytes += step.payload_len as u64;
                 messages += u64::from(ends_message);
+                texts += u64::from(ends_message && message == MessageType::Text);
                 if let Some(tap) = &mut tap {
                     let payload = &read[at + step.header_len..frame.end];
                     tap.record(Chunk { message, payload, mask: step.mask, ends_message });
@@ -75,7 +79,7 @@ fn stretch(
             boundary = Some(at - start);
         }
     };
-    Stretch { pass: start..at, boundary, stop, bytes, messages, controls }
+    Stretch { pass: start..at, boundary, stop, bytes, messages, texts, controls }
 }
 
 fn is_payload(step: &Step, frame: &[u8], wanted: Option<&[u8; 8]>) -> bool {
@@ -104,17 +108,17 @@ impl Relay {
         mut range: Range<usize>,
     ) -> Result<(), Violation> {
         loop {
-            let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
             let swallowed = Some(self.keepalive.payload());
             let tap = Tape::tap(&mut self.tape, Side::Client, now);
             let stretch = stretch(self.client.receiver.decoder_mut(), scratch, range.clone(), swallowed, tap);
             if !stretch.pass.is_empty() {
                 self.keepalive.heard(now);
             }
-            self.live.traffic.inbound(stretch.bytes, stretch.messages);
-            let controls = stretch.controls;
+            self.count_in(MessageType::Binary, stretch.messages - stretch.texts, stretch.bytes);
+            self.count_in(MessageType::Text, stretch.texts, 0);
+            let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
             backend.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary);
-            self.control_frames(controls, now);
+            self.control_frames(stretch.controls, now);
             if !self.client.is_readable() {
                 return Ok(());
             }
@@ -134,7 +138,7 @@ impl Relay {
                         self.client_closed(cx, now, &close, &scratch[frame]);
                         return Ok(());
                     }
-                    self.keepalive.answered(payload);
+                    self.is_answer(payload, now);
                 }
             }
         }
@@ -204,13 +208,16 @@ impl Relay {
         let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
         let tap = Tape::tap(&mut self.tape, Side::Backend, now);
         let stretch = stretch(backend.receiver.decoder_mut(), scratch, range.clone(), None, tap);
-        self.live.traffic.outbound(stretch.bytes, stretch.messages);
+        self.count_out(MessageType::Binary, stretch.messages - stretch.texts, stretch.bytes);
+        self.count_out(MessageType::Text, stretch.texts, 0);
         if self.client.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary) {
-            self.keepalive.pinged(now);
+            self.pinged(now);
         }
         match stretch.stop {
             Stop::Rest(from) => {
-                backend.keep(&scratch[from..range.end]);
+                if let Some(backend) = self.far.websocket_mut() {
+                    backend.keep(&scratch[from..range.end]);
+                }
                 self.note_bulk_outbound(from - range.start, stretch.messages);
             }
             Stop::Violation(violation) => return Err(violation),

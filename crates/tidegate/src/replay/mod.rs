@@ -3,6 +3,7 @@
 //! It is a WebSocket server at the end of a socket pair, so that handshake, limits and endings are those of every other
 //! session of the gateway.
 
+mod args;
 mod play;
 
 use std::io;
@@ -13,6 +14,7 @@ use tidegate_proto::{FrameHeader, HeaderBytes, MessageType, Opcode};
 use tokio::net::UnixStream;
 use tokio_util::sync::CancellationToken;
 
+pub(crate) use self::args::ReplayArgs;
 use crate::recording::{Message, Part, Side};
 
 /// What is played to each client.

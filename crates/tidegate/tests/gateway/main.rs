@@ -49,6 +49,7 @@ mod secure;
 
 mod abandoned;
 mod access_lines;
+mod admin;
 mod bulk;
 mod compression;
 mod drain;

@@ -1,15 +1,14 @@
 //! What tables have to do with each other.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::SocketAddr;
 
 use super::report::Report;
 use super::{listener, reach, route};
 use crate::config::diagnostic::quoted;
-use crate::config::{Backend, ListenAddress, ListenerTls, Route};
+use crate::config::{Admin, Backend, ListenAddress, ListenerTls, Route};
 
 /// Two listeners, or a listener and the admin listener, at one address.
-pub(super) fn listeners(report: &mut Report<'_>, drafts: &[listener::Draft], admin: Option<SocketAddr>) {
+pub(super) fn listeners(report: &mut Report<'_>, drafts: &[listener::Draft], admin: Option<&Admin>) {
     let mut seen: Vec<&ListenAddress> = Vec::new();
     for draft in drafts {
         let Some(address) = draft.listener.as_ref().map(|listener| &listener.address) else {
@@ -23,7 +22,7 @@ pub(super) fn listeners(report: &mut Report<'_>, drafts: &[listener::Draft], adm
             let message = format!("listener {} stands twice", quoted(&address.to_string()));
             report.error(&draft.spot, message, "keep one, or give the other a port of its own".to_owned());
         }
-        if matches!((address, admin), (ListenAddress::Tcp(tcp), Some(admin)) if *tcp == admin) {
+        if admin.is_some_and(|admin| admin.listener.address == *address) {
             let message = format!("listener {} has the address of admin", quoted(&address.to_string()));
             report.error(&draft.spot, message, "give one of them a port of its own".to_owned());
         }

@@ -63,7 +63,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     Draft { spot, certificates, listener }
 }
 
-fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress, Fault> {
+pub(super) fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress, Fault> {
     if let Some(name) = text.strip_prefix("systemd:") {
         return socket_name(name).map(ListenAddress::Systemd);
     }
@@ -202,7 +202,7 @@ fn nested<'t>(
 
 /// `cert` and `key` of this table, which is the listener's own for `tls = "auto"`; both are looked at even if the first
 /// is wrong.
-fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) -> Option<CertificateFiles> {
+pub(super) fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) -> Option<CertificateFiles> {
     for name in ["cert", "key"] {
         if section.find(name).is_none() {
             section.missing(name, format!("write {name} = \"FILE\", a PEM file"));

@@ -3,6 +3,7 @@
 //! Nothing stops at the first error: broken syntax is stepped over, every key of every table is read, and what
 //! tables have to do with each other is compared at the end.
 
+mod admin;
 mod auth;
 mod authority;
 mod backend;
@@ -83,7 +84,7 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     let mut config = read_top(&mut report, &source, &given, overrides);
     let listeners = read_listeners(&mut report, &source, &given);
     let routes = read_routes(&mut report, &source, &given);
-    cross::listeners(&mut report, &listeners, config.admin);
+    cross::listeners(&mut report, &listeners, config.admin.as_ref());
     cross::routes(&mut report, &routes);
     cross::handoffs(&mut report, &listeners, &routes);
     if !report.has_errors() {

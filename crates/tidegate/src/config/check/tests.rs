@@ -17,6 +17,7 @@ fn every_key_takes_a_legal_value() {
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path(), "", "example.com");
     certificate(folder.path(), "other-", "::1");
+    fs::write(folder.path().join("token"), "0123456789abcdef\n").unwrap();
     for key in KEYS {
         let assignment = format!("{} = ", key.name);
         let header = format!("[[{}]]", key.name);
@@ -34,6 +35,31 @@ fn every_key_takes_a_legal_value() {
     top_is_as_written(&config, folder.path());
     listeners_are_as_written(&config, folder.path());
     routes_are_as_written(&config);
+    every_key_is_shown(&config);
+}
+
+/// What has no effect yet is not shown as if it had one.
+const NOT_SHOWN: &[&str] = &["max_age"];
+
+/// Every key stands in what is shown of a configuration, where it stands in the file.
+fn every_key_is_shown(config: &Config) {
+    let shown = crate::config::shown(config);
+    let all = |list: &serde_json::Value, name: &str| -> Vec<serde_json::Value> {
+        list.as_array().unwrap().iter().map(|table| table[name].clone()).collect()
+    };
+    for key in KEYS.iter().filter(|key| !NOT_SHOWN.contains(&key.name)) {
+        let tables = match key.place {
+            Place::Top => vec![shown.clone()],
+            Place::Listener => shown["listener"].as_array().unwrap().clone(),
+            Place::Tls => vec![shown["listener"][0]["tls"][0].clone()],
+            Place::Route => shown["route"].as_array().unwrap().clone(),
+            Place::BackendTls => all(&shown["route"], "backend_tls"),
+            Place::Lookup => all(&shown["route"], "lookup"),
+            Place::Record => all(&shown["route"], "record"),
+            Place::Auth => all(&shown["route"], "auth"),
+        };
+        assert!(tables.iter().any(|table| table.get(key.name).is_some()), "{} is not shown", key.name);
+    }
 }
 
 fn top_is_as_written(config: &Config, folder: &Path) {
@@ -41,7 +67,23 @@ fn top_is_as_written(config: &Config, folder: &Path) {
     assert_eq!(config.connections_max, Some(10_000));
     assert_eq!(config.connections_per_client_max, 100);
     assert_eq!(config.handshakes_max, 500);
-    assert_eq!(config.admin, Some(SocketAddr::from(([127, 0, 0, 1], 9090))));
+    let admin = config.admin.as_ref().unwrap();
+    assert_eq!(admin.listener.address, ListenAddress::Tcp(SocketAddr::from(([127, 0, 0, 1], 9090))));
+    assert_eq!(
+        (admin.listener.socket_mode, admin.names.as_slice()),
+        (0o600, &["gateway.example.com".to_owned()][..])
+    );
+    let clients = admin.listener.client_certificates.as_ref().unwrap();
+    assert_eq!((clients.ca.as_ref(), clients.required), (Some(&folder.join("cert.pem")), true));
+    assert!(
+        matches!(&admin.listener.tls, ListenerTls::Required(files) if files[0].key == folder.join("key.pem"))
+    );
+    let token = admin.token.as_ref().unwrap();
+    assert_eq!(
+        (token.file.as_path(), token.secret.as_str()),
+        (folder.join("token").as_path(), "0123456789abcdef")
+    );
+    assert!(!format!("{config:?}").contains("0123456789abcdef"), "no token is ever shown");
     assert_eq!(config.drain, Duration::from_secs(60));
     assert_eq!(config.drain_rate, 1000);
     assert_eq!(config.access_log, AccessLog::File(folder.join("access.log")));
@@ -116,7 +158,7 @@ fn what_is_not_set_has_its_default() {
     let config = checked.config.unwrap();
     assert!(config.workers >= 1);
     assert_eq!((config.connections_max, config.connections_per_client_max), (None, 0));
-    assert_eq!((config.handshakes_max, config.admin), (1000, None));
+    assert_eq!((config.handshakes_max, config.admin.is_none()), (1000, true));
     assert_eq!((config.drain, config.drain_rate), (Duration::from_secs(30), 500));
     assert_eq!(config.access_log, AccessLog::Stdout);
     let route = &config.routes[0];

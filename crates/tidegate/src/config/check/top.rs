@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::thread;
 
+use super::admin;
 use super::files;
 use super::keys::Takes;
 use super::report::Spot;
@@ -17,7 +18,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Config {
         connections_max: section.count("max_connections").map(as_usize),
         connections_per_client_max: as_usize(section.count_or_default("max_connections_per_client")),
         handshakes_max: as_usize(section.count_or_default("max_handshakes")),
-        admin: section.text("admin", |text, _| tcp_address(text)),
+        admin: admin::read(section),
         drain: section.duration("drain"),
         drain_rate: u32::try_from(section.count_or_default("drain_rate")).unwrap_or(u32::MAX),
         access_log: section.text("access_log", files::access_log).unwrap_or(AccessLog::Stdout),

@@ -19,8 +19,6 @@ pub(super) struct Unbuilt {
 
 /// Which values of the key ask for the feature.
 pub(super) enum When {
-    /// Any value at all.
-    Set,
     /// Any value but `false`, 0, `"off"` and `[]`.
     On,
 }
@@ -29,7 +27,6 @@ impl Unbuilt {
     /// Does this value of the key ask for the feature?
     pub(super) fn asked_for_by(&self, value: &DeValue<'_>) -> bool {
         match self.when {
-            When::Set => true,
             When::On => !is_off(value),
         }
     }
@@ -48,16 +45,10 @@ fn is_off(value: &DeValue<'_>) -> bool {
 /// The features, by place and key.
 #[rustfmt::skip]
 pub(super) const UNBUILT: &[Unbuilt] = &[
-    top("admin", When::Set, "the admin listener", NO_EFFECT),
-
     route("max_age", When::On, "a greatest age of connections", NO_EFFECT),
 ];
 
 const NO_EFFECT: &str = "until then it has no effect";
-
-const fn top(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
-    Unbuilt { place: Place::Top, key, when, feature, meanwhile }
-}
 
 const fn route(key: &'static str, when: When, feature: &'static str, meanwhile: &'static str) -> Unbuilt {
     Unbuilt { place: Place::Route, key, when, feature, meanwhile }

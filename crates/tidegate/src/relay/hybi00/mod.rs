@@ -162,7 +162,7 @@ impl Relay {
             }
         };
         let result = hybi00.hear(&mut scratch[range], &self.far, &mut heard, record);
-        self.live.traffic.inbound(heard.payload_bytes, heard.messages);
+        self.count_in(MessageType::Text, heard.messages, heard.payload_bytes); // there is no other type
         match &mut self.far {
             Far::Echo(_) => self.send_said(cx, now, &heard.echo),
             Far::Tcp(tcp) => tcp.leg.send(cx, now, &heard.bytes),
@@ -184,7 +184,7 @@ impl Relay {
     }
 
     fn send_said(&mut self, cx: &mut Context<'_>, now: Instant, said: &Said) {
-        self.live.traffic.outbound(said.payload_bytes, said.messages);
+        self.count_out(MessageType::Text, said.messages, said.payload_bytes);
         if !said.wire.is_empty() {
             self.client.pass_on(cx, now, &said.wire, said.boundary);
         }

@@ -1,0 +1,189 @@
+//! One request to the admin listener, from the guard to its answer.
+
+use std::sync::Arc;
+
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE,
+};
+use http::request::Parts;
+use http::{Method, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use serde_json::{Value, json};
+
+use super::guard::{Guard, Turned};
+use super::operations::{OPERATIONS, Operation, What};
+use super::query::Query;
+use super::{House, connections, metrics, openapi, routes};
+use crate::http::{Body, full};
+
+/// What is answered: a status, a body, and its media type.
+pub(super) struct Answer {
+    status: StatusCode,
+    media: &'static str,
+    body: String,
+    /// Of a 405.
+    allow: Option<String>,
+}
+
+/// Answers one request.
+pub(super) async fn answer(house: Arc<House>, request: Request<Incoming>) -> Response<Body> {
+    let (head, _body) = request.into_parts();
+    let admitted = admit(&house.guard, &head);
+    let answer = match admitted {
+        Err(answer) => answer,
+        // Away from the thread that accepts connections: with many routes a scrape takes its time.
+        Ok(asked) => tokio::task::spawn_blocking(move || carry_out(&house, &asked))
+            .await
+            .unwrap_or_else(|_panicked| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "this is a bug")),
+    };
+    answer.into_response()
+}
+
+/// An operation that may be carried out.
+struct Asked {
+    operation: &'static Operation,
+    /// What stands in place of the parameter of the path.
+    segment: String,
+    query: Query,
+}
+
+/// Holds a request against everything that must be so before it is carried out.
+fn admit(guard: &Guard, head: &Parts) -> Result<Asked, Answer> {
+    guard.host(head)?;
+    let path = head.uri.path();
+    let at_path = || OPERATIONS.iter().filter(|operation| operation.matches(path).is_some());
+    if !at_path().any(Operation::is_open) {
+        guard.token(head)?;
+    }
+    let method = if head.method == Method::HEAD { &Method::GET } else { &head.method };
+    let Some(operation) = at_path().find(|operation| operation.method == *method) else {
+        return Err(Answer::no_such(at_path().map(|operation| operation.method.as_str()).collect()));
+    };
+    if operation.changes() {
+        Guard::deliberate(head)?;
+    }
+    let query = Query::read(head.uri.query().unwrap_or(""), &operation.query()).map_err(Answer::bad)?;
+    let segment = operation.matches(path).unwrap_or_default().to_owned();
+    Ok(Asked { operation, segment, query })
+}
+
+/// Carries it out.
+fn carry_out(house: &House, asked: &Asked) -> Answer {
+    match asked.operation.what {
+        What::Health => Answer::text(StatusCode::OK, "ok\n"),
+        What::Ready if house.service.drain.is_started() => {
+            Answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
+        }
+        What::Ready => Answer::text(StatusCode::OK, "ready\n"),
+        What::Metrics => {
+            let media = crate::metrics::exposition::CONTENT_TYPE;
+            Answer { media, ..Answer::text(StatusCode::OK, &metrics::text(house)) }
+        }
+        What::Description => Answer::json(StatusCode::OK, &openapi::document()),
+        What::Status => Answer::json(StatusCode::OK, &status(house)),
+        What::Routes => Answer::json(StatusCode::OK, &routes::table(house)),
+        What::Config => Answer::json(StatusCode::OK, &house.config),
+        What::Connections => connections::list(house, &asked.query)
+            .map_or_else(Answer::bad, |page| Answer::json(StatusCode::OK, &page)),
+        What::Connection => {
+            let one = asked.conn().and_then(|conn| connections::one(house, conn));
+            one.map_or_else(Answer::none, |one| Answer::json(StatusCode::OK, &one))
+        }
+        What::Close => match asked.conn().map(|conn| connections::close(house, conn, &asked.query)) {
+            Some(Err(wrong)) => Answer::bad(wrong),
+            Some(Ok(Some(told))) => Answer::json(StatusCode::ACCEPTED, &told),
+            Some(Ok(None)) | None => Answer::none(),
+        },
+        What::Drain => connections::drain(house, &asked.query)
+            .map_or_else(Answer::bad, |told| Answer::json(StatusCode::ACCEPTED, &told)),
+    }
+}
+
+/// The gateway in a few numbers.
+fn status(house: &House) -> Value {
+    let (service, taken) = (&house.service, house.places.taken());
+    json!({
+        "version": env!("CARGO_PKG_VERSION"),
+        "uptime_seconds": service.uptime().as_secs(),
+        "draining": service.drain.is_started(),
+        "connections": {
+            "accepted": service.connections(),
+            "open": house.workers.live(),
+            "max": taken.connections_max,
+            "waiting": taken.waiting,
+            "handshakes": taken.handshakes,
+        },
+        "websockets_open": service.live.open(),
+        "websockets_opened": service.live.opened(),
+    })
+}
+
+impl Asked {
+    /// The connection that the path names.
+    fn conn(&self) -> Option<u64> {
+        self.segment.parse().ok()
+    }
+}
+
+impl Answer {
+    fn text(status: StatusCode, body: &str) -> Self {
+        Self { status, media: "text/plain; charset=utf-8", body: body.to_owned(), allow: None }
+    }
+
+    fn json(status: StatusCode, body: &Value) -> Self {
+        Self { media: "application/json", ..Self::text(status, &format!("{body}\n")) }
+    }
+
+    fn error(status: StatusCode, sentence: &str) -> Self {
+        Self::json(status, &json!({ "error": sentence }))
+    }
+
+    fn bad(sentence: String) -> Self {
+        Self::error(StatusCode::BAD_REQUEST, &sentence)
+    }
+
+    fn none() -> Self {
+        Self::error(StatusCode::NOT_FOUND, "there is no WebSocket of this number, or it has ended")
+    }
+
+    /// There is no such path, or it does not take the method.
+    fn no_such(mut allowed: Vec<&str>) -> Self {
+        if allowed.is_empty() {
+            return Self::error(StatusCode::NOT_FOUND, "nothing is served here; /openapi.json says what is");
+        }
+        if allowed.contains(&"GET") {
+            allowed.push("HEAD");
+        }
+        let allow = allowed.join(", ");
+        let answer = Self::error(StatusCode::METHOD_NOT_ALLOWED, &format!("allowed here: {allow}"));
+        Self { allow: Some(allow), ..answer }
+    }
+
+    fn into_response(self) -> Response<Body> {
+        let mut response = Response::new(full(self.body));
+        *response.status_mut() = self.status;
+        let fields = response.headers_mut();
+        fields.insert(CONTENT_TYPE, HeaderValue::from_static(self.media));
+        fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        fields.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'"));
+        fields.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        if let Some(allow) = self.allow {
+            fields.insert(ALLOW, HeaderValue::try_from(allow).expect("methods are legal in a field"));
+        }
+        if self.status == StatusCode::UNAUTHORIZED {
+            fields.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidegate admin\""));
+        }
+        response
+    }
+}
+
+impl From<Turned> for Answer {
+    fn from(turned: Turned) -> Self {
+        let status = match turned {
+            Turned::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Turned::Token => StatusCode::UNAUTHORIZED,
+            Turned::Undeliberate => StatusCode::FORBIDDEN,
+        };
+        Self::error(status, &turned.to_string())
+    }
+}

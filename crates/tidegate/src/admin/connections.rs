@@ -1,0 +1,155 @@
+//! The WebSockets that are open: looked at, and told to close.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ipnet::IpNet;
+use serde_json::{Value, json};
+use tidegate_proto::CloseCode;
+
+use super::House;
+use super::query::Query;
+use crate::clock;
+use crate::config;
+use crate::drain::Pace;
+use crate::live::{Because, Filter, Idle, Live, Order};
+use crate::outcome::Cause;
+
+/// Entries of one answer.
+const PAGE_MAX: u64 = 1000;
+const PAGE_DEFAULT: u64 = 100;
+
+/// The longest time over which a drain is spread.
+const WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// Bytes of a reason (RFC 6455 §5.5: 125 in a control frame, and two of them are the code).
+const REASON_BYTES_MAX: usize = 123;
+
+/// A page of the connections that are meant, in the order of their numbers, or those that have moved the most.
+pub(super) fn list(house: &House, query: &Query) -> Result<Value, String> {
+    let limit = query.number("limit", PAGE_DEFAULT, PAGE_MAX)?;
+    let after = query.number("after", 0, u64::MAX)?;
+    let closing = match query.text("state") {
+        None => None,
+        Some("open") => Some(false),
+        Some("closing") => Some(true),
+        Some(_) => return Err("state has to be open or closing".to_owned()),
+    };
+    let mut meant = house.service.live.sessions(&filter(query)?);
+    meant.retain(|live| closing.is_none_or(|closing| closing == is_closing(live)));
+    let total = meant.len();
+    meant.retain(|live| live.about.conn > after);
+    match query.text("sort").unwrap_or("conn") {
+        "conn" => meant.sort_unstable_by_key(|live| live.about.conn),
+        "bytes" if after == 0 => {
+            let moved = |live: &Arc<Live>| {
+                let counts = live.traffic.counts();
+                counts.bytes_in.saturating_add(counts.bytes_out)
+            };
+            meant.sort_by_cached_key(|live| std::cmp::Reverse(moved(live)));
+        }
+        "bytes" => return Err("sort=bytes has one page: leave after out".to_owned()),
+        _ => return Err("sort has to be conn or bytes".to_owned()),
+    }
+    let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+    let is_more = meant.len() > limit && query.text("sort") != Some("bytes");
+    meant.truncate(limit);
+    let next = meant.last().filter(|_| is_more).map(|live| live.about.conn);
+    let page: Vec<_> = meant.iter().map(|live| shown(live)).collect();
+    Ok(json!({ "total": total, "next_after": next, "connections": page }))
+}
+
+/// One of them.
+pub(super) fn one(house: &House, conn: u64) -> Option<Value> {
+    sole(house, conn).map(|live| shown(&live))
+}
+
+/// Tells one of them to close; `None` where there is none of this number.
+pub(super) fn close(house: &House, conn: u64, query: &Query) -> Result<Option<Value>, String> {
+    let because = because(query, "closed by the operator")?;
+    Ok(sole(house, conn).map(|live| {
+        live.leash.tell(Order { at: clock::now(), idle: None, because });
+        json!({ "told": 1 })
+    }))
+}
+
+/// Tells all that are meant to close, spread over a time; with `idle`, those that are quiet for so long within it.
+pub(super) fn drain(house: &House, query: &Query) -> Result<Value, String> {
+    let because = because(query, "drained by the operator")?;
+    let window = duration(query, "window")?;
+    if query.text("idle").is_some() && window.is_zero() {
+        return Err("idle needs a window: how long to wait for them to be quiet".to_owned());
+    }
+    let quiet = query.text("idle").map(|_| duration(query, "idle")).transpose()?;
+    let meant = house.service.live.sessions(&filter(query)?);
+    let now = clock::now();
+    let pace = Pace::over(window, meant.len(), house.drain_rate, now);
+    for live in &meant {
+        let (at, idle) = match quiet {
+            None => (pace.next(), None),
+            Some(quiet) => (now, Some(Idle::new(quiet, now + window))),
+        };
+        live.leash.tell(Order { at, idle, because: Arc::clone(&because) });
+    }
+    Ok(json!({ "told": meant.len() }))
+}
+
+fn sole(house: &House, conn: u64) -> Option<Arc<Live>> {
+    house.service.live.sessions(&Filter { conn: Some(conn), ..Filter::default() }).pop()
+}
+
+fn shown(live: &Live) -> Value {
+    let (about, counts) = (&live.about, live.traffic.counts());
+    let client = match (about.client, about.port) {
+        (None, _) => "unix:".to_owned(),
+        (Some(client), 0) => client.to_string(),
+        (Some(client), port) => std::net::SocketAddr::new(client, port).to_string(),
+    };
+    json!({
+        "conn": about.conn,
+        "route": about.route.name,
+        "client": client,
+        "backend": about.backend,
+        "protocol": if about.hybi00 { "hybi-00" } else { "rfc6455" },
+        "subprotocol": about.subprotocol,
+        "state": if is_closing(live) { "closing" } else { "open" },
+        "age_seconds": (clock::now() - live.since).as_secs(),
+        "in": { "messages": counts.messages_in, "bytes": counts.bytes_in },
+        "out": { "messages": counts.messages_out, "bytes": counts.bytes_out },
+    })
+}
+
+/// It was told to close, and does.
+fn is_closing(live: &Live) -> bool {
+    live.leash.reason().is_some()
+}
+
+fn filter(query: &Query) -> Result<Filter, String> {
+    let network = |text: &str| {
+        let address = text.parse::<IpAddr>().map(IpNet::from);
+        let network = address.or_else(|_| text.parse::<IpNet>());
+        network.map_err(|_| "client has to be an address, or a network such as 192.0.2.0/24".to_owned())
+    };
+    let client = query.text("client").map(network).transpose()?;
+    Ok(Filter { conn: None, route: query.text("route").map(ToOwned::to_owned), client })
+}
+
+fn because(query: &Query, usual: &str) -> Result<Arc<Because>, String> {
+    let code = query.number("code", CloseCode::GOING_AWAY.get().into(), u16::MAX.into())?;
+    let allowed = matches!(code, 1000 | 1001 | 1008 | 1011 | 1012 | 1013 | 3000..=4999);
+    let code = u16::try_from(code).ok().and_then(CloseCode::new).filter(|_| allowed);
+    let code = code.ok_or("code has to be 1000, 1001, 1008, 1011, 1012, 1013 or from 3000 to 4999")?;
+    let reason = query.text("reason").unwrap_or(usual);
+    if reason.len() > REASON_BYTES_MAX || reason.chars().any(char::is_control) {
+        return Err(format!("reason has to have at most {REASON_BYTES_MAX} bytes, and nothing unprintable"));
+    }
+    Ok(Because::new(Cause::Operator, code, reason.to_owned()))
+}
+
+/// Zero where it is not set.
+fn duration(query: &Query, name: &str) -> Result<Duration, String> {
+    let Some(text) = query.text(name) else { return Ok(Duration::ZERO) };
+    let time = config::duration(text).ok().filter(|time| *time <= WINDOW_MAX);
+    time.ok_or_else(|| format!("{name} has to be a duration up to 24h, such as 30s or 10m"))
+}

@@ -1,0 +1,38 @@
+//! The admin listener: what operators and Prometheus see of the gateway, and what they can tell it.
+//!
+//! It is served on the control thread, away from the connections that it tells about, and is never reached through
+//! their listeners. All of it is bounded: connections, heads, times, answers.
+
+mod api;
+mod connections;
+mod guard;
+mod metrics;
+mod openapi;
+mod operations;
+mod query;
+mod routes;
+mod serve;
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+pub(crate) use self::guard::Guard;
+pub(crate) use self::serve::{places, serve};
+use crate::listener::Places;
+use crate::service::Service;
+use crate::worker::Workers;
+
+/// What can be seen from here.
+#[derive(Debug)]
+pub(crate) struct House {
+    pub(crate) service: Arc<Service>,
+    pub(crate) workers: Arc<Workers>,
+    /// Of the connections that the gateway serves; the admin listener has its own.
+    pub(crate) places: Places,
+    pub(crate) guard: Guard,
+    /// The configuration as it may be seen.
+    pub(crate) config: Value,
+    /// Close frames a second.
+    pub(crate) drain_rate: u32,
+}

@@ -1,0 +1,46 @@
+//! The route table, with what goes through it.
+
+use serde_json::{Map, Value, json};
+
+use super::House;
+use crate::clock;
+use crate::config::Route;
+use crate::metrics::MovedOneWay;
+use crate::pool::{Pool, Standing};
+
+/// All routes, in file order.
+pub(super) fn table(house: &House) -> Value {
+    let routes = house.service.table.routes().map(|(route, pool)| shown(house, route, pool));
+    json!({ "routes": routes.collect::<Vec<_>>() })
+}
+
+fn shown(house: &House, route: &Route, pool: &Pool) -> Value {
+    let metrics = house.service.books.metrics.route(&route.name);
+    let (moved, _) = metrics.moved();
+    json!({
+        "name": route.name,
+        "host": route.host.as_ref().map(ToString::to_string),
+        "path": route.path.to_string(),
+        "backends": pool.standings(clock::now()).iter().map(backend).collect::<Vec<_>>(),
+        "websockets_open": metrics.open_now(),
+        "websockets_opened": metrics.opened(),
+        "in": one_way(&moved.inbound),
+        "out": one_way(&moved.outbound),
+        "buffered_bytes": moved.buffered,
+    })
+}
+
+fn one_way(moved: &MovedOneWay) -> Value {
+    json!({ "messages": moved.messages(), "bytes": moved.bytes })
+}
+
+fn backend(standing: &Standing) -> Value {
+    let connects: Map<_, _> =
+        standing.tried.iter().map(|(result, count)| ((*result).to_owned(), (*count).into())).collect();
+    json!({
+        "name": standing.name,
+        "connections_open": standing.live,
+        "resting": standing.resting,
+        "connects": connects,
+    })
+}

@@ -1,0 +1,98 @@
+//! The flags of these commands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// Where the gateway is asked.
+#[derive(Debug, Args)]
+pub(crate) struct PlaceArgs {
+    /// Its admin address, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock.
+    #[arg(long, value_name = "ADDR", required_unless_present = "config")]
+    pub(super) admin: Option<String>,
+    /// The file with its token.
+    #[arg(long, value_name = "FILE")]
+    pub(super) admin_token_file: Option<PathBuf>,
+    /// Its configuration file, where address and token are found.
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["admin", "admin_token_file"])]
+    pub(super) config: Option<PathBuf>,
+}
+
+/// What is shown.
+#[derive(Debug, Args)]
+pub(crate) struct StatusArgs {
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+    /// All of it as JSON.
+    #[arg(long)]
+    pub(super) json: bool,
+    /// So many of the connections that have moved the most bytes.
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=1000))]
+    pub(super) connections: u16,
+}
+
+/// Who is told, and how fast.
+#[derive(Debug, Args)]
+pub(crate) struct DrainArgs {
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+    /// Only WebSockets of the route of this name.
+    #[arg(long, value_name = "NAME")]
+    route: Option<String>,
+    /// Only those of this client address or network, such as 192.0.2.0/24.
+    #[arg(long, value_name = "NET")]
+    client: Option<String>,
+    /// Spread over this time, such as 10m. Without it, no faster than drain_rate.
+    #[arg(long, value_name = "TIME")]
+    window: Option<String>,
+    /// Only those through which nothing passes for so long, within the window.
+    #[arg(long, value_name = "TIME", requires = "window")]
+    idle: Option<String>,
+    #[command(flatten)]
+    why: WhyArgs,
+}
+
+/// Which one is told.
+#[derive(Debug, Args)]
+pub(crate) struct CloseArgs {
+    /// The number of its connection, as in the access log.
+    #[arg(value_name = "CONN")]
+    pub(super) conn: u64,
+    #[command(flatten)]
+    pub(super) place: PlaceArgs,
+    #[command(flatten)]
+    pub(super) why: WhyArgs,
+}
+
+/// What the client is told.
+#[derive(Debug, Args)]
+pub(crate) struct WhyArgs {
+    /// The Close code: 1000, 1001, 1008, 1011, 1012, 1013 or from 3000 to 4999. Default: 1001.
+    #[arg(long, value_name = "CODE")]
+    code: Option<u16>,
+    /// The words beside it, at most 123 bytes.
+    #[arg(long, value_name = "TEXT")]
+    reason: Option<String>,
+}
+
+type Query = Vec<(&'static str, String)>;
+
+impl WhyArgs {
+    pub(super) fn query(&self) -> Query {
+        let code = self.code.map(|code| ("code", code.to_string()));
+        code.into_iter().chain(self.reason.clone().map(|reason| ("reason", reason))).collect()
+    }
+}
+
+impl DrainArgs {
+    pub(super) fn query(&self) -> Query {
+        let texts = [
+            ("route", &self.route),
+            ("client", &self.client),
+            ("window", &self.window),
+            ("idle", &self.idle),
+        ];
+        let given = texts.into_iter().filter_map(|(name, text)| Some((name, text.clone()?)));
+        given.chain(self.why.query()).collect()
+    }
+}

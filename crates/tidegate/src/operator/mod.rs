@@ -1,0 +1,65 @@
+//! What an operator says to a gateway that runs: `tidegate status`, `tidegate drain`, `tidegate close`.
+
+mod args;
+mod client;
+mod status;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use http::Method;
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+
+pub(crate) use self::args::{CloseArgs, DrainArgs, StatusArgs};
+use self::client::Client;
+
+/// Prints how it is.
+pub(crate) fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&args.place)?;
+    let ask = |target: &str| client.ask(&Method::GET, target);
+    let status = ask("/status")?;
+    let routes = ask("/routes")?;
+    let top = ask(&format!("/connections?sort=bytes&limit={}", args.connections))?;
+    let text = if args.json {
+        let whole = serde_json::json!({
+            "status": status,
+            "routes": routes["routes"],
+            "connections": top["connections"],
+        });
+        format!("{}\n", serde_json::to_string_pretty(&whole)?)
+    } else {
+        status::text(&status, &routes, &top)
+    };
+    std::io::stdout().write_all(text.as_bytes())?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Tells WebSockets to close, spread over a time.
+pub(crate) fn drain(args: &DrainArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&args.place)?;
+    let answer = client.ask(&Method::POST, &with_query("/drain", &args.query()))?;
+    told(&answer)
+}
+
+/// Tells one of them.
+pub(crate) fn close(args: &CloseArgs) -> anyhow::Result<ExitCode> {
+    let client = Client::new(&args.place)?;
+    let path = format!("/connections/{}", args.conn);
+    told(&client.ask(&Method::DELETE, &with_query(&path, &args.why.query()))?)
+}
+
+fn told(answer: &serde_json::Value) -> anyhow::Result<ExitCode> {
+    let told = answer["told"].as_u64().context("the gateway does not say how many it has told")?;
+    let noun = if told == 1 { "WebSocket was" } else { "WebSockets were" };
+    writeln!(std::io::stdout(), "{told} {noun} told to close")?;
+    Ok(ExitCode::SUCCESS)
+}
+
+fn with_query(path: &str, query: &[(&str, String)]) -> String {
+    let pairs: Vec<_> = query
+        .iter()
+        .map(|(name, value)| format!("{name}={}", utf8_percent_encode(value, NON_ALPHANUMERIC)))
+        .collect();
+    if pairs.is_empty() { path.to_owned() } else { format!("{path}?{}", pairs.join("&")) }
+}
