@@ -225,6 +225,8 @@ pub(crate) struct Listening {
 #[derive(Debug)]
 enum Bound {
     Tcp(TcpListener),
+    /// TCP, but it has listened before it was ours: what has connected until then was born without our options.
+    Adopted(TcpListener),
     Unix(UnixListener),
 }
 
@@ -276,7 +278,7 @@ impl Listening {
     /// The address, with the port that the system chose.
     pub(crate) fn address(&self) -> io::Result<ListenAddress> {
         match &self.socket {
-            Bound::Tcp(socket) => socket.local_addr().map(ListenAddress::Tcp),
+            Bound::Tcp(socket) | Bound::Adopted(socket) => socket.local_addr().map(ListenAddress::Tcp),
             Bound::Unix(_) => Ok(self.served.listener.address.clone()),
         }
     }
@@ -309,8 +311,11 @@ impl Listening {
 
     async fn take(&self) -> io::Result<(Incoming, Arrival)> {
         match &self.socket {
-            Bound::Tcp(listener) => {
+            Bound::Tcp(listener) | Bound::Adopted(listener) => {
                 let (socket, client) = listener.accept().await?;
+                if matches!(self.socket, Bound::Adopted(_)) {
+                    tune(&socket);
+                }
                 let local = Some(socket.local_addr()?);
                 let arrival = Arrival { client: Peer::Tcp(client), local, secure: false, tls: None };
                 Ok((Incoming::Tcp(socket.into_std()?), arrival))
@@ -352,10 +357,7 @@ fn standard_input(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
 fn bound(socket: socket2::Socket) -> io::Result<Bound> {
     Ok(match socket.domain()? {
         Domain::UNIX => Bound::Unix(UnixListener::from_std(socket.into())?),
-        _ => {
-            tune(&socket);
-            Bound::Tcp(TcpListener::from_std(socket.into())?)
-        }
+        _ => Bound::Adopted(TcpListener::from_std(socket.into())?),
     })
 }
 

@@ -77,6 +77,17 @@ fn a_socket_by_its_name_and_nobody_is_refused_while_the_gateway_is_replaced() {
     expect_served(waiting);
 }
 
+/// A connection has the options of the socket that listened when it came.
+#[test]
+fn who_came_before_the_gateway_is_probed_as_everybody_else() {
+    let socket = tcp();
+    let mut waiting = Wire::connect(socket.local_addr().unwrap());
+    let gateway = Unit::with("systemd:web").start(&socket, ONE);
+    waiting.send(Request::upgrade("/echo").encode());
+    assert_eq!(waiting.read_head().status(), 101);
+    assert!(gateway.probes(&waiting));
+}
+
 #[test]
 fn a_socket_by_its_address() {
     let socket = tcp();
