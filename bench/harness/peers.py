@@ -74,7 +74,7 @@ class Peer:
         result = subprocess.run(command, capture_output=True, text=True)
         lines = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
         # Where it was installed concerns nobody.
-        return lines[0].replace(str(command[0]), "").strip() if lines else "unknown"
+        return lines[0].replace(str(PEERS / "python" / "bin"), "").strip(" /") if lines else "unknown"
 
 
 def prefer(pid):
