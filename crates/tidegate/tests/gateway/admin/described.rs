@@ -175,9 +175,7 @@ fn address_and_token_are_found_in_the_configuration() {
     let at = |name: &str| folder.path().join(name).display().to_string();
     std::fs::write(at("token"), "a-token-of-some-length\n").unwrap();
     std::fs::set_permissions(at("token"), std::fs::Permissions::from_mode(0o600)).unwrap();
-    let text = format!(
-        "admin = 'unix:admin.sock'\nadmin_token_file = 'token'\n[[listener]]\naddress = '127.0.0.1:0'\n[[route]]\npath = '/e'\nbackend = 'echo:'\n"
-    );
+    let text = "admin = 'unix:admin.sock'\nadmin_token_file = 'token'\n[[listener]]\naddress = '127.0.0.1:0'\n[[route]]\npath = '/e'\nbackend = 'echo:'\n";
     std::fs::write(at("tidegate.toml"), text).unwrap();
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     command.args(["serve", "-c", &at("tidegate.toml")]);
