@@ -6,6 +6,7 @@ each setting is what it is.
 
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -16,6 +17,7 @@ TCP_BACKEND = "127.0.0.1:19801"
 WS_BACKEND = "127.0.0.1:19802"
 GATEWAY_CORE = "0"
 FIRST_PORT = 19100
+START_SECONDS = 15
 # Of what is measured, for a machine that has other work: as `nice`.
 PRIORITY = 0
 
@@ -53,9 +55,20 @@ class Peer:
             stdout=subprocess.DEVNULL, stderr=log, cwd=self.folder, env=environment, start_new_session=True,
         )
         prefer(self.process.pid)
-        time.sleep(0.7)
-        if self.process.poll() is not None:
+        if not self.listens():
             raise RuntimeError(f"{self.name} does not start: " + (self.folder / "log").read_text()[-500:])
+
+    def listens(self):
+        """Waits until it does."""
+        host, port = self.address("tcp" if self.kinds == ("tcp",) else "ws", False).split(":")
+        until = time.monotonic() + START_SECONDS
+        while self.process.poll() is None and time.monotonic() < until:
+            try:
+                socket.create_connection((host, int(port)), 1).close()
+                return True
+            except OSError:
+                time.sleep(0.1)
+        return False
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -214,6 +227,7 @@ https://{peer.address("ws", True)} {{
 def apache(peer):
     cert, key, _ = certificate(peer.folder.parent)
     modules = Path("/usr/lib/apache2/modules")
+    peer.idle_connections = 500
     names = ("mpm_event", "authz_core", "proxy", "proxy_http", "ssl", "socache_shmcb")
     load = "\n".join(f"LoadModule {name}_module {modules}/mod_{name}.so" for name in names)
     return ["apache2", "-D", "FOREGROUND", "-f", write(peer, "apache.conf", f"""

@@ -53,7 +53,10 @@ pub(crate) fn run(listen: SocketAddr, to: SocketAddr, splice: bool) -> anyhow::R
             let token = event.data.u64();
             if token == LISTENER {
                 while let Ok((client, _)) = listener.accept() {
-                    relay.open(&epoll, client, TcpStream::connect(to)?)?;
+                    // Without a backend the client is let go.
+                    if let Ok(backend) = TcpStream::connect(to) {
+                        relay.open(&epoll, client, backend)?;
+                    }
                 }
             } else {
                 relay.ready(token);
