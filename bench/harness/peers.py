@@ -6,6 +6,7 @@ each setting is what it is.
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -46,6 +47,8 @@ class Peer:
     def start(self):
         if self.name == "direct":
             return
+        if self.answers():
+            raise RuntimeError(f"{self.name} does not start: another program listens on its port, from {self.port} on")
         self.folder.mkdir(parents=True, exist_ok=True)
         command = CONFIGURE[self.name](self)
         log = open(self.folder / "log", "w")
@@ -60,15 +63,20 @@ class Peer:
 
     def listens(self):
         """Waits until it does."""
-        host, port = self.address("tcp" if self.kinds == ("tcp",) else "ws", False).split(":")
         until = time.monotonic() + START_SECONDS
         while self.process.poll() is None and time.monotonic() < until:
-            try:
-                socket.create_connection((host, int(port)), 1).close()
+            if self.answers():
                 return True
-            except OSError:
-                time.sleep(0.1)
+            time.sleep(0.1)
         return False
+
+    def answers(self):
+        host, port = self.address("tcp" if self.kinds == ("tcp",) else "ws", False).split(":")
+        try:
+            socket.create_connection((host, int(port)), 1).close()
+            return True
+        except OSError:
+            return False
 
     def stop(self):
         if self.process and self.process.poll() is None:
@@ -76,7 +84,7 @@ class Peer:
             try:
                 self.process.wait(5)
             except subprocess.TimeoutExpired:
-                self.process.kill()
+                os.killpg(self.process.pid, signal.SIGKILL)
                 self.process.wait()
         self.process = None
 
