@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use tidegate_proto::{FrameHeader, MessageType, Opcode, StepKind};
 use tokio::time::Instant;
 
-use super::endpoint::Endpoint;
+use super::endpoint::{Endpoint, Ends};
 use super::leg::Read;
 use super::pipe::Pipe;
 use super::{Far, Relay};
@@ -147,7 +147,7 @@ impl Endpoint {
         }
         let step = self.receiver.decoder_mut().skip(bytes)?;
         let StepKind::Data { message, ends_frame, ends_message, .. } = step.kind else { return None };
-        to.pass_on_piped(cx, now, pipe, ends_frame);
+        to.pass_on_piped(cx, now, pipe, Ends { frame: ends_frame, message: ends_message });
         Some(Spliced::Bytes { bytes: bytes as u64, message, ends_message })
     }
 }

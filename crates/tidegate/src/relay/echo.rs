@@ -79,8 +79,13 @@ impl Relay {
         });
         if self.client.closing.may_send() {
             self.client.leg.send(cx, now, &scratch[answer]);
+            self.client.in_message(self.is_echo_open());
         }
         result
+    }
+
+    const fn is_echo_open(&self) -> bool {
+        matches!(self.far, Far::Echo(Echo { open: true }))
     }
 
     fn answer(&mut self, event: Event<'_>, now: Instant) -> Answer {
@@ -95,6 +100,9 @@ impl Relay {
         }
         match event {
             Event::Data { message, payload, ends_message, .. } => {
+                if self.client.is_closing() && !self.is_echo_open() {
+                    return Answer::Nothing; // no new answer is begun any more
+                }
                 let messages = u64::from(ends_message);
                 let bytes = payload.len() as u64;
                 self.count_in(message, messages, bytes);

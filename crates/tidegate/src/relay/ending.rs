@@ -9,7 +9,7 @@ use std::time::Duration;
 use tidegate_proto::{Close, CloseCode};
 use tokio::time::Instant;
 
-use super::endpoint::ORDERLY;
+use super::endpoint::{Endpoint, ORDERLY};
 use super::{Far, Relay, TCP_BACKEND};
 use crate::live::Because;
 use crate::outcome::End;
@@ -38,7 +38,7 @@ impl Relay {
         self.keepalive.stop();
         self.half_closed_since = None;
         if let (Far::WebSocket(backend), Some(code)) = (&mut self.far, cause.code_to_backend()) {
-            backend.close(now, &Close::code(code));
+            close(backend, cause, now, &Close::code(code));
         }
         match cause {
             End::ClientClosed(_) | End::BackendClosed(_) => {} // their frames say more than a code
@@ -63,7 +63,7 @@ impl Relay {
             | End::Told(..)
             | End::Panicked => {
                 let code = cause.code_to_client().unwrap_or(CloseCode::NORMAL);
-                self.client.close(now, &Close { code: Some(code), reason });
+                close(&mut self.client, cause, now, &Close { code: Some(code), reason });
             }
         }
         if let Some(backend) = self.far.websocket_mut() {
@@ -154,13 +154,17 @@ impl Relay {
         self.let_backend_finish(now);
         let Some(backend) = self.far.websocket_mut() else { return };
         backend.settle(now);
-        if !self.client.is_readable() && backend.close_waits_for_frame() {
-            backend.leg.abort(); // the frame will never end, so neither can a Close be sent
+        if !self.client.is_readable() {
+            backend.message_will_not_end();
+            if backend.close_waits_for_frame() {
+                backend.leg.abort(); // nor will the frame, so no Close can be sent
+            }
         }
         if !self.client.leg.is_open() && !backend.is_closing() {
             backend.leg.finish(now, ORDERLY);
         }
         if !backend.is_readable() {
+            self.client.message_will_not_end();
             if self.client.close_waits_for_frame() {
                 self.client.leg.finish(now, ORDERLY);
             }
@@ -168,5 +172,14 @@ impl Relay {
                 self.client.close(now, &Close { code, reason: "" });
             }
         }
+    }
+}
+
+/// Puts a Close in line. Who was only told to close lets what is being said come to its end.
+fn close(endpoint: &mut Endpoint, cause: End, now: Instant, close: &Close<'_>) {
+    if matches!(cause, End::Told(..)) {
+        endpoint.close_between_messages(now, close);
+    } else {
+        endpoint.close(now, close);
     }
 }

@@ -15,6 +15,9 @@ use crate::scratch::HEADROOM;
 /// How long a peer may take to answer our Close, and a frame under way to end before it.
 pub(super) const CLOSE_WAIT: Duration = Duration::from_secs(5);
 
+/// How long a message that is under way may take to end before a Close that is in no hurry.
+const MESSAGE_WAIT: Duration = Duration::from_secs(5);
+
 /// How long a client's TCP connection is read after our FIN, so that no reset eats our Close.
 const LINGER: Duration = Duration::from_secs(2);
 
@@ -40,6 +43,8 @@ pub(super) struct Endpoint {
     hybi00: bool,
     /// A relayed frame is under way: nothing may come between its bytes.
     mid_frame: bool,
+    /// A relayed message is under way: a Close that is in no hurry lets it end.
+    mid_message: bool,
     /// Its frames broke the protocol: nothing more is read from it.
     failed: bool,
     due: Due,
@@ -53,7 +58,31 @@ pub(super) struct Endpoint {
 struct Due {
     pong: Option<Box<ControlFrame>>,
     ping: Option<Box<ControlFrame>>,
-    close: Option<Box<ControlFrame>>,
+    close: Option<Box<DueClose>>,
+}
+
+#[derive(Debug)]
+struct DueClose {
+    frame: ControlFrame,
+    /// Until then it lets a message end that is under way, and not only a frame.
+    patient_until: Option<Instant>,
+}
+
+/// The last places in a stretch of frames where frames of our own may go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Gaps {
+    /// Between two frames.
+    pub(super) frames: Option<usize>,
+    /// Between two messages, so also between two frames.
+    pub(super) messages: Option<usize>,
+}
+
+/// What comes to its end with a piece of a frame.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Ends {
+    pub(super) frame: bool,
+    /// With its last frame.
+    pub(super) message: bool,
 }
 
 /// What [`Endpoint::fill`] brought.
@@ -76,6 +105,7 @@ impl Endpoint {
             masks,
             hybi00: false,
             mid_frame: false,
+            mid_message: false,
             failed: false,
             due: Due::default(),
             close_until: None,
@@ -108,7 +138,9 @@ impl Endpoint {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.leg.deadline().into_iter().chain(self.close_until.filter(|_| self.leg.is_open())).min()
+        let patient_until = self.due.close.as_ref().and_then(|close| close.patient_until);
+        let ours = [patient_until, self.close_until].into_iter().flatten();
+        self.leg.deadline().into_iter().chain(ours.filter(|_| self.leg.is_open())).min()
     }
 
     /// Reads at most `room` bytes behind what the last read left over.
@@ -145,30 +177,32 @@ impl Endpoint {
         }
     }
 
-    /// Passes on a stretch of frames that may begin and end inside one. `boundary` is the last place in it, if any,
-    /// between two frames; there our own frames go in. Whether one of them was a ping.
-    pub(super) fn pass_on(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        frames: &[u8],
-        boundary: Option<usize>,
-    ) -> bool {
+    /// Whether a message to it, made of whole frames, is under way.
+    pub(super) const fn in_message(&mut self, is_under_way: bool) {
+        self.mid_message = is_under_way;
+    }
+
+    /// Passes on a stretch of frames that may begin and end inside one. In its last gap, if it has any, our own frames
+    /// go in. Whether one of them was a ping.
+    pub(super) fn pass_on(&mut self, cx: &mut Context<'_>, now: Instant, frames: &[u8], gaps: Gaps) -> bool {
         if !self.takes_frames() {
             return false;
         }
-        self.mid_frame = true; // until all of it is sent, and it is known where it ended
-        let Some(boundary) = boundary else {
-            self.leg.send(cx, now, frames);
-            return false;
-        };
-        let (before, after) = if self.due.any() { frames.split_at(boundary) } else { (frames, &[][..]) };
-        self.leg.send(cx, now, before);
-        self.mid_frame = false;
-        let pinged = self.send_due(cx, now);
+        let gap = if self.is_patient(now) { gaps.messages.or(gaps.frames) } else { gaps.frames };
+        (self.mid_frame, self.mid_message) = (true, true); // until it is known where it ends
+        let mut pinged = false;
+        let mut after = frames;
+        if let Some(gap) = gap.filter(|_| self.due.any()) {
+            self.leg.send(cx, now, &frames[..gap]);
+            (self.mid_frame, self.mid_message) =
+                (false, gaps.messages.is_none_or(|messages| gap != messages));
+            pinged = self.send_due(cx, now);
+            after = &frames[gap..];
+        }
         if self.closing.may_send() {
             self.leg.send(cx, now, after);
-            self.mid_frame = boundary < frames.len();
+            self.mid_frame = gaps.frames != Some(frames.len());
+            self.mid_message = gaps.messages != Some(frames.len());
         }
         pinged
     }
@@ -179,9 +213,10 @@ impl Endpoint {
     }
 
     /// Passes on more of the frame under way, perhaps all that is left of it.
-    pub(super) fn pass_on_piped(&mut self, cx: &mut Context<'_>, now: Instant, pipe: Pipe, ends_frame: bool) {
+    pub(super) fn pass_on_piped(&mut self, cx: &mut Context<'_>, now: Instant, pipe: Pipe, ends: Ends) {
         self.leg.send_piped(cx, now, &[], pipe);
-        self.mid_frame = !ends_frame;
+        self.mid_frame = !ends.frame;
+        self.mid_message = !ends.message;
     }
 
     /// Sends the control frames that are due, if this is a frame boundary. Whether one of them was a ping.
@@ -199,12 +234,14 @@ impl Endpoint {
                 }
             }
         }
-        if let Some(frame) = self.due.close.take()
+        if !self.close_waits_for_message(now)
+            && let Some(close) = self.due.close.take()
             && self.closing.send()
         {
-            let frame = if self.hybi00 { &hybi00::CLOSING_FRAME } else { frame.as_slice() };
+            let frame = if self.hybi00 { &hybi00::CLOSING_FRAME } else { close.frame.as_slice() };
             self.leg.send(cx, now, frame);
             self.due = Due::default();
+            self.close_until = Some(now + CLOSE_WAIT);
         }
         pinged
     }
@@ -220,9 +257,35 @@ impl Endpoint {
     /// Puts a Close in line for the next frame boundary; waits [`CLOSE_WAIT`] for the peer's, or for the boundary.
     pub(super) fn close(&mut self, now: Instant, close: &Close<'_>) {
         if !self.is_closing() {
-            self.due.close = Some(Box::new(close.frame(self.mask())));
+            self.due.close =
+                Some(Box::new(DueClose { frame: close.frame(self.mask()), patient_until: None }));
             self.wait_for_close(now);
         }
+    }
+
+    /// The same, in no hurry: a relayed message that is under way has [`MESSAGE_WAIT`] to end first.
+    pub(super) fn close_between_messages(&mut self, now: Instant, close: &Close<'_>) {
+        self.close(now, close);
+        if let Some(due) = &mut self.due.close {
+            due.patient_until = Some(now + MESSAGE_WAIT);
+            self.close_until = Some(now + MESSAGE_WAIT + CLOSE_WAIT);
+        }
+    }
+
+    /// The rest of a message that is under way will not come.
+    pub(super) fn message_will_not_end(&mut self) {
+        if let Some(due) = &mut self.due.close {
+            due.patient_until = None;
+        }
+    }
+
+    /// Whether a Close is due that lets a message end.
+    fn is_patient(&self, now: Instant) -> bool {
+        self.due.close.as_ref().is_some_and(|close| close.patient_until.is_some_and(|until| now < until))
+    }
+
+    fn close_waits_for_message(&self, now: Instant) -> bool {
+        self.mid_message && self.is_patient(now)
     }
 
     /// A Close of the far side is passed on as it is.
@@ -243,7 +306,15 @@ impl Endpoint {
         if self.leg.has_backlog() && !self.failed {
             // A slow peer gets what it is owed first: the time for its answer begins when the Close has left us. That
             // it takes anything at all is watched elsewhere.
-            self.close_until = self.close_until.map(|_| now + CLOSE_WAIT);
+            self.close_until = self.close_until.map(|until| until.max(now + CLOSE_WAIT));
+        }
+        if let Some(due) = &mut self.due.close
+            && due.patient_until.is_some_and(|until| now >= until)
+        {
+            due.patient_until = None;
+            if self.mid_frame {
+                self.close_until = Some(now); // not even the frame has ended in all this time
+            }
         }
         let overdue = self.close_until.is_some_and(|until| now >= until);
         if self.leg.is_open() && (self.closing.is_complete() || overdue || self.will_not_answer()) {

@@ -11,7 +11,7 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_proto::Reserved;
+use tidegate_proto::{CloseCode, Reserved};
 use tidegate_proto::hybi00::Coding;
 
 use super::{MESSAGE_SILENCE, Relay, Terms, drive, run};
@@ -19,9 +19,9 @@ use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
 use crate::io::Socket;
-use crate::live::{About, Register, Registered};
+use crate::live::{About, Because, Idle, Order, Register, Registered};
 use crate::metrics::Meter;
-use crate::outcome::End;
+use crate::outcome::{Cause, End};
 use crate::scratch;
 
 /// An hour, with which nothing of the gateway's own has to do.
@@ -152,6 +152,25 @@ async fn f14_a_backend_that_is_silent_for_an_hour() {
         assert_eq!((end, after >= HOUR), (End::Idle, true), "after {after:?}");
         assert_eq!(received(client_end), b"\x88\x02\x03\xe9");
     }
+}
+
+/// Told to close once it is quiet: it is looked at when the order is due, and again after the quiet.
+#[tokio::test(start_paused = true)]
+async fn f37_a_quiet_session_closes_as_it_is_told() {
+    let second = Duration::from_secs(1);
+    let (client, client_end) = pair();
+    let (live, begun) = (registered(), clock::now());
+    let because = Because::new(Cause::Operator, CloseCode::GOING_AWAY, "tidying up".to_owned());
+    let idle = Some(Idle::new(2 * second, begun + 10 * second));
+    live.leash.tell(Order { at: begun + second, idle, because });
+    let (route, agreed) = (route(""), Agreed::default());
+    let terms = Terms { rules: &route, agreed: &agreed, traffic: Arc::default(), tape: None };
+    let ended = |end, live: Registered| (end, live.leash.reason());
+    let ended = run(client, Bytes::new(), FarSide::Echo, terms, live, ended).await;
+    let told = End::Told(Cause::Operator, CloseCode::GOING_AWAY);
+    assert_eq!(ended, (told, Some("tidying up".to_owned())));
+    assert!(clock::now() - begun >= 3 * second);
+    assert_eq!(received(client_end), b"\x88\x0c\x03\xe9tidying up");
 }
 
 /// A bug that strikes once, behind a turn that has moved something: both sides are told, and what was moved stays.

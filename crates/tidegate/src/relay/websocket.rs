@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tidegate_proto::{CONTROL_PAYLOAD_MAX, Close, Decoder, MessageType, Step, StepKind, Violation};
 use tokio::time::Instant;
 
-use super::endpoint::Fill;
+use super::endpoint::{Fill, Gaps};
 use super::{Far, Relay, hybi00};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side, Tap, Tape};
@@ -20,8 +20,8 @@ use crate::recording::{Chunk, Side, Tap, Tape};
 struct Stretch {
     /// The bytes that pass.
     pass: Range<usize>,
-    /// The last place between two frames, counted from the start of what passes.
-    boundary: Option<usize>,
+    /// The last places between frames and between messages, counted from the start of what passes.
+    gaps: Gaps,
     stop: Stop,
     bytes: u64,
     /// Messages that end in it.
@@ -49,7 +49,10 @@ fn stretch(
 ) -> Stretch {
     let start = range.start;
     let mut at = start;
-    let mut boundary = decoder.at_frame_boundary().then_some(0);
+    let mut gaps = Gaps {
+        frames: decoder.at_frame_boundary().then_some(0),
+        messages: decoder.at_message_boundary().then_some(0),
+    };
     let (mut bytes, mut messages, mut texts, mut controls) = (0, 0, 0, 0);
     let stop = loop {
         let step = match decoder.step(&read[at..range.end]) {
@@ -76,10 +79,13 @@ fn stretch(
         }
         at = frame.end;
         if decoder.at_frame_boundary() {
-            boundary = Some(at - start);
+            gaps.frames = Some(at - start);
+        }
+        if decoder.at_message_boundary() {
+            gaps.messages = Some(at - start);
         }
     };
-    Stretch { pass: start..at, boundary, stop, bytes, messages, texts, controls }
+    Stretch { pass: start..at, gaps, stop, bytes, messages, texts, controls }
 }
 
 fn is_payload(step: &Step, frame: &[u8], wanted: Option<&[u8; 8]>) -> bool {
@@ -117,7 +123,7 @@ impl Relay {
             self.count_in(MessageType::Binary, stretch.messages - stretch.texts, stretch.bytes);
             self.count_in(MessageType::Text, stretch.texts, 0);
             let Far::WebSocket(backend) = &mut self.far else { return Ok(()) };
-            backend.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary);
+            backend.pass_on(cx, now, &scratch[stretch.pass], stretch.gaps);
             self.control_frames(stretch.controls, now);
             if !self.client.is_readable() {
                 return Ok(());
@@ -210,7 +216,7 @@ impl Relay {
         let stretch = stretch(backend.receiver.decoder_mut(), scratch, range.clone(), None, tap);
         self.count_out(MessageType::Binary, stretch.messages - stretch.texts, stretch.bytes);
         self.count_out(MessageType::Text, stretch.texts, 0);
-        if self.client.pass_on(cx, now, &scratch[stretch.pass], stretch.boundary) {
+        if self.client.pass_on(cx, now, &scratch[stretch.pass], stretch.gaps) {
             self.pinged(now);
         }
         match stretch.stop {

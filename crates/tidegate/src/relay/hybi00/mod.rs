@@ -14,6 +14,7 @@ use tidegate_proto::{Close, Limits, MessageType};
 use tokio::time::Instant;
 
 use self::websocket::Fragments;
+use super::endpoint::Gaps;
 use super::keepalive::Keepalive;
 use super::{Far, Relay};
 use crate::clock;
@@ -186,7 +187,8 @@ impl Relay {
     fn send_said(&mut self, cx: &mut Context<'_>, now: Instant, said: &Said) {
         self.count_out(MessageType::Text, said.messages, said.payload_bytes);
         if !said.wire.is_empty() {
-            self.client.pass_on(cx, now, &said.wire, said.boundary);
+            let gaps = Gaps { frames: said.boundary, messages: said.boundary };
+            self.client.pass_on(cx, now, &said.wire, gaps);
         }
     }
 
