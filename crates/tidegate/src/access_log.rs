@@ -3,11 +3,12 @@
 //! Lines are written by a thread of their own behind a bounded queue: a full disk or a blocked pipe costs lines, which
 //! are counted, and never a connection.
 
+use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::sync::{Arc, mpsc};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -87,22 +88,38 @@ pub(crate) struct WebSocketLine {
 
 /// Where lines are handed in. Cheap to clone.
 #[derive(Debug, Clone)]
-pub(crate) struct AccessLog {
-    queue: Option<SyncSender<Entry>>,
-    dropped: Arc<Dropped>,
+pub(crate) struct AccessLog(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    queue: SyncSender<Entry>,
+    desk: Arc<Desk>,
 }
 
-/// Lines that came faster than they could be written.
-#[derive(Debug, Default)]
-struct Dropped {
-    /// Since the last time that it was said.
-    unsaid: AtomicU64,
-    all: AtomicU64,
+/// What the writer has in common with those who hand in.
+#[derive(Default)]
+struct Desk {
+    /// Nobody wants the lines.
+    off: AtomicBool,
+    /// Where the writer is to write from now on.
+    next: Mutex<Option<Sink>>,
+    /// Lines that came faster than they could be written, since the last time that it was said.
+    dropped_unsaid: AtomicU64,
+    /// All of them.
+    dropped: AtomicU64,
+}
+
+/// Where lines go in the end: opened, so that from now on it can only fail as a full disk does.
+pub(crate) struct Sink {
+    to: Box<dyn Write + Send>,
+    off: bool,
 }
 
 enum Entry {
     Line(Vec<u8>),
     Flush(SyncSender<()>),
+    /// There is something else to do.
+    Wake,
 }
 
 impl AccessLog {
@@ -111,10 +128,63 @@ impl AccessLog {
     /// # Errors
     /// The file cannot be opened, or no thread be started.
     pub(crate) fn open(to: &config::AccessLog) -> io::Result<Self> {
-        let sink: Box<dyn Write + Send> = match to {
-            config::AccessLog::Off => {
-                return Ok(Self { queue: None, dropped: Arc::default() });
-            }
+        let sink = Sink::open(to)?;
+        let (queue, entries) = sync_channel(QUEUE_MAX);
+        let desk = Arc::new(Desk { off: AtomicBool::new(sink.off), ..Desk::default() });
+        let writers = Arc::clone(&desk);
+        thread::Builder::new()
+            .name("access-log".to_owned())
+            .spawn(move || write_all(&entries, sink.to, &writers))?;
+        Ok(Self(Arc::new(Shared { queue, desk })))
+    }
+
+    /// From now on lines go there: all that are handed in after this, and those that still wait.
+    pub(crate) fn redirect(&self, sink: Sink) {
+        let Shared { queue, desk } = &*self.0;
+        desk.off.store(sink.off, Ordering::Relaxed);
+        *desk.next() = Some(sink);
+        queue.try_send(Entry::Wake).ok(); // whose queue is full is awake
+    }
+
+    /// Hands in a line. Never waits: a full queue drops it.
+    pub(crate) fn write(&self, line: &mut Line) {
+        let Shared { queue, desk } = &*self.0;
+        if desk.off.load(Ordering::Relaxed) {
+            return;
+        }
+        line.time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
+        let mut bytes = serde_json::to_vec(line).expect("a line has only strings and numbers");
+        bytes.push(b'\n');
+        if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
+            desk.dropped_unsaid.fetch_add(1, Ordering::Relaxed);
+            desk.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    /// How many lines were dropped because they came faster than they could be written.
+    pub(crate) fn lines_lost(&self) -> u64 {
+        self.0.desk.dropped.load(Ordering::Relaxed)
+    }
+
+    /// Waits, a bounded time, until everything handed in so far is written.
+    pub(crate) fn flush(&self) {
+        let (done, written) = sync_channel(1);
+        let sent = self.0.queue.try_send(Entry::Flush(done)).is_ok();
+        if sent && written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            tracing::warn!("the access log takes no lines; its last ones are lost");
+        }
+    }
+}
+
+impl Sink {
+    /// Opens it.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub(crate) fn open(to: &config::AccessLog) -> io::Result<Self> {
+        let off = *to == config::AccessLog::Off;
+        let to: Box<dyn Write + Send> = match to {
+            config::AccessLog::Off => Box::new(io::sink()),
             config::AccessLog::Stdout => Box::new(io::stdout()),
             config::AccessLog::Diagnosis => Box::new(Diagnosis),
             config::AccessLog::File(path) => {
@@ -122,39 +192,19 @@ impl AccessLog {
                 Box::new(file)
             }
         };
-        let (queue, entries) = sync_channel(QUEUE_MAX);
-        let dropped = Arc::<Dropped>::default();
-        let counter = Arc::clone(&dropped);
-        thread::Builder::new()
-            .name("access-log".to_owned())
-            .spawn(move || write_all(&entries, sink, &counter))?;
-        Ok(Self { queue: Some(queue), dropped })
+        Ok(Self { to, off })
     }
+}
 
-    /// Hands in a line. Never waits: a full queue drops it.
-    pub(crate) fn write(&self, line: &mut Line) {
-        let Some(queue) = &self.queue else { return };
-        line.time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
-        let mut bytes = serde_json::to_vec(line).expect("a line has only strings and numbers");
-        bytes.push(b'\n');
-        if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
-            self.dropped.unsaid.fetch_add(1, Ordering::Relaxed);
-            self.dropped.all.fetch_add(1, Ordering::Relaxed);
-        }
+impl Desk {
+    fn next(&self) -> MutexGuard<'_, Option<Sink>> {
+        self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
 
-    /// How many lines were dropped because they came faster than they could be written.
-    pub(crate) fn lines_lost(&self) -> u64 {
-        self.dropped.all.load(Ordering::Relaxed)
-    }
-
-    /// Waits, a bounded time, until everything handed in so far is written.
-    pub(crate) fn flush(&self) {
-        let (done, written) = sync_channel(1);
-        let sent = self.queue.as_ref().is_some_and(|queue| queue.try_send(Entry::Flush(done)).is_ok());
-        if sent && written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::warn!("the access log takes no lines; its last ones are lost");
-        }
+impl fmt::Debug for Desk {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Desk").field("off", &self.off).field("dropped", &self.dropped).finish_non_exhaustive()
     }
 }
 
@@ -174,7 +224,7 @@ impl Write for Diagnosis {
     }
 }
 
-fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped: &Dropped) {
+fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, desk: &Desk) {
     let mut batch = Vec::new();
     let mut failing = false;
     while let Ok(first) = entries.recv() {
@@ -184,8 +234,12 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped
             match entry {
                 Entry::Line(line) => batch.extend_from_slice(&line),
                 Entry::Flush(done) => waiting.push(done),
+                Entry::Wake => {}
             }
             next = if batch.len() < 1 << 16 { entries.try_recv().ok() } else { None };
+        }
+        if let Some(next) = desk.next().take() {
+            sink = next.to;
         }
         let result = sink.write_all(&batch).and_then(|()| sink.flush());
         batch.clear();
@@ -201,7 +255,7 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, dropped
             Ok(()) | Err(_) => {}
         }
         failing = result.is_err();
-        let lost = dropped.unsaid.swap(0, Ordering::Relaxed);
+        let lost = desk.dropped_unsaid.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(
                 lost,

@@ -4,19 +4,21 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow};
 use clap::{Args, CommandFactory as _, Parser, Subcommand};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::app::{self, Source};
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
 use crate::connect::{self, ConnectArgs};
 use crate::import::{self, ImportFrom};
 use crate::operator::{self, CloseArgs, DrainArgs, StatusArgs};
 use crate::recording;
 use crate::replay::{Replay, ReplayArgs, Script};
-use crate::{app, diagnosis, websockify};
+use crate::{diagnosis, reload, websockify};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
 #[derive(Debug, Parser)]
@@ -42,6 +44,8 @@ Examples:
 enum Command {
     /// Run the gateway. With no options: the built-in page, echo and status on 127.0.0.1:8080.
     Serve(ServeArgs),
+    /// Tell a running gateway to read its configuration again. Nothing changes where that has errors.
+    Reload(reload::Args),
     /// Check a configuration: print its route table, or every error with line and column.
     Check(CheckArgs),
     /// Make local connections (TCP, Unix socket, standard input) WebSockets to somewhere else.
@@ -115,7 +119,8 @@ pub fn run() -> ExitCode {
         diagnosis::start(LevelFilter::INFO, Vec::new()); // that one says by itself where its diagnosis goes
     }
     let result = match cli.command {
-        Command::Serve(args) => serve(&args),
+        Command::Serve(args) => serve(args),
+        Command::Reload(args) => reload::run(&args).map(|()| ExitCode::SUCCESS),
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
         Command::Import { from } => import(&from),
@@ -136,18 +141,19 @@ pub fn run() -> ExitCode {
     })
 }
 
-fn serve(args: &ServeArgs) -> anyhow::Result<ExitCode> {
-    let config = match report(load(args)?)? {
+fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    let source: Source = Arc::new(move || load(&args));
+    let config = match report(source()?)? {
         Ok(config) => config,
         Err(status) => return Ok(status),
     };
-    run_until(config, CancellationToken::new())
+    run_until(config, source, CancellationToken::new())
 }
 
 /// Serves until a signal, or until this is told, and the drain after it.
-fn run_until(config: Config, stop: CancellationToken) -> anyhow::Result<ExitCode> {
+fn run_until(config: Config, source: Source, stop: CancellationToken) -> anyhow::Result<ExitCode> {
     let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    control.block_on(app::serve(config, stop))?;
+    control.block_on(app::serve(config, source, stop))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -165,8 +171,10 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let (played, stop) = (CancellationToken::new(), CancellationToken::new());
     let script = Script::new(recording.messages, args.pace(), args.follow_client, played.clone());
     let overrides = Overrides { listen: vec![args.listen.clone()], ..Overrides::default() };
-    match report(config::replaying(Replay::new(script), &overrides, &args.origin))? {
-        Ok(config) => run_until(config, if args.once { played } else { stop }),
+    let (replay, origins) = (Replay::new(script), args.origin.clone());
+    let source: Source = Arc::new(move || Ok(config::replaying(replay.clone(), &overrides, &origins)));
+    match report(source()?)? {
+        Ok(config) => run_until(config, source, if args.once { played } else { stop }),
         Err(status) => Ok(status),
     }
 }

@@ -12,17 +12,17 @@ use http::header::WWW_AUTHENTICATE;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
-use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::Instant;
 
 use crate::auth::Denial;
 use crate::backend::{self, ConnectError, Far, Link};
 use crate::config::{Backend, PathPattern};
 use crate::forward::response_end_to_end;
+use crate::generation::Generation;
 use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
 use crate::journal::Entry;
-use crate::listener::{Accepted, Served};
+use crate::listener::{Accepted, Place, Served};
 use crate::live::{About, Registered};
 use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
@@ -93,7 +93,7 @@ struct Exchange {
     /// Filled by the request that was answered with 101.
     session: Mutex<Option<Session>>,
     /// Given back with the first answer, or where a 101 is not the end of the handshake, with that end.
-    handshake: Mutex<Option<OwnedSemaphorePermit>>,
+    handshake: Mutex<Option<Place>>,
     /// The connection's part of its client's quota, taken with the first request.
     share: Mutex<Option<(IpAddr, Option<Share>)>>,
     /// A request is being answered.
@@ -112,10 +112,11 @@ struct Session {
 /// The way of an upgrade request: each line is a stage, and each stage before the last can still answer in HTTP.
 async fn upgrade(
     exchange: &Exchange,
+    generation: &Generation,
     request: &Request,
     entry: &mut Entry,
 ) -> Result<(Link, Option<Box<Tape>>), Refused> {
-    let selected = exchange.service.table.select(Kind::WebSocket, &request.host, &request.path);
+    let selected = generation.table.select(Kind::WebSocket, &request.host, &request.path);
     let legacy = selected.as_ref().is_ok_and(|selected| selected.route().legacy_hybi00);
     let opening = opening::read(request, exchange.served.listener.lenient_key, legacy)?;
     let selected = selected?; // later: whoever opens nothing is told so first
@@ -127,25 +128,25 @@ async fn upgrade(
     if exchange.service.drain.is_started() {
         return Err(Refused::Draining);
     }
-    let admitted = exchange.service.guards.admit(permit, request, exchange.names.as_ref()).await?;
-    let destination = exchange.service.lookups.resolve(admitted, request).await?;
-    let link = backend::connect(destination, request, &exchange.service.trust).await?;
+    let admitted = generation.guards.admit(permit, request, exchange.names.as_ref()).await?;
+    let destination = generation.lookups.resolve(admitted, request).await?;
+    let link = backend::connect(destination, request, &generation.trust).await?;
     entry.on_backend(link.chosen());
-    let tape = exchange.service.tape(link.permit().route(), request, exchange.conn).await?;
+    let tape = generation.tape(link.permit().route(), request, exchange.conn).await?;
     Ok((link, tape))
 }
 
 /// The way of every other request.
 async fn plain(
     exchange: &Exchange,
+    generation: &Generation,
     request: &Request,
     body: Incoming,
     entry: &mut Entry,
 ) -> Result<Response<Body>, Refused> {
-    let selected = exchange.service.table.select(Kind::Http, &request.host, &request.path)?;
+    let selected = generation.table.select(Kind::Http, &request.host, &request.path)?;
     entry.on_route(selected.route());
-    let selected =
-        exchange.service.guards.admit(selected, request, exchange.names.as_ref()).await?.into_inner();
+    let selected = generation.guards.admit(selected, request, exchange.names.as_ref()).await?.into_inner();
     match selected.backend() {
         Backend::File(root) => {
             let path = path_in_files(&selected, request);
@@ -154,8 +155,7 @@ async fn plain(
         }
         Backend::Builtin => Ok(page::serve(request, &exchange.service)),
         Backend::Http(_) => {
-            let trust = &exchange.service.trust;
-            let (answer, seat) = backend::proxy::forward(&selected, request, body, trust).await?;
+            let (answer, seat) = backend::proxy::forward(&selected, request, body, &generation.trust).await?;
             entry.on_backend(seat.chosen());
             Ok(passed_on(answer, Some(seat)))
         }
@@ -259,7 +259,8 @@ impl Exchange {
     /// The answer, and whether it must be the last: frames may already follow an upgrade request.
     async fn answer_upgrade(&self, request: &Request, since: Instant) -> (Response<Body>, bool) {
         let mut entry = self.entry(request, since);
-        match upgrade(self, request, &mut entry).await {
+        let generation = self.service.generation();
+        match upgrade(self, &generation, request, &mut entry).await {
             Ok((link, tape)) => {
                 let response = answer_101(&link);
                 entry.opened();
@@ -278,7 +279,8 @@ impl Exchange {
 
     async fn answer_plain(&self, request: &Request, body: Incoming, since: Instant) -> Response<Body> {
         let mut entry = self.entry(request, since);
-        match plain(self, request, body, &mut entry).await {
+        let generation = self.service.generation();
+        match plain(self, &generation, request, body, &mut entry).await {
             Ok(response) => {
                 entry.answered(response.status().as_u16(), None);
                 response

@@ -13,7 +13,8 @@ use crate::metrics::Tally;
 /// The backends of one route, at least one.
 #[derive(Debug)]
 pub(crate) struct Pool {
-    members: Vec<Member>,
+    /// Each may be in the pools of several generations.
+    members: Vec<Arc<Member>>,
     /// Whose turn it is, counted without end.
     turn: AtomicUsize,
 }
@@ -51,11 +52,22 @@ pub struct Seat {
 
 impl Pool {
     pub(crate) fn new(backends: &[Backend]) -> Self {
-        let member = |backend: &Backend| Member {
-            name: backend.to_string(),
-            live: AtomicUsize::new(0),
-            tried: Tally::default(),
-            resting_until: Mutex::new(None),
+        Self::succeeding(&Self { members: Vec::new(), turn: AtomicUsize::new(0) }, backends)
+    }
+
+    /// The pool of a route that has changed: of backends that stay, what is known stays.
+    pub(crate) fn succeeding(former: &Self, backends: &[Backend]) -> Self {
+        let member = |backend: &Backend| {
+            let name = backend.to_string();
+            let known = former.members.iter().find(|member| member.name == name);
+            known.cloned().unwrap_or_else(|| {
+                Arc::new(Member {
+                    name,
+                    live: AtomicUsize::new(0),
+                    tried: Tally::default(),
+                    resting_until: Mutex::new(None),
+                })
+            })
         };
         Self { members: backends.iter().map(member).collect(), turn: AtomicUsize::new(0) }
     }
@@ -100,7 +112,7 @@ impl Pool {
 
     /// How each backend stands.
     pub(crate) fn standings(&self, now: Instant) -> Vec<Standing> {
-        let standing = |member: &Member| Standing {
+        let standing = |member: &Arc<Member>| Standing {
             name: member.name.clone(),
             live: member.live.load(Ordering::Relaxed),
             resting: member.is_resting(now),
@@ -174,6 +186,15 @@ mod tests {
 
     fn order(pool: &Pool, rule: Balance, key: u32) -> Vec<usize> {
         pool.order(rule, |hasher| key.hash(hasher), clock::now())
+    }
+
+    #[test]
+    fn what_is_known_of_a_backend_outlives_a_change_of_its_neighbours() {
+        let former = pool(0..3);
+        let _seats = [former.seat(1), former.seat(1), former.seat(2)];
+        let backend = |port| Backend::Tcp(Authority { host: "backend".to_owned(), port });
+        let changed = Pool::succeeding(&former, &[backend(1), backend(2), backend(7)]);
+        assert_eq!(order(&changed, Balance::LeastConnections, 0), [2, 1, 0]);
     }
 
     #[test]

@@ -1,15 +1,28 @@
 //! The route table: host and path decide, the first match wins. No await, no clock.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Backend, HostPattern, PathPattern, Route};
+use crate::config::{Backend, HostPattern, OnChange, PathPattern, Route};
 use crate::pool::Pool;
 use crate::request::Kind;
 
 /// The routes of one generation of the configuration, in file order.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Table {
-    routes: Vec<(Arc<Route>, Arc<Pool>)>,
+    rows: Vec<Row>,
+    /// Where the route of a name stands.
+    names: HashMap<String, usize>,
+}
+
+/// A route as it is in force.
+#[derive(Debug)]
+struct Row {
+    /// The same as in the generation before, where nothing of it has changed: so sessions know that theirs is in force.
+    route: Arc<Route>,
+    pool: Arc<Pool>,
+    /// What the file says now. A change of this alone is no change of the route.
+    on_change: OnChange,
 }
 
 /// The evidence that a request belongs to a route. Only [`Table::select`] makes one.
@@ -38,16 +51,65 @@ pub enum NoRoute {
 impl Table {
     /// A table of these routes.
     pub fn new(routes: Vec<Route>) -> Self {
-        let with_pool = |route: Route| {
-            let pool = Arc::new(Pool::new(&route.backends));
-            (Arc::new(route), pool)
+        Self::default().succeeded_by(routes)
+    }
+
+    /// The table of a file that has changed. What stayed as it was is taken over: routes, and what is known of backends.
+    pub(crate) fn succeeded_by(&self, routes: Vec<Route>) -> Self {
+        let row = |route: Route| {
+            let on_change = route.on_change;
+            match self.named(&route.name) {
+                Some(former) if is_same(&former.route, &route) => {
+                    Row { route: Arc::clone(&former.route), pool: Arc::clone(&former.pool), on_change }
+                }
+                Some(former) => {
+                    let pool = Arc::new(Pool::succeeding(&former.pool, &route.backends));
+                    Row { route: Arc::new(route), pool, on_change }
+                }
+                None => {
+                    let pool = Arc::new(Pool::new(&route.backends));
+                    Row { route: Arc::new(route), pool, on_change }
+                }
+            }
         };
-        Self { routes: routes.into_iter().map(with_pool).collect() }
+        let rows: Vec<Row> = routes.into_iter().map(row).collect();
+        let names = rows.iter().enumerate().map(|(at, row)| (row.route.name.clone(), at)).collect();
+        Self { rows, names }
+    }
+
+    /// What is to become of a session that was opened on this route, now that this table is in force; `former` is the
+    /// one before it. A route is known by its name, or else by its host, path and kind.
+    pub(crate) fn fate(&self, former: Option<&Self>, route: &Arc<Route>) -> OnChange {
+        if let Some(row) = self.named(&route.name) {
+            return if Arc::ptr_eq(&row.route, route) { OnChange::Keep } else { row.on_change };
+        }
+        if let Some(row) = self.rows.iter().find(|row| is_same_place(&row.route, route)) {
+            let renamed = Route { name: route.name.clone(), ..Route::clone(&row.route) };
+            return if is_same(&renamed, route) { OnChange::Keep } else { row.on_change };
+        }
+        let last = former.and_then(|former| former.named(&route.name));
+        last.map_or(route.on_change, |row| row.on_change)
+    }
+
+    /// How the routes of this table differ from those of `former`: added, changed and removed.
+    pub(crate) fn differences(&self, former: &Self) -> [usize; 3] {
+        let is_new = |row: &&Row| former.named(&row.route.name).is_none();
+        let is_kept = |row: &&Row| {
+            former.named(&row.route.name).is_some_and(|former| Arc::ptr_eq(&former.route, &row.route))
+        };
+        let added = self.rows.iter().filter(is_new).count();
+        let kept = self.rows.iter().filter(is_kept).count();
+        let removed = former.rows.iter().filter(|row| self.named(&row.route.name).is_none()).count();
+        [added, self.rows.len() - added - kept, removed]
+    }
+
+    fn named(&self, name: &str) -> Option<&Row> {
+        self.names.get(name).map(|at| &self.rows[*at])
     }
 
     /// All routes, in file order, with how their backends are.
     pub(crate) fn routes(&self) -> impl Iterator<Item = (&Arc<Route>, &Arc<Pool>)> {
-        self.routes.iter().map(|(route, pool)| (route, pool))
+        self.rows.iter().map(|row| (&row.route, &row.pool))
     }
 
     /// The first route that serves this kind of request for this host and canonical path.
@@ -56,7 +118,7 @@ impl Table {
     /// What the client is told instead; a route of the other kind is worth a hint.
     pub fn select(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
         let mut other_kind = false;
-        for (route, pool) in &self.routes {
+        for Row { route, pool, .. } in &self.rows {
             if !route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host)) {
                 continue;
             }
@@ -74,6 +136,18 @@ impl Table {
             (true, Kind::WebSocket) => NoRoute::NotWebSocket,
         })
     }
+}
+
+/// Whether two routes are the same but for what is to happen when they are not.
+fn is_same(one: &Route, another: &Route) -> bool {
+    *one == Route { on_change: one.on_change, ..another.clone() }
+}
+
+/// Whether requests for one of the routes would have been requests for the other.
+fn is_same_place(one: &Route, another: &Route) -> bool {
+    one.host == another.host
+        && one.path == another.path
+        && [Kind::WebSocket, Kind::Http].into_iter().all(|kind| serves(one, kind) == serves(another, kind))
 }
 
 impl Selected {
@@ -183,6 +257,50 @@ mod tests {
         assert_eq!(ws("/only-sub").unwrap(), "sub");
         assert_eq!(name(&table, Kind::WebSocket, "example.com", "/only-sub"), Err(NoRoute::NotWebSocket));
         assert_eq!(name(&table, Kind::Http, "a", "/vnc").unwrap(), "files", "one path may serve both");
+    }
+
+    #[test]
+    fn what_becomes_of_sessions_when_the_table_changes() {
+        const MINUTE: OnChange = OnChange::Drain(std::time::Duration::from_secs(60));
+        let routes = |text: &str| {
+            let file = format!("route = [{text}]");
+            parse(&file, Path::new("test.toml"), &Overrides::default()).config.expect("it is valid").routes
+        };
+        let former = Table::new(routes(
+            r#"
+            { name = "same", path = "/same", backend = "echo:" },
+            { name = "told", path = "/told", backend = "echo:" },
+            { name = "changed", path = "/changed", backend = "echo:", on_change = "close" },
+            { name = "renamed", path = "~/re.*", backend = "echo:", on_change = "close" },
+            { name = "moved", path = "/moved", backend = "echo:", on_change = "close" },
+            { name = "gone", path = "/gone", backend = "echo:", on_change = "close" },
+            "#,
+        ));
+        let opened = |name: &str| Arc::clone(&former.named(name).unwrap().route);
+        let table = former.succeeded_by(routes(
+            r#"
+            { name = "same", path = "/same", backend = "echo:" },
+            { name = "told", path = "/told", backend = "echo:", on_change = "close" },
+            { name = "changed", path = "/changed", backend = "echo:", max_age = "1h", on_change = "drain 1m" },
+            { name = "new name", path = "~/re.*", backend = "echo:", on_change = "close" },
+            { name = "moved away", path = "/moved", backend = "tcp://a:1", on_change = "drain 1m" },
+            { name = "added", path = "/added", backend = "echo:" },
+            "#,
+        ));
+        for (name, fate) in [
+            ("same", OnChange::Keep),
+            ("told", OnChange::Keep),
+            ("changed", MINUTE),
+            ("renamed", OnChange::Keep),
+            ("moved", MINUTE),
+            ("gone", OnChange::Close),
+        ] {
+            assert_eq!(table.fate(Some(&former), &opened(name)), fate, "{name}");
+        }
+        assert_eq!(table.differences(&former), [3, 1, 3]);
+        let empty = table.succeeded_by(Vec::new());
+        assert_eq!(empty.fate(Some(&table), &opened("told")), OnChange::Close, "the last word counts");
+        assert_eq!(empty.fate(None, &opened("told")), OnChange::Keep);
     }
 
     #[test]

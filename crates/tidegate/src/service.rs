@@ -1,84 +1,164 @@
-//! What one generation of the configuration serves with: made once, shared by all its connections.
+//! What all connections are served with: the generation of the configuration that is in force, and what outlives it.
 
+use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use tidegate_proto::CloseCode;
 use tokio::time::Instant;
 
-use crate::auth::Guards;
-use crate::backend::trust::Trust;
 use crate::clock;
-use crate::config::Route;
-use crate::drain::{Drain, Pace};
+use crate::config::OnChange;
+use crate::drain::{Drain, Pace, chance};
+use crate::generation::Generation;
 use crate::journal::Books;
-use crate::live::{About, Because, Filter, Register, Registered};
-use crate::lookup::Lookups;
+use crate::live::{About, Because, Filter, Idle, Live, Order, Register, Registered};
 use crate::metrics::TlsHandshake;
+use crate::outcome::Cause;
 use crate::policy::quota::Quota;
-use crate::recording::{Recorder, Tape, Unrecorded};
-use crate::request::Request;
-use crate::route::Table;
+use crate::swap::Swap;
 
-/// Routes, log and stop signal.
+/// What lives as long as the process does.
 #[derive(Debug)]
 pub(crate) struct Service {
-    /// The route table.
-    pub(crate) table: Table,
+    generation: Swap<Generation>,
     /// The access log, and the counters.
     pub(crate) books: Arc<Books>,
     /// The stop signal.
     pub(crate) drain: Drain,
-    /// Whom TLS to backends believes.
-    pub(crate) trust: Trust,
-    /// Who guards which route.
-    pub(crate) guards: Guards,
-    /// Where tokens are looked up.
-    pub(crate) lookups: Lookups,
     /// How many connections one client may have.
     pub(crate) quota: Quota,
-    /// What records sessions, if any route has it.
-    pub(crate) recorder: Option<Recorder>,
     /// The WebSockets that are open.
     pub(crate) live: Arc<Register>,
+    /// Sessions that are told to close in a second.
+    drain_rate: AtomicU32,
     connections: AtomicU64,
     started: Instant,
 }
 
-/// What the stages of a connection work with, in their order.
-#[derive(Debug)]
-pub(crate) struct Stages {
-    pub(crate) table: Table,
-    pub(crate) guards: Guards,
-    pub(crate) lookups: Lookups,
-    pub(crate) trust: Trust,
-    pub(crate) recorder: Option<Recorder>,
+/// Whom a drain of a part spares, and for how long it goes on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
+    /// They are told over this time; zero is as fast as `drain_rate` lets them.
+    pub(crate) window: Duration,
+    /// Only who is quiet for so long within the window is closed; `None` is everybody.
+    pub(crate) quiet: Option<Duration>,
 }
 
 impl Service {
     /// A service that starts now.
-    pub(crate) fn new(stages: Stages, books: Arc<Books>, drain: Drain, quota: Quota) -> Self {
-        let Stages { table, guards, lookups, trust, recorder } = stages;
+    pub(crate) fn new(generation: Generation, books: Arc<Books>, quota: Quota, drain_rate: u32) -> Self {
         Self {
-            table,
+            generation: Swap::new(Arc::new(generation)),
             books,
-            drain,
+            drain: Drain::default(),
             quota,
-            trust,
-            guards,
-            lookups,
-            recorder,
             live: Arc::default(),
+            drain_rate: AtomicU32::new(drain_rate),
             connections: AtomicU64::new(0),
             started: clock::now(),
         }
     }
 
+    /// The generation that is in force.
+    pub(crate) fn generation(&self) -> Arc<Generation> {
+        self.generation.load()
+    }
+
+    /// Puts another generation in force. WebSockets that are open go on as they are, but for those whose route says what
+    /// is to become of them when it changes; how many those are.
+    pub(crate) fn succeed(&self, generation: Generation) -> usize {
+        let generation = Arc::new(generation);
+        let former = self.generation.store(Arc::clone(&generation));
+        let mut fates = HashMap::new();
+        let mut told: HashMap<Duration, Vec<Arc<Live>>> = HashMap::new();
+        for live in self.live.sessions(&Filter::default()) {
+            let route = &live.about.route;
+            let fate = fates
+                .entry(Arc::as_ptr(route)) // alive, and so the only one at its address, for as long as the session is
+                .or_insert_with(|| generation.table.fate(Some(&former.table), route));
+            if let Some(window) = window(*fate) {
+                told.entry(window).or_default().push(live);
+            }
+        }
+        told.iter()
+            .map(|(window, sessions)| {
+                let spread = Spread { window: *window, quiet: None };
+                self.tell(sessions, &RELOADED, spread);
+                sessions.len()
+            })
+            .sum()
+    }
+
+    /// Enters a WebSocket that is open from now on.
+    ///
+    /// What has been told to others since it was let in holds for it as well: behind its entry, so that whoever told
+    /// them has found it there, or it finds what they were told here.
+    pub(crate) fn enter(&self, about: About) -> Registered {
+        let live = self.live.enter(about);
+        let route = &live.about.route;
+        if let Some(age) = route.age_max {
+            let at = live.since + age.mul_f64(0.9 + 0.2 * chance());
+            live.leash.tell(Order { at, idle: None, because: Arc::clone(&MAX_AGE) });
+        }
+        if let Some(window) = window(self.generation().table.fate(None, route)) {
+            let at = live.since + window.mul_f64(chance());
+            live.leash.tell(Order { at, idle: None, because: Arc::clone(&RELOADED) });
+        }
+        if let Some(order) = self.drain.order() {
+            live.leash.tell(order);
+        }
+        live
+    }
+
+    /// Tells these sessions to close.
+    pub(crate) fn tell(&self, sessions: &[Arc<Live>], because: &Arc<Because>, spread: Spread) {
+        let begun = clock::now();
+        let pace = Pace::over(spread.window, sessions.len(), self.drain_rate(), begun);
+        for live in sessions {
+            let idle = spread.quiet.map(|quiet| Idle::new(quiet, begun + spread.window));
+            live.leash.tell(Order { at: pace.next(), idle, because: Arc::clone(because) });
+        }
+    }
+
+    /// Begins the end of everything: connections that there are get no more requests answered, and each WebSocket is
+    /// told to close, all of them within `patience`. The first time counts.
+    pub(crate) fn drain(&self, because: Arc<Because>, patience: Duration) {
+        let count = usize::try_from(self.live.open()).unwrap_or(usize::MAX);
+        self.drain.start(because, Pace::within(patience, count, self.drain_rate(), clock::now()));
+        for live in self.live.sessions(&Filter::default()) {
+            if let Some(order) = self.drain.order() {
+                live.leash.tell(order);
+            }
+        }
+    }
+
+    /// Whether it takes new connections, and means to go on doing so.
+    pub(crate) fn is_ready(&self) -> bool {
+        !self.drain.is_started()
+    }
+
+    /// So many from now on.
+    pub(crate) fn set_drain_rate(&self, rate: u32) {
+        self.drain_rate.store(rate, Ordering::Relaxed);
+    }
+
+    /// Sessions that are told to close in a second.
+    pub(crate) fn drain_rate(&self) -> u32 {
+        self.drain_rate.load(Ordering::Relaxed)
+    }
+
     /// The number of the next connection, from 1.
     pub(crate) fn next_connection(&self) -> u64 {
         self.connections.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Connections since the start.
+    pub(crate) fn connections(&self) -> u64 {
+        self.connections.load(Ordering::Relaxed)
     }
 
     /// Counts a client that has come as far as its first request, over this version of TLS, if over any.
@@ -95,57 +175,6 @@ impl Service {
         tracing::debug!(conn, %error, "no TLS");
     }
 
-    /// Begins the recording of a session, if its route has that.
-    ///
-    /// # Errors
-    /// The route does without no recording, and there cannot be one.
-    pub(crate) async fn tape(
-        &self,
-        route: &Route,
-        request: &Request,
-        conn: u64,
-    ) -> Result<Option<Box<Tape>>, Unrecorded> {
-        let (Some(recorder), Some(record)) = (&self.recorder, &route.record) else { return Ok(None) };
-        let scheme = if request.via.secure { "wss" } else { "ws" };
-        let host = if route.host_is_token() { "(token)" } else { &request.authority };
-        let url = format!("{scheme}://{host}{}", request.path);
-        match recorder.open(&record.name, record.format, record.bytes_max, (conn, url)).await {
-            Ok(tape) => Ok(Some(Box::new(tape))),
-            Err(error) if record.required => Err(Unrecorded(error)),
-            Err(error) => {
-                tracing::warn!(conn, route = route.name, %error, "a session is not recorded");
-                Ok(None)
-            }
-        }
-    }
-
-    /// Enters a WebSocket that is open from now on; while the gateway drains, it is told so at once.
-    pub(crate) fn enter(&self, about: About) -> Registered {
-        let live = self.live.enter(about);
-        // Behind the entry: whoever started the drain in between has found the session there, or is found here.
-        if let Some(order) = self.drain.order() {
-            live.leash.tell(order);
-        }
-        live
-    }
-
-    /// Connections since the start.
-    pub(crate) fn connections(&self) -> u64 {
-        self.connections.load(Ordering::Relaxed)
-    }
-
-    /// Begins the end of everything: no more is accepted from connections that there are, and each WebSocket is told to
-    /// close, all of them within `patience`. The first time counts.
-    pub(crate) fn drain(&self, because: Arc<Because>, patience: Duration, rate: u32) {
-        let count = usize::try_from(self.live.open()).unwrap_or(usize::MAX);
-        self.drain.start(because, Pace::within(patience, count, rate, clock::now()));
-        for live in self.live.sessions(&Filter::default()) {
-            if let Some(order) = self.drain.order() {
-                live.leash.tell(order);
-            }
-        }
-    }
-
     /// Time since the start.
     pub(crate) fn uptime(&self) -> Duration {
         clock::now() - self.started
@@ -157,9 +186,27 @@ impl Service {
             "name": "tidegate",
             "version": env!("CARGO_PKG_VERSION"),
             "uptime_seconds": self.uptime().as_secs(),
+            "generation": self.generation().number,
+            "ready": self.is_ready(),
             "connections": self.connections(),
             "websockets": self.live.opened(),
             "websockets_open": self.live.open(),
         })
     }
 }
+
+/// Over how long those are closed whose route has changed; `None`: they are not.
+const fn window(fate: OnChange) -> Option<Duration> {
+    match fate {
+        OnChange::Keep => None,
+        OnChange::Drain(window) => Some(window),
+        OnChange::Close => Some(Duration::ZERO),
+    }
+}
+
+static RELOADED: LazyLock<Arc<Because>> = LazyLock::new(|| {
+    Because::new(Cause::Reloaded, CloseCode::GOING_AWAY, "the route has changed".to_owned())
+});
+
+static MAX_AGE: LazyLock<Arc<Because>> =
+    LazyLock::new(|| Because::new(Cause::MaxAge, CloseCode::GOING_AWAY, "open for max_age".to_owned()));

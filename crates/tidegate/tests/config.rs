@@ -103,7 +103,7 @@ fn tables_of_the_wrong_shape_are_explained() {
 
     tidegate.toml:1:1: error: listener 1: address is missing; write address = "127.0.0.1:8080"
 
-    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, host, path, backend, lookup, auth, backend_tls, origins, allow_missing_origin, subprotocols, subprotocol_required, message, accept, legacy, ping_interval, ping_timeout, idle_timeout, max_age, max_frame, max_message, max_fragments, balance, disable_time, connect_timeout, upgrade_timeout, compression, send_proxy, listing, record
+    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, host, path, backend, lookup, auth, backend_tls, origins, allow_missing_origin, subprotocols, subprotocol_required, message, accept, legacy, ping_interval, ping_timeout, idle_timeout, max_age, on_change, max_frame, max_message, max_fragments, balance, disable_time, connect_timeout, upgrade_timeout, compression, send_proxy, listing, record
 
     tidegate.toml:3:7: error: listener "127.0.0.1:1": tls is the string "on"; write { cert = "FILE", key = "FILE" }, a list of them, or "auto"
     tidegate.toml:4:8: error: listener "127.0.0.1:1": cert stands without tls = "auto"; write tls = { cert = "FILE", key = "FILE" }
@@ -203,9 +203,8 @@ fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
     let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
     every-key.toml:30:11: warning: listener "127.0.0.1:8443" serves any Host, and route "/http/*" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
-    every-key.toml:58:11: warning: route "raw": max_age: accepted, but not built yet: a greatest age of connections; until then it has no effect
-    every-key.toml:68:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
-    every-key.toml:73:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
+    every-key.toml:69:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
+    every-key.toml:74:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
     "#);
 }
 

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Leaves, then the stages in the order in which a connection meets them, then the line, the house and the door.
 const ORDER: &[&str] = &[
     "clock",
+    "swap",
     "date",
     "path",
     "certificate",
@@ -44,6 +45,7 @@ const ORDER: &[&str] = &[
     "relay", // the line's stages
     "refused",
     "journal",
+    "generation",
     "service",
     "files",
     "page", // what else a request can come to
@@ -51,6 +53,7 @@ const ORDER: &[&str] = &[
     "worker",
     "admin",
     "app",
+    "reload",
     "connect",
     "import",
     "websockify",

@@ -44,7 +44,7 @@ impl Gateway {
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
         let address = diagnosis.wait_for("the address", address_in);
         let sockets = process::sockets(child.id()).expect("the gateway is running");
-        Self { child, address, client: None, log, diagnosis, sockets, _config: None }
+        Self { child, address, client: None, log, diagnosis, sockets, config: None }
     }
 }
 
@@ -107,7 +107,7 @@ impl Builder {
         let config = self.file();
         let mut gateway = Gateway::run(self.command(config.path()));
         gateway.client.clone_from(&self.client);
-        gateway._config = Some(config);
+        gateway.config = Some(config);
         gateway
     }
 
@@ -137,7 +137,7 @@ impl Builder {
         file
     }
 
-    fn config(&self) -> String {
+    pub(super) fn config(&self) -> String {
         if let Some(whole) = &self.whole {
             return whole.clone();
         }

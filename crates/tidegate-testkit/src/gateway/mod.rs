@@ -28,7 +28,7 @@ pub struct Gateway {
     log: Lines,
     diagnosis: Lines,
     sockets: usize,
-    _config: Option<tempfile::NamedTempFile>,
+    config: Option<tempfile::NamedTempFile>,
 }
 
 impl Gateway {
@@ -86,6 +86,52 @@ impl Gateway {
     /// Sends it SIGINT.
     pub fn interrupt(&self) {
         self.signal(Signal::INT);
+    }
+
+    /// Asks it to stop because another takes its place.
+    pub fn quit(&self) {
+        self.signal(Signal::QUIT);
+    }
+
+    /// Asks it to read its configuration again, and does not wait.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
+    /// Puts this in the place of its configuration.
+    #[track_caller]
+    pub fn rewrite(&self, builder: &Builder) {
+        let config = self.config.as_ref().expect("it was started with a file");
+        std::fs::write(config.path(), builder.config()).expect("a temporary file can be written");
+    }
+
+    /// Puts this in the place of its configuration and has it read; what it says about that, down to whether it was
+    /// reloaded.
+    #[track_caller]
+    pub fn reload(&self, builder: &Builder) -> String {
+        self.rewrite(builder);
+        let before = self.diagnosis.all().len();
+        self.hang_up();
+        self.reloaded_after(before)
+    }
+
+    /// What it says behind so many lines of its diagnosis, down to whether it was reloaded.
+    #[track_caller]
+    fn reloaded_after(&self, before: usize) -> String {
+        let (mut passed, mut said) = (0, Vec::new());
+        self.diagnosis.wait_for("word of a reload", |line| {
+            passed += 1;
+            if passed <= before {
+                return None;
+            }
+            said.push(line.to_owned());
+            line.contains("reloaded").then(|| said.join("\n"))
+        })
+    }
+
+    /// The number of its process.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits for its end.
@@ -148,6 +194,11 @@ impl Gateway {
     /// For how long its threads have run on a processor so far.
     pub fn cpu(&self) -> Duration {
         process::cpu(self.child.id()).expect("the gateway is running")
+    }
+
+    /// Descriptors that it has open, of any kind.
+    pub fn descriptors(&self) -> usize {
+        process::all_descriptors(self.child.id()).expect("the gateway is running")
     }
 
     /// Sockets that it has open.

@@ -46,6 +46,11 @@ pub(super) fn raise_descriptor_limit() -> u64 {
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
+/// How many descriptors it has.
+pub(super) fn all_descriptors(pid: u32) -> io::Result<usize> {
+    descriptors(pid, "")
+}
+
 /// Sockets among its descriptors.
 pub(super) fn sockets(pid: u32) -> io::Result<usize> {
     descriptors(pid, "socket:")

@@ -82,7 +82,7 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
         What::Description => Answer::json(StatusCode::OK, &openapi::document()),
         What::Status => Answer::json(StatusCode::OK, &status(house)),
         What::Routes => Answer::json(StatusCode::OK, &routes::table(house)),
-        What::Config => Answer::json(StatusCode::OK, &house.config),
+        What::Config => Answer::json(StatusCode::OK, &house.config.load()),
         What::Connections => connections::list(house, &asked.query)
             .map_or_else(Answer::bad, |page| Answer::json(StatusCode::OK, &page)),
         What::Connection => {

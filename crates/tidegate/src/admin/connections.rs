@@ -84,7 +84,7 @@ pub(super) fn drain(house: &House, query: &Query) -> Result<Value, String> {
     let quiet = query.text("idle").map(|_| duration(query, "idle")).transpose()?;
     let meant = house.service.live.sessions(&filter(query)?);
     let now = clock::now();
-    let pace = Pace::over(window, meant.len(), house.drain_rate, now);
+    let pace = Pace::over(window, meant.len(), house.service.drain_rate(), now);
     for live in &meant {
         let (at, idle) = match quiet {
             None => (pace.next(), None),

@@ -13,7 +13,8 @@ pub(super) fn text(house: &House) -> String {
     let mut exposition = Exposition::default();
     gateway(&mut exposition, house);
     connections(&mut exposition, house);
-    let names: HashSet<_> = house.service.table.routes().map(|(route, _)| route.name.as_str()).collect();
+    let generation = house.service.generation();
+    let names: HashSet<_> = generation.table.routes().map(|(route, _)| route.name.as_str()).collect();
     house.service.books.metrics.forget_others(|name| names.contains(name));
     let routes = house.service.books.metrics.routes();
     let routes: Vec<_> = routes.iter().map(|(name, route)| (&**name, &**route)).collect();
@@ -114,7 +115,8 @@ fn traffic(exposition: &mut Exposition, routes: &Routes<'_>) {
 
 fn backends(exposition: &mut Exposition, house: &House) {
     let now = clock::now();
-    let pools = house.service.table.routes().map(|(route, pool)| (route.name.as_str(), pool.standings(now)));
+    let generation = house.service.generation();
+    let pools = generation.table.routes().map(|(route, pool)| (route.name.as_str(), pool.standings(now)));
     let pools: Vec<_> = pools.collect();
     let standings =
         || pools.iter().flat_map(|(route, pool)| pool.iter().map(move |backend| (*route, backend)));

@@ -21,6 +21,7 @@ pub(crate) use self::guard::Guard;
 pub(crate) use self::serve::{places, serve};
 use crate::listener::Places;
 use crate::service::Service;
+use crate::swap::Swap;
 use crate::worker::Workers;
 
 /// What can be seen from here.
@@ -32,7 +33,5 @@ pub(crate) struct House {
     pub(crate) places: Places,
     pub(crate) guard: Guard,
     /// The configuration as it may be seen.
-    pub(crate) config: Value,
-    /// Close frames a second.
-    pub(crate) drain_rate: u32,
+    pub(crate) config: Arc<Swap<Value>>,
 }

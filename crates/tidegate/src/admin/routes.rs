@@ -10,7 +10,8 @@ use crate::pool::{Pool, Standing};
 
 /// All routes, in file order.
 pub(super) fn table(house: &House) -> Value {
-    let routes = house.service.table.routes().map(|(route, pool)| shown(house, route, pool));
+    let generation = house.service.generation();
+    let routes = generation.table.routes().map(|(route, pool)| shown(house, route, pool));
     json!({ "routes": routes.collect::<Vec<_>>() })
 }
 

@@ -21,7 +21,8 @@ pub(crate) fn places() -> Places {
 
 /// Takes connections for as long as it is polled.
 pub(crate) async fn serve(listening: Listening, places: Places, house: Arc<House>) {
-    while let Some(accepted) = listening.accept(&places).await {
+    loop {
+        let accepted = listening.accept(&places).await;
         tokio::spawn(serve_one(accepted, Arc::clone(&house)));
     }
 }

@@ -151,7 +151,7 @@ pub struct CertificateFiles {
 }
 
 /// One `[[route]]`.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Route {
     /// The name used in logs; unique in the file. Default: its path pattern.
     pub name: String,
@@ -181,6 +181,10 @@ pub struct Route {
     pub ping_timeout: Option<Duration>,
     /// Time without a byte from the client (pongs to our pings do not count) before 1001; `None` is off, the default.
     pub idle_timeout: Option<Duration>,
+    /// Age of a connection before 1001, a tenth more or less; `None` is off, the default.
+    pub age_max: Option<Duration>,
+    /// What becomes of open WebSockets when a reload changes or removes the route. Default: nothing.
+    pub on_change: OnChange,
     /// Payload bytes of one frame before 1009. Default 1 MiB.
     pub frame_bytes_max: u64,
     /// Payload bytes of one message before 1009; `None`: not set in the file (the kind of backend decides: 1 MiB, or no limit for WS→TCP).
@@ -203,6 +207,17 @@ pub struct Route {
     pub send_proxy: Option<ProxyVersion>,
     /// Where its WebSockets are recorded. Default: nowhere.
     pub record: Option<Record>,
+}
+
+/// `on_change = …` of a route: what becomes of WebSockets that were opened on it as it was before a reload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnChange {
+    /// They go on as they were opened.
+    Keep,
+    /// They are closed with 1001, spread over this time.
+    Drain(Duration),
+    /// They are closed with 1001, at the pace of `drain_rate`.
+    Close,
 }
 
 /// `backend_tls = { … }` of a route.
@@ -312,7 +327,7 @@ pub struct HttpTarget {
 }
 
 /// `origins = …` of a route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum OriginPolicy {
     /// Not set: an Origin equal to the request's own scheme, host and port.
     SameOrigin,
@@ -402,6 +417,31 @@ impl Route {
     /// Whether the host that a client asks for is its token, and with that a secret.
     pub fn host_is_token(&self) -> bool {
         matches!(self.backends.first(), Some(Backend::Lookup(lookup)) if lookup.key == LookupKey::Host)
+    }
+}
+
+impl PartialEq for PathPattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(another)) | (Self::Prefix(one), Self::Prefix(another)) => {
+                one == another
+            }
+            (Self::Regex(_, one), Self::Regex(_, another)) => one == another,
+            (Self::Exact(_) | Self::Prefix(_) | Self::Regex(..), _) => false,
+        }
+    }
+}
+
+impl PartialEq for OriginPattern {
+    fn eq(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Exact(one), Self::Exact(another)) | (Self::Subdomains(one), Self::Subdomains(another)) => {
+                one == another
+            }
+            (Self::Regex(one), Self::Regex(another)) => one.as_str() == another.as_str(),
+            (Self::Null, Self::Null) => true,
+            (Self::Exact(_) | Self::Subdomains(_) | Self::Regex(_) | Self::Null, _) => false,
+        }
     }
 }
 

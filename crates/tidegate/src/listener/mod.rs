@@ -2,26 +2,27 @@
 //! memory.
 
 mod inherited;
+mod places;
 pub(crate) mod unix;
 
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::BorrowedFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::inherited::Inherited;
+pub(crate) use self::places::{Place, Places};
 pub(crate) use self::unix::SocketFile;
 use self::unix::UnixError;
 use crate::config::{ListenAddress, Listener};
 use crate::io::{Arrival, Peer, Socket, tune};
 use crate::proxy_header::Told;
+use crate::swap::Swap;
 
 /// Connections that the kernel keeps while none is accepted.
 const BACKLOG: i32 = 4096;
@@ -35,8 +36,8 @@ pub(crate) struct Accepted {
     socket: Option<Incoming>,
     arrival: Arrival,
     served: Arc<Served>,
-    connection: OwnedSemaphorePermit,
-    handshake: OwnedSemaphorePermit,
+    connection: Place,
+    handshake: Place,
 }
 
 /// An accepted socket that no runtime knows yet: it is still to be given to a worker.
@@ -52,76 +53,6 @@ pub(crate) struct Served {
     pub(crate) listener: Listener,
     /// TLS, where it has any.
     pub(crate) acceptor: Option<TlsAcceptor>,
-}
-
-/// The places that connections take.
-#[derive(Debug, Clone)]
-pub(crate) struct Places {
-    /// All connections.
-    connections: Counted,
-    /// Connections whose handshake is not finished.
-    handshakes: Counted,
-    /// Connections that were accepted and have no place yet.
-    waiting: Arc<AtomicUsize>,
-}
-
-#[derive(Debug, Clone)]
-struct Counted {
-    max: usize,
-    places: Arc<Semaphore>,
-}
-
-/// How many places there are, and how many are taken.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Taken {
-    pub(crate) handshakes: usize,
-    pub(crate) handshakes_max: usize,
-    pub(crate) connections_max: usize,
-    /// Connections that were accepted and have none yet.
-    pub(crate) waiting: usize,
-}
-
-/// Counts as one that waits, until it is dropped.
-struct Waiting<'p>(&'p AtomicUsize);
-
-impl Places {
-    pub(crate) fn new(connections_max: usize, handshakes_max: usize) -> Self {
-        let counted = |max: usize| {
-            let max = max.min(Semaphore::MAX_PERMITS);
-            Counted { max, places: Arc::new(Semaphore::new(max)) }
-        };
-        Self {
-            connections: counted(connections_max),
-            handshakes: counted(handshakes_max),
-            waiting: Arc::default(),
-        }
-    }
-
-    pub(crate) fn taken(&self) -> Taken {
-        let Counted { max, places } = &self.handshakes;
-        Taken {
-            handshakes: max.saturating_sub(places.available_permits()),
-            handshakes_max: *max,
-            connections_max: self.connections.max,
-            waiting: self.waiting.load(Ordering::Relaxed),
-        }
-    }
-
-    /// A place among the connections and one among the handshakes, as soon as there are; `None` when there are none any
-    /// more.
-    async fn take(&self) -> Option<(OwnedSemaphorePermit, OwnedSemaphorePermit)> {
-        self.waiting.fetch_add(1, Ordering::Relaxed);
-        let _waiting = Waiting(&self.waiting);
-        let connection = Arc::clone(&self.connections.places).acquire_owned().await.ok()?;
-        let handshake = Arc::clone(&self.handshakes.places).acquire_owned().await.ok()?;
-        Some((connection, handshake))
-    }
-}
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Accepted {
@@ -158,7 +89,7 @@ impl Accepted {
 
     /// The listener, and its places: among the connections, kept until its end, and among the handshakes, until the
     /// first answer.
-    pub(crate) fn into_parts(self) -> (Arc<Served>, OwnedSemaphorePermit, OwnedSemaphorePermit) {
+    pub(crate) fn into_parts(self) -> (Arc<Served>, Place, Place) {
         (self.served, self.connection, self.handshake)
     }
 }
@@ -219,7 +150,10 @@ fn advice(address: SocketAddr) -> &'static str {
 pub(crate) struct Listening {
     socket: Bound,
     file: Option<SocketFile>,
-    pub(crate) served: Arc<Served>,
+    /// Where, with the port that the system chose.
+    pub(crate) address: ListenAddress,
+    /// As it is served just now: a connection has it as it was when it came.
+    pub(crate) served: Arc<Swap<Served>>,
 }
 
 #[derive(Debug)]
@@ -243,8 +177,8 @@ impl Listening {
         if sockets.is_empty() {
             return Ok(vec![Self::bind(served)?]);
         }
-        let served = Arc::new(served);
-        let listening = |socket| Ok(Self { socket: bound(socket)?, file: None, served: Arc::clone(&served) });
+        let served = Arc::new(Swap::new(Arc::new(served)));
+        let listening = |socket| Self::on(bound(socket)?, None, Arc::clone(&served));
         sockets.into_iter().map(listening).collect()
     }
 
@@ -272,15 +206,15 @@ impl Listening {
             }
             ListenAddress::Systemd(_) => unreachable!("it is taken, not bound"),
         };
-        Ok(Self { socket, file, served: Arc::new(served) })
+        Self::on(socket, file, Arc::new(Swap::new(Arc::new(served))))
     }
 
-    /// The address, with the port that the system chose.
-    pub(crate) fn address(&self) -> io::Result<ListenAddress> {
-        match &self.socket {
-            Bound::Tcp(socket) | Bound::Adopted(socket) => socket.local_addr().map(ListenAddress::Tcp),
-            Bound::Unix(_) => Ok(self.served.listener.address.clone()),
-        }
+    fn on(socket: Bound, file: Option<SocketFile>, served: Arc<Swap<Served>>) -> Result<Self, BindError> {
+        let address = match &socket {
+            Bound::Tcp(socket) | Bound::Adopted(socket) => ListenAddress::Tcp(socket.local_addr()?),
+            Bound::Unix(_) => served.load().listener.address.clone(),
+        };
+        Ok(Self { socket, file, address, served })
     }
 
     /// The file of the socket, if it has one. It is removed when this is dropped, and has to outlive the listening:
@@ -289,24 +223,18 @@ impl Listening {
         self.file.take()
     }
 
-    /// The next connection, when there is a place for it; `None` when there are no places any more.
+    /// The next connection, when there is a place for it.
     ///
     /// A place is taken for a connection that is there: a listener that nobody calls holds none.
-    pub(crate) async fn accept(&self, places: &Places) -> Option<Accepted> {
+    pub(crate) async fn accept(&self, places: &Places) -> Accepted {
         let (socket, arrival) = loop {
             match self.take().await {
                 Ok(taken) => break taken,
                 Err(error) => back_off(&error).await,
             }
         };
-        let (connection, handshake) = places.take().await?;
-        Some(Accepted {
-            socket: Some(socket),
-            arrival,
-            served: Arc::clone(&self.served),
-            connection,
-            handshake,
-        })
+        let (connection, handshake) = places.take().await;
+        Accepted { socket: Some(socket), arrival, served: self.served.load(), connection, handshake }
     }
 
     async fn take(&self) -> io::Result<(Incoming, Arrival)> {

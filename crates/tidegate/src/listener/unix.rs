@@ -121,6 +121,21 @@ fn make_way(path: &Path) -> Result<(), UnixError> {
     }
 }
 
+impl SocketFile {
+    /// Gives the file these permissions from now on.
+    ///
+    /// # Errors
+    /// It is another's by now, or the system says no.
+    pub(crate) fn set_mode(&mut self, mode: u32) -> io::Result<()> {
+        if Identity::of(&fs::symlink_metadata(&self.path)?) != self.identity {
+            return Err(io::Error::new(io::ErrorKind::NotFound, "something else has its name by now"));
+        }
+        fs::set_permissions(&self.path, Permissions::from_mode(mode))?;
+        self.identity = Identity::of(&fs::symlink_metadata(&self.path)?); // the time of change is a part of it
+        Ok(())
+    }
+}
+
 impl Identity {
     fn of(metadata: &Metadata) -> Self {
         Self {
@@ -172,6 +187,17 @@ mod tests {
             let _kept = listen(&path, wanted).unwrap();
             assert_eq!(mode(&path), wanted);
         }
+    }
+
+    #[test]
+    fn the_mode_may_change_and_the_file_is_still_ours() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.sock");
+        let (_socket, mut file) = listen(&path, 0o600).unwrap();
+        file.set_mode(0o666).unwrap();
+        assert_eq!(mode(&path), 0o666);
+        drop(file);
+        assert!(!path.exists());
     }
 
     #[test]

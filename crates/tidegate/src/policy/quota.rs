@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// Counts the connections of each client address. An IPv6 client is its /64: the rest of the address is its own choice.
@@ -10,7 +11,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 #[derive(Debug, Clone)]
 pub struct Quota {
     /// 0 is no limit.
-    max: usize,
+    max: Arc<AtomicUsize>,
     counts: Arc<Mutex<HashMap<IpAddr, usize>>>,
 }
 
@@ -29,7 +30,13 @@ pub struct QuotaExceeded;
 impl Quota {
     /// At most `max` connections an address; 0 is no limit.
     pub fn new(max: usize) -> Self {
-        Self { max, counts: Arc::default() }
+        Self { max: Arc::new(AtomicUsize::new(max)), counts: Arc::default() }
+    }
+
+    /// At most `max` from now on. Nobody loses a connection by it, and those that came while there was no limit do not
+    /// count.
+    pub fn set(&self, max: usize) {
+        self.max.store(max, Ordering::Relaxed);
     }
 
     /// Takes one connection's share; `None` where there is no limit.
@@ -37,13 +44,14 @@ impl Quota {
     /// # Errors
     /// The client has no share left.
     pub fn take(&self, client: IpAddr) -> Result<Option<Share>, QuotaExceeded> {
-        if self.max == 0 {
+        let max = self.max.load(Ordering::Relaxed);
+        if max == 0 {
             return Ok(None);
         }
         let address = network(client);
         let mut counts = self.counts.lock().unwrap_or_else(PoisonError::into_inner);
         let count = counts.entry(address).or_default();
-        if *count >= self.max {
+        if *count >= max {
             return Err(QuotaExceeded);
         }
         *count += 1;

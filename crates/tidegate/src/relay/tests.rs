@@ -11,8 +11,8 @@ use std::task::Context;
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_proto::{CloseCode, Reserved};
 use tidegate_proto::hybi00::Coding;
+use tidegate_proto::{CloseCode, Reserved};
 
 use super::{MESSAGE_SILENCE, Relay, Terms, drive, run};
 use crate::backend::{Agreed, FarSide};

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use super::args::Args;
 use super::daemon;
 use super::wrap::Wrapped;
-use crate::app::{Running, StopSignals};
+use crate::app::{Running, Stop, StopSignals};
 use crate::config::Config;
 
 /// What happens once it listens, and what ends it besides a signal.
@@ -31,7 +31,7 @@ pub(super) struct Life {
 
 /// What has come to pass.
 enum End {
-    Signal,
+    Signal(Stop),
     /// The first WebSocket is over.
     Once,
     /// No more connections are wanted; those that there are go on.
@@ -61,20 +61,20 @@ impl Life {
     /// What keeps it or the wrapped command from starting.
     pub(super) async fn serve(mut self, config: Config) -> anyhow::Result<ExitCode> {
         let mut signals = StopSignals::listen()?;
-        let running = Running::start(config)?;
+        let running = Running::start(config, None)?;
         if let Some((folder, keeps_stdin)) = &self.background {
             daemon::detach(folder, *keeps_stdin).context("cannot go to the background")?;
             tracing::info!("in the background as process {}", std::process::id());
         }
         let end = tokio::select! {
-            () = signals.next() => End::Signal,
+            stop = signals.next() => End::Signal(stop),
             () = first_websocket(&running), if self.once => End::Once,
             () = wait(self.accepting) => End::Timeout,
             () = idle(&running, self.idle) => End::Idle,
             status = command(&mut self.wrapped) => End::Command(status?),
         };
         match end {
-            End::Signal | End::Command(_) => {}
+            End::Signal(_) | End::Command(_) => {}
             End::Once => tracing::info!("the first WebSocket is over, and only one was wanted"),
             End::Idle => tracing::info!("there was no connection for as long as was allowed"),
             End::Timeout => {
@@ -82,13 +82,14 @@ impl Life {
                 running.run_out(&mut signals).await;
             }
         }
-        running.finish(&mut signals).await;
+        let stop = if let End::Signal(stop) = end { stop } else { Stop::Shutdown };
+        running.finish(stop, &mut signals).await;
         if let Some(wrapped) = self.wrapped {
             wrapped.stop().await;
         }
         Ok(match end {
             End::Command(status) => ExitCode::from(status),
-            End::Signal | End::Once | End::Timeout | End::Idle => ExitCode::SUCCESS,
+            End::Signal(_) | End::Once | End::Timeout | End::Idle => ExitCode::SUCCESS,
         })
     }
 }

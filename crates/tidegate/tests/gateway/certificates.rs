@@ -38,6 +38,10 @@ impl Issued {
         Self { folder, der: certificate.der().clone() }
     }
 
+    pub(crate) const fn der(&self) -> &CertificateDer<'static> {
+        &self.der
+    }
+
     pub(crate) fn folder(&self) -> &Path {
         self.folder.path()
     }
@@ -102,7 +106,7 @@ pub(crate) fn echo(stream: &mut (impl Read + Write), origin: &str) {
 }
 
 /// The certificate that a client is shown which asks for `name`, whatever it thinks of it.
-fn shown(gateway: &Gateway, believed: &Issued, name: &str) -> Option<CertificateDer<'static>> {
+pub(crate) fn shown(gateway: &Gateway, believed: &Issued, name: &str) -> Option<CertificateDer<'static>> {
     let mut stream = believed.secure(connect(gateway), name);
     let _refused = stream.conn.complete_io(&mut stream.sock);
     stream.conn.peer_certificates().map(|chain| chain[0].clone().into_owned())

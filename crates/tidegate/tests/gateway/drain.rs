@@ -1,5 +1,6 @@
 //! Stopping: every session is told, nothing is cut, and the process ends with status 0.
 
+use std::collections::BTreeSet;
 use std::net::TcpStream;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
@@ -155,6 +156,104 @@ fn f37_the_drain_has_an_end() {
     rig.gateway.terminate();
     assert_eq!(rig.gateway.wait().code(), Some(0));
     drop(clients);
+}
+
+/// Everybody is told, and not all at once.
+#[test]
+fn f37_many_are_told_one_by_one_and_all_of_them() {
+    let mut rig = Rig::with_top("drain = '20s'\ndrain_rate = 100", "");
+    let mut sessions: Vec<_> = (0..200).map(|n| rig.open(EVERY_FAR[n % 2])).collect();
+    rig.gateway.terminate();
+    thread::scope(|scope| {
+        for session in &mut sessions {
+            scope.spawn(|| session.client.expect_close_then_answer(1001));
+        }
+    });
+    drop(sessions);
+    assert_eq!(rig.gateway.wait().code(), Some(0));
+    let lines = rig.gateway.access_lines();
+    assert_eq!(lines.len(), 200);
+    assert!(lines.iter().all(|line| line["end"] == "drained"));
+    let seconds: BTreeSet<_> =
+        lines.iter().map(|line| line["time"].as_str().unwrap()[..19].to_owned()).collect();
+    assert!(seconds.len() >= 2, "told all at once: {seconds:?}");
+}
+
+/// Who is told to come back to a successor is told so.
+#[test]
+fn f37_a_restart_is_1012() {
+    let mut rig = Rig::start();
+    let mut sessions: Vec<_> = EVERY_FAR.into_iter().map(|far| (far, rig.open(far))).collect();
+    rig.gateway.quit();
+    for (far, session) in &mut sessions {
+        let close = session.client.expect_close_frame(1012);
+        assert_eq!(&close.payload[2..], b"restarting");
+        session.client.send_frame(&close.masked());
+        session.client.expect_fin();
+        session.client.finish();
+        session.expect_backend_end(*far, b"", 1001);
+    }
+    assert_eq!(rig.gateway.wait().code(), Some(0));
+    for line in rig.gateway.access_lines() {
+        assert_eq!((&line["end"], &line["reason"]), (&"drained".into(), &"restarting".into()), "{line}");
+    }
+}
+
+/// A message in several frames is finished before the Close, to either side.
+#[test]
+fn f37_a_message_is_finished_before_the_close() {
+    let mut rig = Rig::start();
+    let (mut client, mut backend) = rig.open_ws();
+    let begun = Frame { fin: false, ..Frame::text("half, ") };
+    backend.send_frame(&begun);
+    assert_eq!(client.read_frame(), begun);
+    client.send_frame(&Frame { fin: false, ..Frame::binary("one").masked() });
+    assert_eq!(backend.read_frame().payload, b"one");
+    let mut witness = rig.gateway.open("/echo");
+    rig.gateway.terminate();
+    witness.expect_close_then_answer(1001);
+    backend.send_frame(&Frame::continuation("and whole"));
+    assert_eq!(client.read_frame().payload, b"and whole");
+    assert_eq!(client.read_frame(), Frame::close(1001, "shutting down"));
+    client.send_frame(&Frame::continuation("two").masked());
+    client.send_frame(&Frame::close(1001, "").masked());
+    assert_eq!(backend.read_frame().payload, b"two");
+    expect_close_at_backend(&mut backend, 1001);
+    client.expect_fin();
+    drop((client, witness));
+    assert_eq!(rig.gateway.wait().code(), Some(0));
+}
+
+/// An echo that has begun is finished, and no other is begun.
+#[test]
+fn f37_an_echo_is_finished_before_the_close() {
+    let mut rig = Rig::start();
+    let mut client = rig.gateway.open("/echo");
+    client.send_frame(&Frame { fin: false, ..Frame::text("half, ").masked() });
+    assert_eq!(client.read_frame().payload, b"half, ");
+    let mut witness = rig.gateway.open("/echo");
+    rig.gateway.terminate();
+    witness.expect_close_then_answer(1001);
+    let rest = [Frame::continuation("and whole").masked(), Frame::text("another").masked()];
+    client.send(rest.map(|frame| frame.encode()).concat());
+    assert_eq!(client.read_frame().payload, b"and whole");
+    client.expect_close_then_answer(1001);
+    drop((client, witness));
+    assert_eq!(rig.gateway.wait().code(), Some(0));
+}
+
+/// A message that never ends is not waited for longer than five seconds.
+#[test]
+fn f37_a_message_that_never_ends_is_not_waited_for() {
+    let mut rig = Rig::start();
+    let (mut client, backend) = rig.open_ws();
+    let mut begun = backend.handle();
+    begun.send_frame(&Frame { fin: false, ..Frame::text("half, ") });
+    assert_eq!(client.read_frame().payload, b"half, ");
+    rig.gateway.terminate();
+    client.expect_close_then_answer(1001);
+    drop((client, backend, begun));
+    assert_eq!(rig.gateway.wait().code(), Some(0));
 }
 
 #[test]

@@ -58,6 +58,7 @@ mod hybi00;
 mod memory;
 mod pressure;
 mod recording;
+mod reload;
 mod replay;
 mod slow;
 mod slow_ends;

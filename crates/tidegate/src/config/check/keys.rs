@@ -146,6 +146,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("ping_timeout", "20s", Takes::Duration { off: true, min: MOMENT, max: DAY }),
     route("idle_timeout", "0", Takes::Duration { off: true, min: MOMENT, max: MONTH }),
     route("max_age", "0", Takes::Duration { off: true, min: MOMENT, max: MONTH }),
+    route("on_change", "keep", Takes::Text(r#""keep", "close" or "drain TIME", such as "drain 10m""#)),
     route("max_frame", "1MiB", Takes::Size { min: FRAME_BYTES_MIN, max: BYTES_MAX }),
     route("max_message", "1MiB", Takes::Size { min: FRAME_BYTES_MIN, max: BYTES_MAX }),
     route("max_fragments", "1024", Takes::Count { min: 1, max: FRAGMENTS_MAX }),

@@ -7,8 +7,10 @@ use super::report::Spot;
 use super::section::Section;
 use super::{auth, backend, files, handoff, lookup, origin, pattern, proxy, record};
 use crate::config::diagnostic::{Fault, quoted};
+use crate::config::value;
 use crate::config::{
-    Backend, BackendTls, Balance, MessageType, OriginPolicy, PathPattern, ProxyVersion, Route, Subprotocols,
+    Backend, BackendTls, Balance, MessageType, OnChange, OriginPolicy, PathPattern, ProxyVersion, Route,
+    Subprotocols,
 };
 
 /// What became of one `[[route]]`.
@@ -116,7 +118,6 @@ fn accept(section: &mut Section<'_, '_>, backends: &[Backend]) {
 
 /// Everything but name, path and backends, which are left empty.
 fn settings(section: &mut Section<'_, '_>) -> Route {
-    read_unused(section);
     Route {
         name: String::new(),
         host: section.text("host", |text, _| pattern::host(text)),
@@ -134,6 +135,8 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         ping_interval: unless_off(section.duration("ping_interval")),
         ping_timeout: unless_off(section.duration("ping_timeout")),
         idle_timeout: unless_off(section.duration("idle_timeout")),
+        age_max: unless_off(section.duration("max_age")),
+        on_change: section.text("on_change", |text, _| on_change(text)).unwrap_or(OnChange::Keep),
         frame_bytes_max: section.size_or_default("max_frame"),
         message_bytes_max: section.size("max_message"),
         fragments_max: section.count("max_fragments").and_then(|count| u32::try_from(count).ok()),
@@ -150,9 +153,26 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
     }
 }
 
-/// What is checked although nothing is built that uses it.
-fn read_unused(section: &mut Section<'_, '_>) {
-    let _: Duration = section.duration("max_age");
+fn on_change(text: &str) -> Result<OnChange, Fault> {
+    match text.split_once(' ') {
+        None if text == "keep" => Ok(OnChange::Keep),
+        None if text == "close" => Ok(OnChange::Close),
+        Some(("drain", time)) => {
+            let time = value::duration(time.trim_start())?;
+            if time.is_zero() || time > DRAIN_MAX {
+                let most = value::show_duration(DRAIN_MAX);
+                return Err(Fault::new(
+                    "is out of bounds",
+                    format!("write \"drain TIME\" with at most {most}"),
+                ));
+            }
+            Ok(OnChange::Drain(time))
+        }
+        _ => Err(Fault::new(
+            "is none of its values",
+            "write \"keep\", \"close\" or \"drain TIME\", such as \"drain 10m\"",
+        )),
+    }
 }
 
 fn backend_tls(section: &mut Section<'_, '_>) -> BackendTls {
@@ -231,10 +251,27 @@ const BALANCES: [(&str, Balance); 4] = [
 /// Names stand in every log line and metric label.
 const NAME_CHARS_MAX: usize = 64;
 const TOKEN_BYTES_MAX: usize = 256;
+/// As long as a connection may last by any other key.
+const DRAIN_MAX: Duration = Duration::from_secs(30 * 24 * 60 * 60);
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_change_may_mean() {
+        for (text, meant) in [
+            ("keep", OnChange::Keep),
+            ("close", OnChange::Close),
+            ("drain 10m", OnChange::Drain(Duration::from_secs(600))),
+            ("drain  720h", OnChange::Drain(DRAIN_MAX)),
+        ] {
+            assert_eq!(on_change(text), Ok(meant), "{text}");
+        }
+        for text in ["", "drain", "drain 0", "drain 721h", "drain soon", "close 10m", "Keep"] {
+            assert!(on_change(text).is_err(), "{text}");
+        }
+    }
 
     #[test]
     fn subprotocols_are_tokens() {

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::DeTable;
 
 use super::found::{Found, describe, show};
 use super::keys::{self, Key, Place};
@@ -207,7 +207,7 @@ impl<'r, 't> Section<'r, 't> {
                 let name = key.get_ref().as_ref();
                 if keys::find(self.place, name).is_some() {
                     let spot = self.layers[layer].spot(value.span().start);
-                    self.warn_unbuilt(name, value.get_ref(), &spot);
+                    self.warn_unbuilt(name, &spot);
                 } else {
                     let spot = self.layers[layer].spot(key.span().start);
                     let known: Vec<_> = keys::of(self.place).map(|key| key.name).collect();
@@ -219,10 +219,10 @@ impl<'r, 't> Section<'r, 't> {
         }
     }
 
-    fn warn_unbuilt(&mut self, name: &str, value: &DeValue<'_>, spot: &Spot) {
+    fn warn_unbuilt(&mut self, name: &str, spot: &Spot) {
         let place = self.place;
         for row in UNBUILT.iter().filter(|row| row.place == place && row.key == name) {
-            if row.asked_for_by(value) && !self.report.has_error_at(spot) {
+            if !self.report.has_error_at(spot) {
                 let message = format!("{name}: accepted, but not built yet: {}", row.feature);
                 self.warning(spot, message, row.meanwhile);
             }

@@ -1,0 +1,35 @@
+//! The admin listener: opened before anything else happens, served once there is something to see.
+
+use std::sync::Arc;
+
+use crate::admin::{self, Guard, House};
+use crate::config::Admin;
+use crate::listener::{Listening, Served, SocketFile};
+use crate::tls;
+
+/// Whoever listens for operators, and knows whom to let in.
+pub(super) struct Overseer {
+    guard: Guard,
+    listening: Listening,
+}
+
+impl Overseer {
+    /// Binds.
+    ///
+    /// # Errors
+    /// What keeps it from listening.
+    pub(super) fn open(admin: Admin) -> anyhow::Result<Self> {
+        let guard = Guard::new(&admin);
+        let listener = admin.listener;
+        let acceptor = tls::acceptor(&listener)?;
+        Ok(Self { guard, listening: Listening::bind(Served { listener, acceptor })? })
+    }
+
+    /// Serves until the process ends. The file of its socket, if it has one, is to be kept until then.
+    pub(super) fn serve(mut self, house: impl FnOnce(Guard) -> House) -> Option<SocketFile> {
+        tracing::info!("admin listener on {}", self.listening.address);
+        let file = self.listening.take_file();
+        tokio::spawn(admin::serve(self.listening, admin::places(), Arc::new(house(self.guard))));
+        file
+    }
+}

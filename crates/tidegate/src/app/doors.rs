@@ -1,0 +1,177 @@
+//! The listeners: opened together, and exchanged one by one while those that stay go on listening.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::config::{ListenAddress, Listener, ListenerTls};
+use crate::listener::{Inherited, Listening, Places, Served, SocketFile};
+use crate::swap::Swap;
+use crate::tls;
+use crate::worker::Workers;
+
+/// Everywhere that connections come in.
+#[derive(Debug)]
+pub(super) struct Doors {
+    doors: Vec<Door>,
+    /// Tells all of them to accept no more.
+    stop: CancellationToken,
+    places: Places,
+    workers: Arc<Workers>,
+}
+
+/// A listener that accepts, on one socket, or on several that the process was started with.
+#[derive(Debug)]
+struct Door {
+    served: Arc<Swap<Served>>,
+    /// Tells it to accept no more; its sockets are closed with that.
+    stop: CancellationToken,
+    files: Vec<SocketFile>,
+}
+
+/// A change of the doors that cannot fail any more.
+#[derive(Debug)]
+pub(super) struct Change {
+    /// What each door that stays is to serve; `None`: it is closed.
+    kept: Vec<Option<Served>>,
+    /// Each with its sockets, at least one.
+    added: Vec<Vec<Listening>>,
+}
+
+impl Doors {
+    /// None yet.
+    pub(super) fn new(stop: CancellationToken, places: Places, workers: Arc<Workers>) -> Self {
+        Self { doors: Vec::new(), stop, places, workers }
+    }
+
+    /// Makes ready what listeners need: their TLS, and sockets for those that are new. A door whose address stays keeps
+    /// its socket, so that no client is ever refused there. What it needs of the `inherited` sockets it takes.
+    ///
+    /// # Errors
+    /// The first that cannot be served; nothing has changed.
+    pub(super) fn prepare(
+        &self,
+        listeners: Vec<Listener>,
+        inherited: &mut Inherited,
+    ) -> anyhow::Result<Change> {
+        let mut kept: Vec<Option<Served>> = self.doors.iter().map(|_| None).collect();
+        let mut added = Vec::new();
+        for listener in listeners {
+            let served = Served { acceptor: tls::acceptor(&listener)?, listener };
+            let address = &served.listener.address;
+            let stays = |at: &usize| kept[*at].is_none() && self.doors[*at].address() == *address;
+            match (0..kept.len()).find(stays) {
+                Some(at) => kept[at] = Some(served),
+                None => added.push(Listening::open(served, inherited)?),
+            }
+        }
+        Ok(Change { kept, added })
+    }
+
+    /// Carries a change out; how many doors were opened and closed.
+    pub(super) fn change(&mut self, change: Change) -> (usize, usize) {
+        let before = self.doors.len();
+        let former = std::mem::take(&mut self.doors);
+        for (mut door, served) in former.into_iter().zip(change.kept) {
+            match served {
+                Some(served) => {
+                    door.serve(served);
+                    self.doors.push(door);
+                }
+                None => door.close(),
+            }
+        }
+        let closed = before - self.doors.len();
+        let opened = change.added.len();
+        for sockets in change.added {
+            self.open(sockets);
+        }
+        (opened, closed)
+    }
+
+    /// Accepts on the sockets of one listener.
+    fn open(&mut self, mut sockets: Vec<Listening>) {
+        let stop = self.stop.child_token();
+        let files = sockets.iter_mut().filter_map(Listening::take_file).collect();
+        let served = sockets.first().map(|listening| Arc::clone(&listening.served));
+        let served = served.expect("a listener that was opened has a socket");
+        self.doors.push(Door { served, stop: stop.clone(), files });
+        for listening in sockets {
+            announce(&listening);
+            let accepting = accept(listening, self.places.clone(), Arc::clone(&self.workers));
+            tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
+        }
+    }
+
+    /// The places that connections take.
+    pub(super) const fn places(&self) -> &Places {
+        &self.places
+    }
+
+    /// Every listener that has certificates, and the files they are read from.
+    pub(super) fn with_certificates(&self) -> Vec<(Arc<Swap<Served>>, Vec<PathBuf>)> {
+        let with_files = |door: &Door| {
+            let served = door.served.load();
+            let files = certificate_files(&served.listener);
+            (!files.is_empty()).then(|| (Arc::clone(&door.served), files))
+        };
+        self.doors.iter().filter_map(with_files).collect()
+    }
+
+    /// Removes the files of Unix sockets. Nobody listens any more.
+    pub(super) fn clear(&mut self) {
+        self.doors.clear();
+    }
+}
+
+impl Door {
+    fn address(&self) -> ListenAddress {
+        self.served.load().listener.address.clone()
+    }
+
+    fn serve(&mut self, served: Served) {
+        let mode = served.listener.socket_mode;
+        let former = self.served.store(Arc::new(served));
+        if former.listener.socket_mode == mode {
+            return;
+        }
+        for file in &mut self.files {
+            if let Err(error) = file.set_mode(mode) {
+                tracing::warn!(%error, "{}: its permissions stay as they were", former.listener.address);
+            }
+        }
+    }
+
+    fn close(self) {
+        tracing::info!("no longer listening on {}", self.address());
+        self.stop.cancel();
+    }
+}
+
+/// Takes connections for as long as it is polled.
+async fn accept(listening: Listening, places: Places, workers: Arc<Workers>) {
+    loop {
+        let accepted = listening.accept(&places).await;
+        workers.serve(accepted).await;
+    }
+}
+
+/// Says where it listens: with port 0 this is the only place that tells.
+fn announce(listening: &Listening) {
+    let schemes = match listening.served.load().listener.tls {
+        ListenerTls::Off => "http",
+        ListenerTls::Required(_) => "https",
+        ListenerTls::Auto(_) => "http+https",
+    };
+    tracing::info!("listening on {schemes}://{}", listening.address);
+}
+
+fn certificate_files(listener: &Listener) -> Vec<PathBuf> {
+    let pairs = match &listener.tls {
+        ListenerTls::Off => return Vec::new(),
+        ListenerTls::Required(pairs) | ListenerTls::Auto(pairs) => pairs,
+    };
+    let authorities = listener.client_certificates.iter().filter_map(|clients| clients.ca.clone());
+    pairs.iter().flat_map(|pair| [pair.cert.clone(), pair.key.clone()]).chain(authorities).collect()
+}

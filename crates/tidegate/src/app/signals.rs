@@ -1,0 +1,70 @@
+//! What signals mean: TERM and INT stop, QUIT stops for a restart, HUP reloads.
+
+use anyhow::Context as _;
+use tidegate_proto::CloseCode;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Why the gateway stops.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Stop {
+    /// It goes away: clients are told 1001.
+    Shutdown,
+    /// Another takes its place: clients are told 1012, with which many come back at once.
+    Restart,
+}
+
+impl Stop {
+    /// What clients are told.
+    pub(super) const fn close(self) -> (CloseCode, &'static str) {
+        match self {
+            Self::Shutdown => (CloseCode::GOING_AWAY, "shutting down"),
+            Self::Restart => (CloseCode::RESTART, "restarting"),
+        }
+    }
+}
+
+/// SIGTERM, SIGINT and SIGQUIT.
+pub(crate) struct StopSignals {
+    terminate: Signal,
+    interrupt: Signal,
+    quit: Signal,
+}
+
+impl StopSignals {
+    /// From now on they do not end the process.
+    pub(crate) fn listen() -> anyhow::Result<Self> {
+        Ok(Self {
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+            quit: listen(SignalKind::quit())?,
+        })
+    }
+
+    /// Waits for one.
+    pub(crate) async fn next(&mut self) -> Stop {
+        tokio::select! {
+            _ = self.terminate.recv() => Stop::Shutdown,
+            _ = self.interrupt.recv() => Stop::Shutdown,
+            _ = self.quit.recv() => Stop::Restart,
+        }
+    }
+}
+
+/// SIGHUP. Those that come while one is obeyed are one.
+pub(super) struct Hangups(Signal);
+
+impl Hangups {
+    /// From now on it does not end the process.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        Ok(Self(listen(SignalKind::hangup())?))
+    }
+
+    /// Waits for one.
+    pub(super) async fn next(&mut self) {
+        self.0.recv().await;
+    }
+}
+
+fn listen(kind: SignalKind) -> anyhow::Result<Signal> {
+    signal(kind).context("cannot listen to signals")
+}

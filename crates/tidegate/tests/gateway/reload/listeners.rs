@@ -1,0 +1,70 @@
+//! Listeners that come, go and stay.
+
+use std::net::TcpStream;
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+
+use tidegate_testkit::{Request, Wire, eventually};
+
+use super::{echo, free_port, status, with_echo};
+
+fn open(port: u16) -> Wire {
+    let mut client = Wire::connect(([127, 0, 0, 1], port).into());
+    client.send(Request::upgrade("/echo").encode());
+    assert_eq!(client.read_head().status(), 101);
+    client
+}
+
+#[test]
+fn f39_listeners_come_and_go_and_their_connections_stay() {
+    let port = free_port();
+    let one = with_echo("/echo");
+    let two = one.clone().tables(&format!("[[listener]]\naddress = '127.0.0.1:{port}'"));
+    let gateway = one.start();
+    let told = gateway.reload(&two);
+    assert!(told.contains("listeners: 1 added, 0 removed"), "{told}");
+    let mut there = open(port);
+    let told = gateway.reload(&one);
+    assert!(told.contains("listeners: 0 added, 1 removed"), "{told}");
+    eventually("nobody listens there", || TcpStream::connect(("127.0.0.1", port)).is_err().then_some(()));
+    echo(&mut there);
+    echo(&mut gateway.open("/echo"));
+    drop(there);
+    gateway.finish();
+}
+
+/// The socket of an address that stays is never closed; what else the listener says holds for whoever comes.
+#[test]
+fn f39_a_listener_that_stays_is_served_as_it_is_now() {
+    let plain = with_echo("/echo");
+    let gateway = plain.start();
+    let mut there = gateway.open("/echo");
+    gateway.reload(&plain.clone().listener("server_names = ['other.test']"));
+    assert_eq!(status(&gateway, "/echo"), 421);
+    gateway.reload(&plain);
+    assert_eq!(status(&gateway, "/echo"), 101);
+    echo(&mut there);
+    drop(there);
+    gateway.finish();
+}
+
+#[test]
+fn f39_unix_sockets_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("gw.sock");
+    let one = with_echo("/echo");
+    let with_mode = |mode: &str| {
+        let address = format!("[[listener]]\naddress = 'unix:{}'\nsocket_mode = '{mode}'", socket.display());
+        one.clone().tables(&address)
+    };
+    let mode = || socket.metadata().unwrap().permissions().mode() & 0o777;
+    let gateway = one.start();
+    gateway.reload(&with_mode("0600"));
+    assert_eq!(mode(), 0o600);
+    gateway.reload(&with_mode("0666"));
+    assert_eq!(mode(), 0o666);
+    UnixStream::connect(&socket).unwrap();
+    gateway.reload(&one);
+    eventually("its file is gone", || (!socket.exists()).then_some(()));
+    gateway.finish();
+}
