@@ -18,7 +18,7 @@ use crate::import::{self, ImportFrom};
 use crate::operator::{self, CloseArgs, DrainArgs, StatusArgs};
 use crate::recording;
 use crate::replay::{Replay, ReplayArgs, Script};
-use crate::{diagnosis, reload, websockify};
+use crate::{diagnosis, websockify};
 
 /// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
 #[derive(Debug, Parser)]
@@ -45,7 +45,7 @@ enum Command {
     /// Run the gateway. With no options: the built-in page, echo and status on 127.0.0.1:8080.
     Serve(ServeArgs),
     /// Tell a running gateway to read its configuration again. Nothing changes where that has errors.
-    Reload(reload::Args),
+    Reload(operator::ReloadArgs),
     /// Check a configuration: print its route table, or every error with line and column.
     Check(CheckArgs),
     /// Make local connections (TCP, Unix socket, standard input) WebSockets to somewhere else.
@@ -120,7 +120,7 @@ pub fn run() -> ExitCode {
     }
     let result = match cli.command {
         Command::Serve(args) => serve(args),
-        Command::Reload(args) => reload::run(&args).map(|()| ExitCode::SUCCESS),
+        Command::Reload(args) => operator::reload(&args),
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
         Command::Import { from } => import(&from),

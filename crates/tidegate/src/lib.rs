@@ -27,7 +27,6 @@ mod proof;
 mod proxied;
 mod refused;
 pub mod relay;
-mod reload;
 pub mod request;
 pub mod route;
 mod tls;

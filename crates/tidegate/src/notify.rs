@@ -9,6 +9,16 @@ pub(crate) fn ready() {
     tell(&[NotifyState::Ready, NotifyState::Status("serving")]);
 }
 
+/// The configuration is read again; [`ready`] is said when that has come to its end.
+pub(crate) fn reloading() {
+    match NotifyState::monotonic_usec_now() {
+        Ok(now) => tell(&[NotifyState::Reloading, now]),
+        Err(error) => {
+            tracing::warn!(%error, "the service manager cannot be told of a reload: there is no clock")
+        }
+    }
+}
+
 /// The end has begun, with so many connections still there.
 pub(crate) fn stopping(connections: usize) {
     let status = format!("stopping; connections left: {connections}");

@@ -53,7 +53,6 @@ const ORDER: &[&str] = &[
     "worker",
     "admin",
     "app",
-    "reload",
     "connect",
     "import",
     "websockify",

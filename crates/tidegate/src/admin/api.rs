@@ -9,11 +9,12 @@ use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use serde_json::{Value, json};
+use tokio::sync::oneshot;
 
 use super::guard::{Guard, Turned};
 use super::operations::{OPERATIONS, Operation, What};
 use super::query::Query;
-use super::{House, connections, metrics, openapi, routes};
+use super::{House, ReloadOrder, connections, metrics, openapi, routes};
 use crate::http::{Body, full};
 
 /// What is answered: a status, a body, and its media type.
@@ -94,8 +95,23 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
             Some(Ok(Some(told))) => Answer::json(StatusCode::ACCEPTED, &told),
             Some(Ok(None)) | None => Answer::none(),
         },
+        What::Reload => reload(house),
         What::Drain => connections::drain(house, &asked.query)
             .map_or_else(Answer::bad, |told| Answer::json(StatusCode::ACCEPTED, &told)),
+    }
+}
+
+/// Reloads, and waits for what comes of it.
+fn reload(house: &House) -> Answer {
+    let (answer, result) = oneshot::channel();
+    if house.reload.try_send(ReloadOrder(answer)).is_err() {
+        let why = "other reloads are under way, or the gateway stops";
+        return Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
+    }
+    match result.blocking_recv() {
+        Ok(Ok(report)) => Answer::json(StatusCode::OK, &json!({ "report": report })),
+        Ok(Err(refused)) => Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &refused),
+        Err(_gone) => Answer::error(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
     }
 }
 
@@ -106,6 +122,7 @@ fn status(house: &House) -> Value {
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": service.uptime().as_secs(),
         "draining": service.drain.is_started(),
+        "generation": service.generation().number,
         "connections": {
             "accepted": service.connections(),
             "open": house.workers.live(),

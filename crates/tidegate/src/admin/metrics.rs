@@ -33,6 +33,11 @@ fn gateway(exposition: &mut Exposition, house: &House) {
     exposition.family(&f::BUILD).whole(&[env!("CARGO_PKG_VERSION")], 1);
     exposition.family(&f::UPTIME).real(&[], service.uptime().as_secs_f64());
     exposition.family(&f::DRAINING).whole(&[], service.drain.is_started().into());
+    exposition.family(&f::GENERATION).whole(&[], service.generation().number);
+    let mut reloads = exposition.family(&f::RELOADS);
+    for (result, count) in service.books.metrics.reloads.all() {
+        reloads.whole(&[result], count);
+    }
     exposition.family(&f::LINES_LOST).whole(&[], service.books.log.lines_lost());
 }
 

@@ -16,6 +16,7 @@ mod serve;
 use std::sync::Arc;
 
 use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::guard::Guard;
 pub(crate) use self::serve::{places, serve};
@@ -34,4 +35,17 @@ pub(crate) struct House {
     pub(crate) guard: Guard,
     /// The configuration as it may be seen.
     pub(crate) config: Arc<Swap<Value>>,
+    /// Whoever reloads is told through this.
+    pub(crate) reload: mpsc::Sender<ReloadOrder>,
+}
+
+/// To reload, and to say what came of it.
+#[derive(Debug)]
+pub(crate) struct ReloadOrder(oneshot::Sender<Result<String, String>>);
+
+impl ReloadOrder {
+    /// Says what came of it; whoever asked may be gone.
+    pub(crate) fn answer(self, result: Result<String, String>) {
+        self.0.send(result).ok();
+    }
 }

@@ -39,6 +39,7 @@ pub(super) enum What {
     Connection,
     Close,
     Drain,
+    Reload,
 }
 
 impl Operation {
@@ -168,6 +169,20 @@ pub(super) const OPERATIONS: &[Operation] = &[
         parameters: &[ROUTE, CLIENT, WINDOW, IDLE, CODE, REASON],
         media: JSON,
         answers: &[(202, "So many were told."), BAD, DENIED],
+    },
+    Operation {
+        what: What::Reload,
+        method: Method::POST,
+        path: "/reload",
+        summary: "Reads the configuration again, and puts it in force whole or not at all.",
+        parameters: &[],
+        media: JSON,
+        answers: &[
+            (200, "It is in force; the report says what has changed."),
+            DENIED,
+            (422, "It has errors; nothing has changed."),
+            (503, "Too many reloads at once, or the gateway stops."),
+        ],
     },
 ];
 

@@ -1,11 +1,34 @@
 //! The admin listener: opened before anything else happens, served once there is something to see.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
-use crate::admin::{self, Guard, House};
+use tokio::sync::mpsc;
+
+use super::Running;
+use crate::admin::{self, Guard, House, ReloadOrder};
 use crate::config::Admin;
 use crate::listener::{Listening, Served, SocketFile};
 use crate::tls;
+
+/// Reloads that wait for the one under way.
+const ORDERS_MAX: usize = 8;
+
+/// The way of orders from there to here.
+pub(super) fn orders() -> (mpsc::Sender<ReloadOrder>, mpsc::Receiver<ReloadOrder>) {
+    mpsc::channel(ORDERS_MAX)
+}
+
+impl Running {
+    /// Reloads whenever the admin listener is told to, and answers what came of it.
+    pub(super) async fn reload_when_ordered(&self) -> Infallible {
+        let mut orders = self.orders.lock().await;
+        while let Some(order) = orders.recv().await {
+            order.answer(self.reload_and_tell().await);
+        }
+        std::future::pending().await // there is no admin listener
+    }
+}
 
 /// Whoever listens for operators, and knows whom to let in.
 pub(super) struct Overseer {

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use serde_json::Value;
+use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
@@ -25,7 +26,7 @@ pub(crate) use self::reload::Source;
 use self::signals::Hangups;
 pub(crate) use self::signals::{Stop, StopSignals};
 use crate::access_log::AccessLog;
-use crate::admin::House;
+use crate::admin::{House, ReloadOrder};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::generation::Generation;
@@ -54,6 +55,7 @@ pub(crate) async fn serve(config: Config, source: Source, told: CancellationToke
         stop = signals.next() => stop,
         () = told.cancelled() => Stop::Shutdown,
         never = running.reload_when_told(&mut hangups) => match never {},
+        never = running.reload_when_ordered() => match never {},
         never = running.watch_certificates() => match never {},
     };
     notify::stopping(running.workers.live());
@@ -73,6 +75,8 @@ pub(crate) struct Running {
     settings: Mutex<Settings>,
     /// The configuration as the admin listener shows it.
     shown: Arc<Swap<Value>>,
+    /// What the admin listener is told.
+    orders: tokio::sync::Mutex<mpsc::Receiver<ReloadOrder>>,
     source: Option<Source>,
 }
 
@@ -103,6 +107,7 @@ impl Running {
         let all = doors.prepare(config.listeners, &mut inherited)?;
         inherited.warn_of_unused();
         doors.change(all);
+        let (reload, orders) = admin::orders();
         let admin_file = admin.and_then(|admin| {
             admin.serve(|guard| House {
                 service: Arc::clone(&service),
@@ -110,6 +115,7 @@ impl Running {
                 places,
                 guard,
                 config: Arc::clone(&shown),
+                reload,
             })
         });
         let (doors, settings) = (tokio::sync::Mutex::new(doors), Mutex::new(settings));
@@ -121,6 +127,7 @@ impl Running {
             workers,
             settings,
             shown,
+            orders: tokio::sync::Mutex::new(orders),
             source,
         })
     }

@@ -16,6 +16,7 @@ use crate::access_log::Sink;
 use crate::config::{self, Checked, Config, Diagnostic, Severity};
 use crate::generation::Generation;
 use crate::listener::Inherited;
+use crate::notify;
 
 /// Reads and checks the configuration once more, the way it was read at the start.
 pub(crate) type Source = Arc<dyn Fn() -> anyhow::Result<Checked> + Send + Sync>;
@@ -77,7 +78,7 @@ struct Prepared {
     generation: Generation,
     log: Sink,
     /// The configuration as it may be seen.
-    shown: Arc<Value>,
+    shown: Value,
     warnings: Vec<Diagnostic>,
 }
 
@@ -85,7 +86,7 @@ impl Prepared {
     fn read(source: &Source, former: &Generation) -> Result<Self, ReloadError> {
         let Checked { config, diagnostics } = source()?;
         let Some(mut config) = config else { return Err(ReloadError::Invalid(diagnostics)) };
-        let shown = Arc::new(config::shown(&config));
+        let shown = config::shown(&config);
         let log = Sink::open(&config.access_log)
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
         let generation = former.next(std::mem::take(&mut config.routes)).map_err(anyhow::Error::from)?;
@@ -122,7 +123,7 @@ impl Running {
         let records = generation.recorder.is_some();
         let connections_max = connections_max(config.connections_max, records, self.settings().workers);
         doors.places().set(connections_max, config.handshakes_max);
-        self.shown.store(shown);
+        self.shown.store(Arc::new(with_what_stays(shown, &self.shown.load())));
         let (number, routes) = (generation.number, generation.table.differences(&former.table));
         let closing = self.service.succeed(generation);
         let listeners = doors.change(change);
@@ -134,12 +135,16 @@ impl Running {
     pub(super) async fn reload_when_told(&self, hangups: &mut Hangups) -> Infallible {
         loop {
             hangups.next().await;
-            self.reload_and_tell().await;
+            self.reload_and_tell().await.ok(); // it was told
         }
     }
 
-    async fn reload_and_tell(&self) {
-        match self.reload().await {
+    /// Reloads; says, counts and returns what came of it.
+    pub(super) async fn reload_and_tell(&self) -> Result<String, String> {
+        notify::reloading();
+        let result = self.reload().await;
+        self.service.books.metrics.reloads.add(if result.is_ok() { "ok" } else { "failed" });
+        match &result {
             Ok(report) => {
                 for warning in &report.warnings {
                     tracing::warn!("{warning}");
@@ -147,20 +152,12 @@ impl Running {
                 tracing::info!("{report}");
             }
             Err(refused) => {
-                if let ReloadError::Invalid(diagnostics) = &refused {
-                    for found in diagnostics {
-                        match found.severity {
-                            Severity::Error => tracing::error!("{found}"),
-                            Severity::Warning => tracing::warn!("{found}"),
-                        }
-                    }
-                    tracing::error!("not reloaded: what was in force stays so");
-                } else {
-                    tracing::error!("not reloaded, what was in force stays so: {refused}");
-                }
+                tell_refused(refused);
                 self.reopen_log();
             }
         }
+        notify::ready();
+        result.map(|report| report.to_string()).map_err(|refused| refused.to_string())
     }
 
     /// Whoever has moved the log away wants it opened anew, whatever the file says.
@@ -183,6 +180,29 @@ impl Running {
         }
         *kept = Settings { workers: kept.workers, ..settings };
     }
+}
+
+/// What only a restart changes is shown as it was at the start.
+fn with_what_stays(mut shown: Value, former: &Value) -> Value {
+    for key in ["workers", "admin", "admin_token_file", "admin_tls", "admin_client_ca", "admin_names"] {
+        if let Some(kept) = former.get(key) {
+            shown[key] = kept.clone();
+        }
+    }
+    shown
+}
+
+fn tell_refused(refused: &ReloadError) {
+    let ReloadError::Invalid(diagnostics) = refused else {
+        return tracing::error!("not reloaded, what was in force stays so: {refused}");
+    };
+    for found in diagnostics {
+        match found.severity {
+            Severity::Error => tracing::error!("{found}"),
+            Severity::Warning => tracing::warn!("{found}"),
+        }
+    }
+    tracing::error!("not reloaded: what was in force stays so");
 }
 
 impl fmt::Display for ReloadReport {

@@ -8,9 +8,9 @@ mod report;
 use std::fmt::Write as _;
 use std::path::Path;
 
+pub(crate) use self::args::ImportFrom;
 pub(crate) use self::document::{Document, Table, Toml};
 pub(crate) use self::report::Report;
-pub(crate) use self::args::ImportFrom;
 use crate::config::{self, Overrides, Severity};
 
 /// What an import has come to.

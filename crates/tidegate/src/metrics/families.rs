@@ -33,6 +33,9 @@ families! {
     UPTIME = Gauge "tidegate_uptime_seconds" [] "Time since the start.";
     DRAINING = Gauge "tidegate_draining" [] "1 from the moment that the gateway begins to stop.";
 
+    GENERATION = Gauge "tidegate_config_generation" [] "Number of the configuration that is in force: 1 at the start, one more with each reload.";
+    RELOADS = Counter "tidegate_reloads" ["result"] "Reloads: ok, or failed with nothing changed.";
+
     ACCEPTED = Counter "tidegate_connections_accepted" [] "Connections that a worker has taken up.";
     CONNECTIONS = Gauge "tidegate_connections_open" [] "Connections that are open, of whatever kind.";
     CONNECTIONS_MAX = Gauge "tidegate_connections_max" [] "Connections that may be open: max_connections, or what the descriptor limit allows.";

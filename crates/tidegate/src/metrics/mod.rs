@@ -31,6 +31,8 @@ pub(crate) struct Metrics {
     unrouted: Arc<RouteMetrics>,
     /// TLS handshakes of clients.
     pub(crate) tls: Tally<TlsHandshake>,
+    /// Reloads, by `ok` and `failed`.
+    pub(crate) reloads: Tally<&'static str>,
 }
 
 /// How a TLS handshake went.

@@ -1,7 +1,8 @@
-//! What an operator says to a gateway that runs: `tidegate status`, `tidegate drain`, `tidegate close`.
+//! What an operator says to a gateway that runs: `tidegate status`, `drain`, `close`, `reload`.
 
 mod args;
 mod client;
+mod reload;
 mod status;
 
 use std::io::Write as _;
@@ -13,6 +14,7 @@ use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 
 pub(crate) use self::args::{CloseArgs, DrainArgs, StatusArgs};
 use self::client::Client;
+pub(crate) use self::reload::{ReloadArgs, reload};
 
 /// Prints how it is.
 pub(crate) fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {

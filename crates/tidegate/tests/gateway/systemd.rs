@@ -207,6 +207,20 @@ fn the_service_manager_is_told_how_it_is() {
 }
 
 #[test]
+fn the_service_manager_is_told_of_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = manager(&path);
+    let gateway = gateway().env("NOTIFY_SOCKET", &path).route("/echo", "echo:", "").start();
+    assert_eq!(told(&manager), "READY=1\nSTATUS=serving\n");
+    gateway.hang_up();
+    let reloading = told(&manager);
+    let since = reloading.strip_prefix("RELOADING=1\nMONOTONIC_USEC=").map(str::trim_end);
+    assert!(since.is_some_and(|since| since.parse::<u64>().is_ok()), "{reloading}");
+    assert_eq!(told(&manager), "READY=1\nSTATUS=serving\n");
+}
+
+#[test]
 fn without_a_watchdog_it_is_not_fed() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("notify");

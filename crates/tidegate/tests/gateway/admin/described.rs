@@ -35,7 +35,7 @@ fn the_description_has_every_path_and_no_other() {
             }
         }
     }
-    assert_eq!(seen, 11);
+    assert_eq!(seen, 12);
     let reference = include_str!("../../../../../docs/admin.md");
     for path in document["paths"].as_object().unwrap().keys() {
         assert!(reference.contains(&format!("| `{}` |", path.replace("{conn}", "17"))), "{path}");

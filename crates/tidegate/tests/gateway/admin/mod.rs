@@ -5,6 +5,7 @@ mod connections;
 mod described;
 mod exposition;
 mod metrics;
+mod reload;
 
 use std::net::SocketAddr;
 

@@ -1,31 +1,62 @@
 //! `tidegate reload`: tells a running gateway to read its configuration again.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::PathBuf;
+use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
+use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
+
+use super::args::PlaceArgs;
+use super::client::Client;
 
 /// Bytes of a file with the number of a process in it.
 const PID_FILE_BYTES_MAX: u64 = 64;
 
 /// Which gateway.
 #[derive(Debug, clap::Args)]
-#[group(required = true, multiple = false)]
-pub(crate) struct Args {
+#[command(group(clap::ArgGroup::new("which").required(true).args(["pid", "pid_file", "admin", "config"])))]
+pub(crate) struct ReloadArgs {
     /// The number of its process.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pid: Option<i32>,
     /// A file with that number in it, such as a service manager writes.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
+    /// Its admin address, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock: what comes of it is told here.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// The file with the token of the admin listener.
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_token_file: Option<PathBuf>,
+    /// Its configuration file, where admin address and token are found.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
 }
 
-/// Sends SIGHUP. What comes of it is told by the gateway, on its standard error.
+/// Asks the admin listener and says what came of it, or sends SIGHUP: then the gateway tells on its standard error.
 ///
 /// # Errors
-/// There is no such process, or it is none that the signal would reload.
-pub(crate) fn run(args: &Args) -> anyhow::Result<()> {
+/// There is no such gateway, or it is none that the signal would reload, or it refuses.
+pub(crate) fn reload(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
+    if args.pid.is_none() && args.pid_file.is_none() {
+        let place = PlaceArgs {
+            admin: args.admin.clone(),
+            admin_token_file: args.admin_token_file.clone(),
+            config: args.config.clone(),
+        };
+        let answer = Client::new(&place)?.ask(&Method::POST, "/reload")?;
+        let report = answer["report"].as_str().context("the gateway does not say what came of it")?;
+        writeln!(std::io::stdout(), "{report}")?;
+    } else {
+        signal(args)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn signal(args: &ReloadArgs) -> anyhow::Result<()> {
     let number = match (&args.pid, &args.pid_file) {
         (Some(pid), _) => *pid,
         (None, Some(file)) => read(file)?,
