@@ -195,7 +195,7 @@ fn where_a_route_records_is_checked() {
 }
 
 #[test]
-fn features_that_are_not_built_yet_are_warned_about_and_accepted() {
+fn what_is_warned_about_is_accepted() {
     let folder = with_certificates();
     let file = folder.path().join("every-key.toml");
     let checked = parse(&read(&data("every-key.toml")), &file, &Overrides::default());

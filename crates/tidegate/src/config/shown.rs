@@ -13,8 +13,8 @@ use super::table::origin;
 use super::value::{show_duration, show_size};
 use super::{
     AccessLog, Admin, Auth, Backend, BackendTls, Balance, CertificateFiles, ClientCertificates, Config,
-    Listener, ListenerTls, Lookup, LookupKey, LookupSource, MessageType, OriginPolicy, ProxyVersion, Record,
-    Route, Subprotocols, TargetPattern,
+    Listener, ListenerTls, Lookup, LookupKey, LookupSource, MessageType, OnChange, OriginPolicy,
+    ProxyVersion, Record, Route, Subprotocols, TargetPattern,
 };
 
 /// All of it, as JSON.
@@ -79,6 +79,14 @@ fn tls(tls: &ListenerTls) -> Value {
     match tls {
         ListenerTls::Off => Value::Null,
         ListenerTls::Required(all) | ListenerTls::Auto(all) => all.iter().map(files).collect(),
+    }
+}
+
+fn on_change(on_change: OnChange) -> String {
+    match on_change {
+        OnChange::Keep => "keep".to_owned(),
+        OnChange::Close => "close".to_owned(),
+        OnChange::Drain(window) => format!("drain {}", duration(window)),
     }
 }
 
@@ -147,6 +155,8 @@ fn limits(route: &Route, shown: &mut Map<String, Value>) {
     set("ping_interval", or_off(route.ping_interval));
     set("ping_timeout", or_off(route.ping_timeout));
     set("idle_timeout", or_off(route.idle_timeout));
+    set("max_age", or_off(route.age_max));
+    set("on_change", on_change(route.on_change).into());
     set("max_frame", show_size(route.frame_bytes_max).into());
     set("max_message", route.message_bytes_max.map(show_size).into());
     set("max_fragments", route.fragments_max.into());

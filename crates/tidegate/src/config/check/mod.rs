@@ -29,7 +29,6 @@ mod section;
 mod suggest;
 mod syntax;
 mod top;
-mod unbuilt;
 
 use std::path::Path;
 

@@ -54,12 +54,6 @@ impl<'t> Report<'t> {
         self.push(Severity::Warning, spot, message, remedy);
     }
 
-    /// Is there already an error at exactly this place?
-    pub(super) fn has_error_at(&self, spot: &Spot) -> bool {
-        let location = self.location(spot);
-        self.diagnostics.iter().any(|found| found.severity == Severity::Error && found.location == location)
-    }
-
     pub(super) fn has_errors(&self) -> bool {
         self.diagnostics.iter().any(|found| found.severity == Severity::Error)
     }

@@ -8,7 +8,6 @@ use super::found::{Found, describe, show};
 use super::keys::{self, Key, Place};
 use super::report::{Report, Spot};
 use super::suggest::unknown_key;
-use super::unbuilt::UNBUILT;
 use crate::config::diagnostic::{Fault, quoted};
 
 /// One source of keys: a table of the file, or what a flag says, as if it had stood in a table.
@@ -199,32 +198,19 @@ impl<'r, 't> Section<'r, 't> {
         self.report.missing(&spot, message, remedy.into());
     }
 
-    /// Reports keys that do not exist, and features that are not built yet.
+    /// Reports keys that do not exist.
     pub(super) fn finish(&mut self) {
         for layer in 0..self.layers.len() {
             let table = self.layers[layer].table;
-            for (key, value) in table.iter() {
+            for (key, _) in table.iter() {
                 let name = key.get_ref().as_ref();
-                if keys::find(self.place, name).is_some() {
-                    let spot = self.layers[layer].spot(value.span().start);
-                    self.warn_unbuilt(name, &spot);
-                } else {
+                if keys::find(self.place, name).is_none() {
                     let spot = self.layers[layer].spot(key.span().start);
                     let known: Vec<_> = keys::of(self.place).map(|key| key.name).collect();
                     let elsewhere = keys::KEYS.iter().find(|key| key.name == name).map(|key| key.place);
                     let (message, remedy) = unknown_key(name, &known, elsewhere);
                     self.error(&spot, message, remedy);
                 }
-            }
-        }
-    }
-
-    fn warn_unbuilt(&mut self, name: &str, spot: &Spot) {
-        let place = self.place;
-        for row in UNBUILT.iter().filter(|row| row.place == place && row.key == name) {
-            if !self.report.has_error_at(spot) {
-                let message = format!("{name}: accepted, but not built yet: {}", row.feature);
-                self.warning(spot, message, row.meanwhile);
             }
         }
     }

@@ -87,7 +87,7 @@ fn f40_a_bad_file_changes_nothing_and_says_why() {
         ),
         (good.clone().tables(&on_taken), "cannot listen on 127.0.0.1:"),
         (good.clone().top("access_log = 'file:/nonexistent/a.log'"), "access_log"),
-        (good.clone().whole("= ="), ":1:1: error"),
+        (good.clone().whole("= ="), ":1:3: error"),
     ] {
         let told = gateway.reload(&bad);
         assert!(told.contains(said) && told.contains("not reloaded"), "{said}: {told}");

@@ -19,7 +19,11 @@ fn routes(lines: &str) -> Builder {
 }
 
 fn open_all(gateway: &Gateway) -> [Wire; 3] {
-    ["/keep", "/close", "/drain-2s"].map(|path| gateway.open(path))
+    ["/keep", "/close", "/drain-2s"].map(|path| {
+        let mut client = gateway.open(path);
+        echo(&mut client); // so it is known to be open there, and not only here
+        client
+    })
 }
 
 #[track_caller]
