@@ -14,7 +14,7 @@ pub(crate) fn reloading() {
     match NotifyState::monotonic_usec_now() {
         Ok(now) => tell(&[NotifyState::Reloading, now]),
         Err(error) => {
-            tracing::warn!(%error, "the service manager cannot be told of a reload: there is no clock")
+            tracing::warn!(%error, "the service manager cannot be told of a reload: there is no clock");
         }
     }
 }
