@@ -14,9 +14,9 @@ fn wrap(place: &Place, options: &str, command: &[&str]) -> Gateway {
     Gateway::run(place.with_words(words))
 }
 
-/// That the wrapped command, an HTTP server, answers through a WebSocket.
+/// That the wrapped command, an HTTP server, answers through a WebSocket. It ends with the gateway.
 #[track_caller]
-fn expect_server(gateway: &Gateway) {
+fn expect_server(mut gateway: Gateway) {
     let mut client = eventually("the command listens", || {
         let mut client = gateway.connect();
         client.send(upgrade("/").encode());
@@ -26,6 +26,9 @@ fn expect_server(gateway: &Gateway) {
     });
     client.send_frame(&Frame::binary(Request::get("/").encode()).masked());
     assert!(client.read_frame().payload.starts_with(b"HTTP/1.1 "));
+    drop(client);
+    gateway.terminate();
+    assert_eq!(gateway.wait().code(), Some(0));
 }
 
 const SERVER: &str = env!("CARGO_BIN_EXE_tidegate");
@@ -34,7 +37,7 @@ const SERVER: &str = env!("CARGO_BIN_EXE_tidegate");
 fn its_port_is_in_its_arguments() {
     let place = Place::new();
     let gateway = wrap(&place, "", &[SERVER, "serve", "--listen", "127.0.0.1:{port}"]);
-    expect_server(&gateway);
+    expect_server(gateway);
 }
 
 #[test]
@@ -42,7 +45,7 @@ fn its_port_is_in_its_environment() {
     let place = Place::new();
     for name in ["PORT", "TIDEGATE_PORT"] {
         let script = format!("exec {SERVER} serve --listen 127.0.0.1:${name}");
-        expect_server(&wrap(&place, "--wrap-mode=ignore", &["sh", "-c", &script]));
+        expect_server(wrap(&place, "--wrap-mode=ignore", &["sh", "-c", &script]));
     }
 }
 
