@@ -44,14 +44,15 @@ impl Relay {
         let Far::Tcp(tcp) = &mut self.far else { return false };
         match tcp.leg.poll_fill(cx, &mut pipe, tcp.frame_bytes_max) {
             Poll::Pending => return false,
-            Poll::Ready(Read::Bytes(bytes)) => {
+            Poll::Ready(None) => tcp.bulk = false,
+            Poll::Ready(Some(Read::Bytes(bytes))) => {
                 tcp.bulk = bytes >= PIPED_BYTES_MIN;
                 self.backend_heard(now);
                 self.count_out(MessageType::Binary, 1, bytes as u64);
                 let header = FrameHeader::unmasked(true, Opcode::Binary, bytes as u64).encode();
                 self.client.leg.send_piped(cx, now, header.as_slice(), pipe);
             }
-            Poll::Ready(end @ (Read::End | Read::Cut | Read::Failed)) => self.tcp_ended(&end, now),
+            Poll::Ready(Some(end @ (Read::End | Read::Cut | Read::Failed))) => self.tcp_ended(&end, now),
         }
         true
     }
@@ -139,8 +140,12 @@ impl Endpoint {
         let mut pipe = Pipe::take()?;
         let bytes = match self.leg.poll_fill(cx, &mut pipe, usize::try_from(left).unwrap_or(usize::MAX)) {
             Poll::Pending => return Some(Spliced::Nothing),
-            Poll::Ready(Read::Bytes(bytes)) => bytes,
-            Poll::Ready(end) => return Some(Spliced::End(end)),
+            Poll::Ready(None) => {
+                self.bulk = false;
+                return None;
+            }
+            Poll::Ready(Some(Read::Bytes(bytes))) => bytes,
+            Poll::Ready(Some(end)) => return Some(Spliced::End(end)),
         };
         if bytes < PIPED_BYTES_MIN {
             self.bulk = false;

@@ -190,15 +190,19 @@ impl Leg {
         Poll::Ready(self.read(result.map(|()| bytes)))
     }
 
-    /// Reads at most so many bytes into an empty pipe; for a leg that [is bare](Self::is_bare).
+    /// Reads at most so many bytes into an empty pipe; for a leg that [is bare](Self::is_bare). `None`: what comes next has
+    /// to be read in the ordinary way.
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
         pipe: &mut Pipe,
         bytes_max: usize,
-    ) -> Poll<Read> {
+    ) -> Poll<Option<Read>> {
         let Phase::Open(Socket::Plain(socket)) = &self.phase else { return Poll::Pending };
-        pipe.poll_fill(cx, socket, bytes_max).map(|result| self.read(result))
+        pipe.poll_fill(cx, socket, bytes_max).map(|result| match result {
+            Err(error) if error.kind() == io::ErrorKind::Unsupported => None,
+            result => Some(self.read(result)),
+        })
     }
 
     /// What the result of a read means.

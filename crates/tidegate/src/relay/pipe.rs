@@ -7,7 +7,8 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
 
-use rustix::net::{SendFlags, send};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
@@ -64,8 +65,9 @@ impl Pipe {
         self.held
     }
 
-    /// Takes at most so many bytes from a socket; 0 is its end. For an empty pipe: in a full one, who would have to
-    /// wait for whom could not be told.
+    /// Takes at most so many bytes from a socket; 0 is its end, and [`io::ErrorKind::Unsupported`] says that an ordinary
+    /// read has to take what comes next. For an empty pipe: in a full one, who would have to wait for whom could not be
+    /// told.
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,
@@ -76,7 +78,13 @@ impl Pipe {
         let writer = &self.ends().writer;
         loop {
             ready!(from.poll_read_ready(cx))?;
-            let fill = || Ok(splice(from, None, writer, None, bytes_max.min(PIPE_BYTES), FLAGS)?);
+            // Looked at in here: once the readiness is gone, what has come already would wake nobody.
+            let fill = || match splice(from, None, writer, None, bytes_max.min(PIPE_BYTES), FLAGS) {
+                Ok(0) | Err(Errno::AGAIN) if stands_before_urgent(from) => {
+                    Err(io::ErrorKind::Unsupported.into())
+                }
+                filled => Ok(filled?),
+            };
             match from.try_io(Interest::READABLE, fill) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 result => {
@@ -143,6 +151,12 @@ impl Ends {
         fcntl_setpipe_size(&writer, PIPE_BYTES)?;
         Ok(Self { reader, writer })
     }
+}
+
+/// Whether there are bytes although a splice finds none: it stops at urgent data (RFC 9293 §3.8.5) for ever, which a read
+/// steps over.
+fn stands_before_urgent(socket: &TcpStream) -> bool {
+    recv(socket, &mut [0; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT).is_ok_and(|(bytes, _)| bytes > 0)
 }
 
 /// Sends the header of a frame whose payload follows from a pipe: both leave together.

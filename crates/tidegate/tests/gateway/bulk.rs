@@ -1,12 +1,15 @@
 //! Bulk data, which goes past the gateway's memory where nothing has to be seen of it: not a byte of it is lost, and
 //! what stands between its frames stays there.
 
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
-use tidegate_testkit::{Frame, Wire, opcode};
+use socket2::SockRef;
+use tidegate_testkit::{Frame, Request, Wire, opcode};
 
-use crate::rig::{Rig, assert_same, beside, numbered};
+use crate::rig::{Rig, assert_same, beside, gateway, numbered};
 
 const MIB: usize = 1 << 20;
 
@@ -130,4 +133,30 @@ fn a_violation_behind_a_large_frame_is_found() {
     });
     drop((client, backend));
     rig.finish();
+}
+
+/// Urgent data, such as telnet sends, is no part of the stream, and holds up nothing that is.
+#[test]
+fn what_follows_urgent_data_arrives() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let to = format!("tcp://{}", listener.local_addr().unwrap());
+    let gateway = gateway().top("workers = 1").route("/tcp", &to, "").start();
+    let mut client = gateway.connect();
+    client.send(Request::upgrade("/tcp").encode());
+    let (mut backend, _) = listener.accept().unwrap();
+    assert_eq!(client.read_head().status(), 101);
+    let (pattern, pipes) = (numbered(BULK), gateway.pipes());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            backend.write_all(&pattern).unwrap();
+            SockRef::from(&backend).send_out_of_band(b"!").unwrap();
+            backend.write_all(b"behind it").unwrap();
+        });
+        thread::sleep(PAUSE); // so that megabytes wait, and are spliced
+        assert_same(&client.read_payload(BULK), &pattern);
+        assert_same(&client.read_payload(9), b"behind it");
+    });
+    assert!(gateway.pipes() > pipes, "it did not go through a pipe");
+    drop((client, backend));
+    gateway.finish();
 }
