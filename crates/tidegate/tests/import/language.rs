@@ -10,7 +10,7 @@ fn a_tree_of_files() {
         (
             "lighttpd.conf",
             "var.conf = \"conf-enabled\"\nserver.port = 8080\ninclude \"port.conf\"\ninclude_shell \"/bin/false\"\n\
-             include var.conf + \"/*.conf\"\ninclude \"missing.conf\"\n",
+             include var.conf + \"/*.conf\"\n",
         ),
         ("port.conf", "var.port = 7000 # of the backend\n"),
         (
@@ -105,6 +105,15 @@ fn what_is_guarded_is_left_out() {
             true,
             true,
         ),
+        ("url.access-deny = ( \"/admin\" )", true, true),
+        ("ssl.verifyclient.activate = \"true\"", true, true),
+        ("ssl.verifyclient.activate = 2", true, true),
+        ("ssl.verifyclient.activate = \"whatever\"", true, true),
+        ("include \"missing.conf\"", true, true),
+        ("include var.nowhere", true, true),
+        ("static-file.exclude-extensions = ( \".php\" )", false, true),
+        ("fastcgi.server = ( \".php\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 9000 ) ) )", false, true),
+        ("ssl.verifyclient.activate = 0", false, false),
         ("auth.require = ()", false, false),
         ("ssl.verifyclient.enforce = \"disable\"", false, false),
         ("auth.backend = \"htpasswd\"", false, false),

@@ -11,6 +11,8 @@ pub(super) struct Contexts {
     all: Vec<Context>,
     /// Of all values that were ever assigned.
     weight: usize,
+    /// Includes that could not be read, and where: what they say is not known.
+    unread: Vec<(usize, Position)>,
 }
 
 /// The top of the file, or what stands in one `{ … }`.
@@ -60,7 +62,17 @@ impl Contexts {
     pub(super) fn new() -> Self {
         let top =
             Context { parent: None, condition: None, settings: BTreeMap::new(), variables: BTreeMap::new() };
-        Self { all: vec![top], weight: 0 }
+        Self { all: vec![top], weight: 0, unread: Vec::new() }
+    }
+
+    /// Includes that could not be read, with the context that each stands in.
+    pub(super) fn unread(&self) -> &[(usize, Position)] {
+        &self.unread
+    }
+
+    /// Notes an include that cannot be read.
+    pub(super) fn is_unread(&mut self, context: usize, at: &Position) {
+        self.unread.push((context, at.clone()));
     }
 
     pub(super) fn all(&self) -> &[Context] {

@@ -41,19 +41,26 @@ impl Files {
     }
 
     /// The files that an `include` means: one, or all that match its pattern, in the order of their names. Relative ones
-    /// start at the folder of the main file, wherever the `include` stands.
-    pub(super) fn matching(&self, name: &str, at: &Position) -> Result<Vec<PathBuf>, SyntaxError> {
+    /// start at the folder of the main file, wherever the `include` stands. Beside them, why there may be more: a folder
+    /// that cannot be read.
+    pub(super) fn matching(
+        &self,
+        name: &str,
+        at: &Position,
+    ) -> Result<(Vec<PathBuf>, Option<String>), SyntaxError> {
         let path = self.main.parent().unwrap_or(Path::new("")).join(name);
         if !name.contains(['*', '?', '[']) {
-            return Ok(vec![path]);
+            return Ok((vec![path], None));
         }
         let pattern = path.to_string_lossy();
         let found = glob::glob(&pattern).map_err(|error| SyntaxError::new(at, format!("{error}")))?;
-        let found: Vec<_> = found.filter_map(Result::ok).take(FILES_MAX + 1).collect();
+        let mut hidden = None;
+        let readable = |entry: glob::GlobResult| entry.map_err(|error| hidden = Some(error.to_string())).ok();
+        let found: Vec<_> = found.filter_map(readable).take(FILES_MAX + 1).collect();
         if found.len() > FILES_MAX {
             return Err(SyntaxError::new(at, format!("an include of more than {FILES_MAX} files")));
         }
-        Ok(found)
+        Ok((found, hidden))
     }
 
     fn source(&mut self, file: &Path) -> Rc<Source> {

@@ -1,10 +1,10 @@
 //! Access rules. None has an equivalent, and nothing may stand open for that reason alone: a route that one of them
-//! could have guarded is printed as a comment, for the reader to decide.
+//! could have guarded is printed as a comment, for the reader to decide. So are files among which there are programs.
 
 use super::contexts::{Contexts, Setting};
 use super::position::Position;
 use super::scopes::Scope;
-use super::value::Value;
+use super::value::{Item, Value};
 use crate::import::document::Table;
 
 /// All access rules, and the requests that each is about.
@@ -16,7 +16,7 @@ struct Guard {
     name: &'static str,
     at: Position,
     scope: Scope,
-    /// It denies endings of names, such as those of copies that an editor leaves: only files have them.
+    /// It concerns nothing but files.
     is_of_files: bool,
 }
 
@@ -32,15 +32,27 @@ impl Guards {
         };
         let of_context = |index: usize| {
             let settings = &contexts.all()[index].settings;
-            let set = RULES.iter().filter_map(move |name| Some((*name, settings.get(*name)?)));
-            set.filter(|(_, setting)| guards_anything(&setting.value)).map(move |(name, setting)| Guard {
-                name,
-                at: setting.at.clone(),
-                scope: told(index),
-                is_of_files: name == DENY && is_of_endings(setting),
+            let set = RULES.iter().filter_map(move |(name, of)| Some((*name, *of, settings.get(*name)?)));
+            set.filter(|(.., setting)| guards_anything(&setting.value)).map(move |(name, of, setting)| {
+                Guard {
+                    name,
+                    at: setting.at.clone(),
+                    scope: told(index),
+                    is_of_files: match of {
+                        Of::Everything => false,
+                        Of::Files => true,
+                        Of::FilesIfEndings => is_of_endings(setting),
+                    },
+                }
             })
         };
-        Self((0..contexts.all().len()).flat_map(of_context).collect())
+        let unread = contexts.unread().iter().map(|(context, at)| Guard {
+            name: "what this include may say",
+            at: at.clone(),
+            scope: told(*context),
+            is_of_files: false,
+        });
+        Self((0..contexts.all().len()).flat_map(of_context).chain(unread).collect())
     }
 
     /// The routes of this scope, as comments if any of their requests may be guarded. A rule for a part of them counts
@@ -59,17 +71,36 @@ impl Guards {
 fn guards_anything(value: &Value) -> bool {
     match value {
         Value::List(items) => !items.is_empty(),
-        Value::Text(_) | Value::Number(_) => value.is_enabled(),
-        Value::Unknown(_) => true,
+        Value::Text(_) | Value::Number(_) | Value::Unknown(_) => !value.is_disabled(),
     }
 }
 
-/// An empty ending is that of every name.
+/// Endings of file names. There they are compared with the whole path, whatever answers: an empty one is that of every
+/// path, and one with a slash names places and no files.
 fn is_of_endings(setting: &Setting) -> bool {
-    let is_ending = |value: &Value| value.as_text().is_some_and(|ending| !ending.is_empty());
-    setting.value.as_list().is_some_and(|items| items.iter().all(|item| is_ending(&item.value)))
+    let is_ending = |ending: &str| ending == "~" || ending.starts_with('.') && !ending.contains('/');
+    let all = |items: &[Item]| items.iter().all(|item| item.value.as_text().is_some_and(is_ending));
+    setting.value.as_list().is_some_and(all)
 }
 
-const DENY: &str = "url.access-deny";
-const RULES: [&str; 5] =
-    ["auth.require", "url.access-allow", DENY, "ssl.verifyclient.activate", "ssl.verifyclient.enforce"];
+/// What a rule concerns.
+#[derive(Debug, Clone, Copy)]
+enum Of {
+    Everything,
+    Files,
+    /// Files, where it is about the endings of their names.
+    FilesIfEndings,
+}
+
+/// What guards, and what is run or kept there and would be handed out as it is here.
+const RULES: &[(&str, Of)] = &[
+    ("auth.require", Of::Everything),
+    ("url.access-allow", Of::Everything),
+    ("url.access-deny", Of::FilesIfEndings),
+    ("ssl.verifyclient.activate", Of::Everything),
+    ("ssl.verifyclient.enforce", Of::Everything),
+    ("static-file.exclude-extensions", Of::Files),
+    ("fastcgi.server", Of::Files),
+    ("scgi.server", Of::Files),
+    ("cgi.assign", Of::Files),
+];

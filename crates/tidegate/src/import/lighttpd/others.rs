@@ -46,6 +46,7 @@ const ROWS: &[(&str, Verdict)] = &[
     ("server.port", Verdict::Without("counts only outside of conditions")),
     ("mimetype.*", Verdict::Note("types are built in")),
     ("etag.*", Verdict::Note("ETag is always sent")),
+    ("static-file.exclude-extensions", Verdict::Without("files are served whatever their names end in; a folder with such is printed as a comment")),
     ("static-file.*", Verdict::Note("files whose names begin with a dot are never served")),
     ("deflate.*", Verdict::Note("name.gz or name.br beside a file is sent to those who take it")),
     ("compress.*", Verdict::Note("name.gz or name.br beside a file is sent to those who take it")),

@@ -166,7 +166,7 @@ impl Parser<'_, '_> {
         let name = match self.expression(context)? {
             Value::Text(name) => name,
             Value::Unknown(why) => {
-                self.reading.report.without(&at, "include", format!("its file is not known: {why}"));
+                self.unread(context, &at, format!("its file is not known: {why}"));
                 return Ok(());
             }
             Value::Number(_) | Value::List(_) => {
@@ -183,17 +183,24 @@ impl Parser<'_, '_> {
                 format!("more than {DEPTH_MAX} files and blocks in each other"),
             ));
         }
-        let found = self.reading.files.matching(&name, &at)?;
-        if found.is_empty() {
+        let (found, hidden) = self.reading.files.matching(&name, &at)?;
+        if let Some(why) = hidden {
+            self.unread(context, &at, why);
+        } else if found.is_empty() {
             self.reading.report.note(&at, "include", format!("no file matches {name:?}"));
         }
         for file in found {
             match self.reading.files.open(&file, &at)? {
                 Ok((text, source)) => self.reading.file(&text, &source, context, depth)?,
-                Err(why) => self.reading.report.without(&at, "include", why),
+                Err(why) => self.unread(context, &at, why),
             }
         }
         Ok(())
+    }
+
+    fn unread(&mut self, context: usize, at: &Position, why: String) {
+        self.reading.report.without(at, "include", why);
+        self.reading.contexts.is_unread(context, at);
     }
 
     fn include_shell(&mut self, context: usize) -> Result<(), SyntaxError> {

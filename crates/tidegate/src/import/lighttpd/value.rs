@@ -38,9 +38,26 @@ impl Value {
         }
     }
 
-    /// `"enable"`.
+    /// `"enable"`, and what else switches something on there.
     pub(super) fn is_enabled(&self) -> bool {
-        self.as_text().is_some_and(|text| text.eq_ignore_ascii_case("enable")) || *self == Self::Number(1)
+        match self {
+            Self::Text(text) => {
+                ["enable", "enabled", "true", "1"].iter().any(|on| text.eq_ignore_ascii_case(on))
+            }
+            Self::Number(number) => *number != 0,
+            Self::List(_) | Self::Unknown(_) => false,
+        }
+    }
+
+    /// What says clearly that something is switched off.
+    pub(super) fn is_disabled(&self) -> bool {
+        match self {
+            Self::Text(text) => {
+                ["disable", "disabled", "false", "0"].iter().any(|off| text.eq_ignore_ascii_case(off))
+            }
+            Self::Number(number) => *number == 0,
+            Self::List(_) | Self::Unknown(_) => false,
+        }
     }
 
     /// The value of this entry of a list.
