@@ -6,12 +6,15 @@
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, mpsc};
 use std::thread;
 use std::time::Duration;
 
+use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde::Serialize;
 
 use crate::config;
@@ -22,6 +25,9 @@ const QUEUE_MAX: usize = 8192;
 
 /// The longest that [`AccessLog::flush`] waits.
 const FLUSH_WAIT: Duration = Duration::from_secs(2);
+
+/// How often it looks for room until then.
+const FLUSH_LOOK: Duration = Duration::from_millis(5);
 
 /// One line. What is absent is left out. Queries, cookies and other secrets are never in it.
 #[derive(Debug, Default, Serialize)]
@@ -169,11 +175,25 @@ impl AccessLog {
     /// Waits, a bounded time, until everything handed in so far is written.
     pub(crate) fn flush(&self) {
         let (done, written) = sync_channel(1);
-        let sent = self.0.queue.try_send(Entry::Flush(done)).is_ok();
-        if sent && written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
-            tracing::warn!("the access log takes no lines; its last ones are lost");
+        let until = crate::clock::now() + FLUSH_WAIT;
+        let mut entry = Entry::Flush(done);
+        loop {
+            match self.0.queue.try_send(entry) {
+                Ok(()) => break,
+                Err(TrySendError::Full(back)) if crate::clock::now() < until => entry = back,
+                Err(TrySendError::Full(_)) => return warn_of_loss(),
+                Err(TrySendError::Disconnected(_)) => return,
+            }
+            thread::sleep(FLUSH_LOOK); // a full queue does not tell when there is room
+        }
+        if written.recv_timeout(FLUSH_WAIT) == Err(mpsc::RecvTimeoutError::Timeout) {
+            warn_of_loss();
         }
     }
+}
+
+fn warn_of_loss() {
+    tracing::warn!("the access log takes no lines; its last ones are lost");
 }
 
 impl Sink {
@@ -187,13 +207,19 @@ impl Sink {
             config::AccessLog::Off => Box::new(io::sink()),
             config::AccessLog::Stdout => Box::new(io::stdout()),
             config::AccessLog::Diagnosis => Box::new(Diagnosis),
-            config::AccessLog::File(path) => {
-                let file: File = OpenOptions::new().create(true).append(true).open(path)?;
-                Box::new(file)
-            }
+            config::AccessLog::File(path) => Box::new(open_file(path)?),
         };
         Ok(Self { to, off })
     }
+}
+
+/// Never waits: a pipe whose reader is gone is an error, and not a reason to stand still.
+fn open_file(path: &Path) -> io::Result<File> {
+    let nonblocking = OFlags::NONBLOCK.bits().cast_signed();
+    let file = OpenOptions::new().create(true).append(true).custom_flags(nonblocking).open(path)?;
+    let flags = fcntl_getfl(&file)?;
+    fcntl_setfl(&file, flags.difference(OFlags::NONBLOCK))?; // whoever writes may wait, it does nothing else
+    Ok(file)
 }
 
 impl Desk {

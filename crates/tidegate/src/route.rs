@@ -87,8 +87,11 @@ impl Table {
             let renamed = Route { name: route.name.clone(), ..Route::clone(&row.route) };
             return if is_same(&renamed, route) { OnChange::Keep } else { row.on_change };
         }
-        let last = former.and_then(|former| former.named(&route.name));
-        last.map_or(route.on_change, |row| row.on_change)
+        match former {
+            // What is not in the former one either was judged when it went.
+            Some(former) => former.named(&route.name).map_or(OnChange::Keep, |row| row.on_change),
+            None => route.on_change,
+        }
     }
 
     /// How the routes of this table differ from those of `former`: added, changed and removed.
@@ -301,6 +304,14 @@ mod tests {
         let empty = table.succeeded_by(Vec::new());
         assert_eq!(empty.fate(Some(&table), &opened("told")), OnChange::Close, "the last word counts");
         assert_eq!(empty.fate(None, &opened("told")), OnChange::Keep);
+        let later = empty.succeeded_by(Vec::new());
+        for name in ["told", "gone"] {
+            assert_eq!(
+                later.fate(Some(&empty), &opened(name)),
+                OnChange::Keep,
+                "{name} was judged when it went"
+            );
+        }
     }
 
     #[test]

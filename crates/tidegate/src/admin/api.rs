@@ -103,6 +103,9 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
 
 /// Reloads, and waits for what comes of it.
 fn reload(house: &House) -> Answer {
+    if house.service.drain.is_started() {
+        return Answer::error(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops");
+    }
     let (answer, result) = oneshot::channel();
     if house.reload.try_send(ReloadOrder(answer)).is_err() {
         let why = "other reloads are under way, or the gateway stops";

@@ -84,12 +84,13 @@ pub(super) fn drain(house: &House, query: &Query) -> Result<Value, String> {
     let quiet = query.text("idle").map(|_| duration(query, "idle")).transpose()?;
     let meant = house.service.live.sessions(&filter(query)?);
     let now = clock::now();
-    let pace = Pace::over(window, meant.len(), house.service.drain_rate(), now);
+    // Who is waited for to be quiet is looked at soon, but not all at once: many of them may be.
+    let spread = if quiet.is_some() { Duration::ZERO } else { window };
+    let pace = Pace::over(spread, meant.len(), house.service.drain_rate(), now);
     for live in &meant {
-        let (at, idle) = match quiet {
-            None => (pace.next(), None),
-            Some(quiet) => (now, Some(Idle::new(quiet, now + window))),
-        };
+        let at = pace.next();
+        // The first look is at its own time, and there has to be a second one.
+        let idle = quiet.map(|quiet| Idle::new(quiet, (now + window).max(at + quiet)));
         live.leash.tell(Order { at, idle, because: Arc::clone(&because) });
     }
     Ok(json!({ "told": meant.len() }))

@@ -28,6 +28,13 @@ impl Running {
         }
         std::future::pending().await // there is no admin listener
     }
+
+    /// Nobody carries orders out any more: whoever waits for one is told so.
+    pub(super) async fn refuse_orders(&self) {
+        let mut orders = self.orders.lock().await;
+        orders.close();
+        while orders.try_recv().is_ok() {}
+    }
 }
 
 /// Whoever listens for operators, and knows whom to let in.

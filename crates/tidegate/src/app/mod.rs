@@ -174,6 +174,7 @@ impl Running {
     /// Accepts no more, drains, and ends. A signal cuts it short.
     pub(crate) async fn finish(&self, stop: Stop, signals: &mut StopSignals) {
         self.stop_accepting();
+        self.refuse_orders().await;
         let patience = self.settings().patience;
         let (code, reason) = stop.close();
         self.service.drain(Because::new(Cause::Drained, code, reason.to_owned()), patience);

@@ -11,7 +11,8 @@ use crate::request::Request;
 pub(super) fn greeting(route: &Route, request: &Request) -> Vec<u8> {
     let Some(version) = route.send_proxy else { return Vec::new() };
     let arrival = &request.arrival;
-    let tls = arrival.tls.as_deref();
+    // A proxy's own certificate says nothing about those whom it names.
+    let tls = arrival.tls.as_deref().filter(|_| request.via.client == arrival.client.ip());
     let announcement = Announcement {
         client: client(request),
         local: arrival.local,

@@ -32,7 +32,13 @@ fn read_table(section: &mut Section<'_, '_>) -> Option<Lookup> {
         }
     }
     let kind = section.text("kind", |text, _| known_kind(text));
-    let source = kind.and_then(|kind| section.text("source", |text, folder| source(kind, text, folder)));
+    let source = kind.and_then(|kind| {
+        let read = |text: &str, folder: &Path| source(kind, text, folder);
+        match kind {
+            "http" | "json" | "redis" => section.secret("source", read),
+            _ => section.text("source", read),
+        }
+    });
     let key = section.text("key", |text, _| key(text));
     let timeout = section.duration("timeout");
     let targets = section.texts("targets", target);

@@ -151,6 +151,22 @@ impl<'r, 't> Section<'r, 't> {
         self.read(name, found, text, parse)
     }
 
+    /// A string that is not repeated in messages: there may be a password in it.
+    pub(super) fn secret<T>(
+        &mut self,
+        name: &str,
+        parse: impl FnOnce(&str, &Path) -> Result<T, Fault>,
+    ) -> Option<T> {
+        let found = self.find(name)?;
+        let Some(text) = found.value.as_str() else {
+            self.wrong_type(&found, self.key(name));
+            return None;
+        };
+        parse(text, found.folder)
+            .map_err(|fault| self.error(&found.spot, format!("{name} {}", fault.problem), fault.remedy))
+            .ok()
+    }
+
     pub(super) fn read<T>(
         &mut self,
         name: &str,
