@@ -9,7 +9,9 @@
 #![no_std]
 #![deny(missing_docs)]
 
+mod blocks;
 mod utf8;
+mod words;
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 mod x86;
 mod xor;

@@ -1,8 +1,8 @@
 //! UTF-8 (RFC 3629).
 
+use crate::words::{SHORT_BYTES_MAX, is_ascii_word, or_words};
 #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
 use crate::x86;
-use crate::xor::SHORT_BYTES_MAX;
 
 /// Whether `bytes` are UTF-8 from the first to the last, so that nothing is cut at the end.
 #[inline(never)]
@@ -21,18 +21,6 @@ pub fn is_utf8(bytes: &[u8]) -> bool {
     }
     // Without `std` it asks nothing at run time: it takes what was known when it was compiled, as NEON on 64-bit ARM.
     simdutf8::basic::from_utf8(bytes).is_ok()
-}
-
-/// Whether words whose or this is are of ASCII alone.
-#[inline(always)]
-pub(crate) const fn is_ascii_word(word: u32) -> bool {
-    word & 0x8080_8080 == 0
-}
-
-/// The or of all words of `bytes`, a multiple of four.
-#[inline(always)]
-pub(crate) fn or_words(bytes: &[u8]) -> u32 {
-    bytes.as_chunks().0.iter().fold(0, |all, word| all | u32::from_le_bytes(*word))
 }
 
 /// Below this a loop over code points takes less time than filling a block of 64 bytes.

@@ -1,16 +1,16 @@
 //! The loops of this crate compiled for AVX2, and the only place that calls them: after asking whether it is there.
 #![allow(unsafe_code, reason = "calling what is compiled for AVX2 is sound where AVX2 is, and only there")]
 
-use crate::xor;
+use crate::blocks;
 
 cpufeatures::new!(avx2, "avx2");
 
-/// [`xor::xor_blocks`] with AVX2; `false`, and nothing done, without it.
+/// [`blocks::xor_blocks`] with AVX2; `false`, and nothing done, without it.
 #[inline(always)]
 pub(crate) fn xor_blocks(buf: &mut [u8], key: u32) -> bool {
     #[target_feature(enable = "avx2")]
     fn with_avx2(buf: &mut [u8], key: u32) {
-        xor::xor_blocks(buf, key);
+        blocks::xor_blocks(buf, key);
     }
 
     let there = avx2::get();
@@ -26,19 +26,19 @@ pub(crate) fn xor_blocks(buf: &mut [u8], key: u32) -> bool {
 pub(crate) fn xor_blocks_or(buf: &mut [u8], key: u32) -> Option<u32> {
     #[target_feature(enable = "avx2")]
     fn with_avx2(buf: &mut [u8], key: u32) -> u32 {
-        xor::xor_blocks(buf, key)
+        blocks::xor_blocks(buf, key)
     }
 
     // SAFETY: as in `xor_blocks`.
     avx2::get().then(|| unsafe { with_avx2(buf, key) })
 }
 
-/// [`xor::copy_blocks`] with AVX2; `false`, and nothing done, without it.
+/// [`blocks::copy_blocks`] with AVX2; `false`, and nothing done, without it.
 #[inline(always)]
 pub(crate) fn copy_blocks(dst: &mut [u8], src: &[u8], key: u32) -> bool {
     #[target_feature(enable = "avx2")]
     fn with_avx2(dst: &mut [u8], src: &[u8], key: u32) {
-        xor::copy_blocks(dst, src, key);
+        blocks::copy_blocks(dst, src, key);
     }
 
     let there = avx2::get();

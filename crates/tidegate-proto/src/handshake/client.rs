@@ -1,8 +1,8 @@
 use alloc::{string::ToString as _, vec, vec::Vec};
 
 use super::{
-    deflate::{DeflateParameters, PERMESSAGE_DEFLATE},
-    extensions::{Extension, Extensions},
+    deflate::DeflateParameters,
+    extensions::{Extension, Extensions, PERMESSAGE_DEFLATE},
     field::{Listing, Single},
     headers::{Field, Headers},
     key::Key,

@@ -1,13 +1,10 @@
 use alloc::string::{String, ToString as _};
 
-use super::extensions::{Extension, Extensions, Parameter};
+use super::extensions::{Extension, Extensions, PERMESSAGE_DEFLATE, Parameter};
 
 mod negotiation;
 
 pub use negotiation::{DeflateAgreement, DeflatePreferences, DeflateSide};
-
-/// The registered name of the compression extension (RFC 7692 §7).
-pub const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
 
 /// The size of a window, as a power of two: 8 to 15, so 256 bytes to 32 KiB (RFC 7692 §7.1.2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

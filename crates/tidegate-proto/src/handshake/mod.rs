@@ -48,11 +48,11 @@ mod violation;
 
 pub use client::{Agreed, Request};
 pub use deflate::{
-    Context, DeflateAgreement, DeflateError, DeflateParameters, DeflatePreferences, DeflateSide,
-    PERMESSAGE_DEFLATE, WindowBits,
+    Context, DeflateAgreement, DeflateError, DeflateParameters, DeflatePreferences, DeflateSide, WindowBits,
 };
 pub use extensions::{
-    EXTENSION_PARAMETERS_MAX, EXTENSIONS_MAX, Extension, Extensions, ExtensionsError, Parameter,
+    EXTENSION_PARAMETERS_MAX, EXTENSIONS_MAX, Extension, Extensions, ExtensionsError, PERMESSAGE_DEFLATE,
+    Parameter,
 };
 pub use headers::{Field, Headers};
 pub use host::{Authority, HOST_BYTES_MAX, HostError};

@@ -1,8 +1,8 @@
 use alloc::string::String;
 
 use super::{
-    deflate::{DeflateError, PERMESSAGE_DEFLATE},
-    extensions::ExtensionsError,
+    deflate::DeflateError,
+    extensions::{ExtensionsError, PERMESSAGE_DEFLATE},
     subprotocol::Subprotocol,
 };
 

@@ -1,7 +1,7 @@
 //! What a server answers to which offer, what a client offers, and what both then write with (RFC 7692 §5.1, §7.1).
 
-use super::{Context, DeflateError, DeflateParameters, PERMESSAGE_DEFLATE, WindowBits};
-use crate::handshake::Extensions;
+use super::{Context, DeflateError, DeflateParameters, WindowBits};
+use crate::handshake::{Extensions, PERMESSAGE_DEFLATE};
 
 /// What one end of a connection wants of permessage-deflate, whichever end it is. The default is what is meant where
 /// nothing is said: the largest windows, and takeover.

@@ -3,11 +3,12 @@ use core::{fmt, slice, str::FromStr};
 
 use crate::Reserved;
 
-use super::deflate::PERMESSAGE_DEFLATE;
-
 mod parse;
 
 pub use parse::{EXTENSION_PARAMETERS_MAX, EXTENSIONS_MAX, ExtensionsError};
+
+/// The registered name of the compression extension (RFC 7692 §7).
+pub const PERMESSAGE_DEFLATE: &str = "permessage-deflate";
 
 /// A list of extensions with their parameters: `Sec-WebSocket-Extensions` (RFC 6455 §9.1).
 ///
