@@ -11,7 +11,7 @@ fn ask(gateway: &Gateway, request: Request) -> (Head, Vec<u8>) {
 }
 
 #[test]
-fn t223_to_t230_files_and_nothing_else() {
+fn t223_t224_t225_t226_t230_files_and_nothing_else() {
     let folder = tempfile::tempdir().unwrap();
     let root = folder.path();
     std::fs::write(root.join("a.txt"), "0123456789").unwrap();
