@@ -22,10 +22,14 @@ def serves(peer, workload):
 
 def run(peer, workload, seconds):
     kind = "ws" if peer.name in peers.LIMITS else workload.kind
-    backend = peers.WS_BACKEND if kind == "ws" else peers.TCP_BACKEND
+    # Behind a client there is a WebSocket server.
+    speaks = "tcp" if kind == "tcp" else "ws"
+    backend = peers.WS_BACKEND if speaks == "ws" else peers.TCP_BACKEND
     to = backend if peer.name == "direct" else peer.address(kind, workload.tls)
-    command = ["taskset", "-c", LOAD_CORE, peers.LOAD, "load", "--to", to, "--backend", backend, "--protocol", kind,
+    command = ["taskset", "-c", LOAD_CORE, peers.LOAD, "load", "--to", to, "--backend", backend, "--protocol", speaks,
                "--path", peer.paths.get(kind, "/"), "--seconds", seconds, *workload.arguments]
+    if kind == "local":
+        command += ["--local"]
     if workload.unit == "bytes/connection":
         command += ["--connections", peer.idle_connections]
     if workload.tls:

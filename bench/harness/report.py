@@ -20,8 +20,8 @@ def medians(workload, reports):
 
 def verdict(workload, values):
     """(best peer, ratio to it, ratio to the relay, met?)"""
-    ours = values.get("tidegate")
-    others = {name: one for name, one in values.items() if name != "tidegate" and name not in peers.LIMITS}
+    ours = values.get("tidegate", values.get("tidegate-connect"))
+    others = {name: one for name, one in values.items() if not name.startswith("tidegate") and name not in peers.LIMITS}
     if ours is None:
         return "–", None, None, None
     best = min(others, key=others.get) if others else "–"
@@ -60,7 +60,8 @@ def targets(workloads, results):
         if workload.relay_target:
             target += f"; relay ≤ {workload.relay_target:g}"
         best_value = f"{best} {number(values.get(best))}" if best in values else best
-        cells = [workload.name, number(values.get("tidegate")), best_value, number(ratio), number(relay), target,
+        ours = values.get("tidegate", values.get("tidegate-connect"))
+        cells = [workload.name, number(ours), best_value, number(ratio), number(relay), target,
                  {True: "yes", False: "**no**", None: "–"}[met]]
         lines.append("| " + " | ".join(cells) + " |")
     return lines

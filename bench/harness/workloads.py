@@ -45,6 +45,12 @@ def fair(name, kind):
     return Workload(name, kind, False, ("--mode", "fair", "--connections", 10), "p99", 1.0)
 
 
+def local(name, *arguments):
+    """What is measured is a client: local connections that it makes WebSockets of."""
+    unit = "cpu/MiB" if "echo" not in arguments else "cpu/message"
+    return Workload(name, "local", False, ("--mode", *arguments), unit, 1.0)
+
+
 WORKLOADS = [
     echo("ws-tcp-echo-128", "tcp", 128, 100, 1, 0.85, relay_target=1.05),
     echo("ws-tcp-echo-128x16", "tcp", 128, 100, 16, 0.62),
@@ -70,6 +76,10 @@ WORKLOADS = [
     idle("ws-ws-idle", "ws", 2000),
     idle("wss-tcp-idle", "tcp", 6500, tls=True),
     idle("wss-ws-idle", "ws", 6500, tls=True),
+    local("local-echo-128", "echo", "--bytes", 128, "--connections", 100),
+    local("local-echo-16k", "echo", "--bytes", 16 << 10, "--connections", 100),
+    local("local-down", "down", "--connections", 10),
+    local("local-up", "up", "--connections", 10),
     at_rate("ws-tcp-rate-10k", "tcp"),
     at_rate("ws-ws-rate-10k", "ws"),
     fair("ws-tcp-fair", "tcp"),

@@ -36,9 +36,17 @@ pub(super) struct Script {
 
 impl Script {
     pub(super) fn new(direction: Direction, payload_len: usize, depth: usize) -> Self {
-        let frame = frame(payload_len, Some(MASK));
-        let frame_len = frame.len();
-        let speech = frame.repeat((64_usize << 10).div_ceil(frame_len)).into();
+        Self::saying(frame(payload_len, Some(MASK)), direction, payload_len, depth)
+    }
+
+    /// The same without frames, for what makes them itself.
+    pub(super) fn of_bytes(direction: Direction, payload_len: usize, depth: usize) -> Self {
+        Self::saying(vec![0x5a; payload_len], direction, payload_len, depth)
+    }
+
+    fn saying(message: Vec<u8>, direction: Direction, payload_len: usize, depth: usize) -> Self {
+        let frame_len = message.len();
+        let speech = message.repeat((64_usize << 10).div_ceil(frame_len)).into();
         Self { direction, payload_len, depth, goes_on: true, closes: false, counts: true, speech, frame_len }
     }
 }
@@ -58,6 +66,8 @@ pub(super) struct Client {
 enum State {
     Head(Vec<u8>),
     Open(Frames),
+    /// What is on the other side makes the frames.
+    Bytes,
 }
 
 impl Client {
@@ -67,15 +77,7 @@ impl Client {
         tls: Option<&Arc<ClientConfig>>,
         script: &Rc<Script>,
     ) -> anyhow::Result<Self> {
-        let mut client = Self {
-            link: Link::connect(to, tls)?,
-            script: script.clone(),
-            state: State::Head(Vec::new()),
-            heard: 0,
-            said_at: VecDeque::new(),
-            started: Instant::now(),
-            answered: false,
-        };
+        let mut client = Self::new(Link::connect(to, tls)?, script, State::Head(Vec::new()));
         let head = format!(
             "GET {path} HTTP/1.1\r\nHost: {to}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
              Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
@@ -84,8 +86,27 @@ impl Client {
         Ok(client)
     }
 
+    /// One that says bytes, at once.
+    pub(super) fn local(to: SocketAddr, script: &Rc<Script>) -> anyhow::Result<Self> {
+        let mut client = Self::new(Link::connect(to, None)?, script, State::Bytes);
+        client.begin()?;
+        Ok(client)
+    }
+
+    fn new(link: Link, script: &Rc<Script>, state: State) -> Self {
+        Self {
+            link,
+            script: script.clone(),
+            state,
+            heard: 0,
+            said_at: VecDeque::new(),
+            started: Instant::now(),
+            answered: false,
+        }
+    }
+
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.state, State::Open(_))
+        matches!(self.state, State::Open(_) | State::Bytes)
     }
 
     pub(super) const fn is_answered(&self) -> bool {
@@ -96,6 +117,15 @@ impl Client {
     pub(super) fn say(&mut self, messages: usize, since: Instant) -> anyhow::Result<()> {
         self.said_at.extend(std::iter::repeat_n(since, messages));
         Ok(self.link.repeat(&self.script.speech, (messages * self.script.frame_len) as u64)?)
+    }
+
+    /// Says what it says first.
+    fn begin(&mut self) -> anyhow::Result<()> {
+        match self.script.direction {
+            Direction::Both => self.say(self.script.depth, Instant::now()),
+            Direction::Up => Ok(self.link.repeat(&self.script.speech, u64::MAX)?),
+            Direction::Down => Ok(()),
+        }
     }
 
     /// Whether it goes on.
@@ -116,11 +146,7 @@ impl Client {
             totals.opened += 1;
             totals.handshakes.push(self.started.elapsed());
             self.state = State::Open(Frames::new(Role::Client));
-            match self.script.direction {
-                Direction::Both => self.say(self.script.depth, Instant::now())?,
-                Direction::Up => self.link.repeat(&self.script.speech, u64::MAX)?,
-                Direction::Down => {}
-            }
+            self.begin()?;
             buffer[HEADROOM..HEADROOM + rest.len()].copy_from_slice(&rest);
             return self.hear(buffer, rest.len(), totals);
         }
@@ -128,13 +154,16 @@ impl Client {
     }
 
     fn hear(&mut self, buffer: &mut [u8], read: usize, totals: &mut Totals) -> anyhow::Result<bool> {
-        let State::Open(frames) = &mut self.state else { return Ok(true) };
         let (mut bytes, mut closed) = (0, false);
-        frames.each(buffer, read, |_, payload, step| match step.kind {
-            StepKind::Data { .. } => bytes += payload.len(),
-            StepKind::Close => closed = true,
-            StepKind::Ping | StepKind::Pong => {}
-        })?;
+        match &mut self.state {
+            State::Head(_) => return Ok(true),
+            State::Bytes => bytes = read,
+            State::Open(frames) => frames.each(buffer, read, |_, payload, step| match step.kind {
+                StepKind::Data { .. } => bytes += payload.len(),
+                StepKind::Close => closed = true,
+                StepKind::Ping | StepKind::Pong => {}
+            })?,
+        }
         if closed {
             if !self.script.closes || !self.answered {
                 bail!("the gateway has closed a connection");

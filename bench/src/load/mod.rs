@@ -41,6 +41,9 @@ pub(crate) struct Args {
     backend: SocketAddr,
     #[arg(long)]
     protocol: Protocol,
+    /// What is measured is a client: bytes go into it, and it makes WebSockets of them.
+    #[arg(long)]
+    local: bool,
     #[arg(long)]
     mode: Mode,
     #[arg(long, default_value_t = 128)]
@@ -213,14 +216,15 @@ impl<'a> Load<'a> {
     /// Opens the connections, then measures for a while what they say.
     fn steady(&mut self) -> anyhow::Result<Report> {
         let args = self.args;
-        let mut script = Script::new(self.direction(), args.bytes, args.depth);
+        let script_of = if args.local { Script::of_bytes } else { Script::new };
+        let mut script = script_of(self.direction(), args.bytes, args.depth);
         match args.mode {
             Mode::Fair => {
                 script = Script::new(Direction::Both, STREAM_FRAME_BYTES, 2);
                 script.counts = false;
             }
             Mode::Rate => script.goes_on = false,
-            Mode::Up => script = Script::new(Direction::Up, STREAM_FRAME_BYTES, 1),
+            Mode::Up => script = script_of(Direction::Up, STREAM_FRAME_BYTES, 1),
             Mode::Echo | Mode::Down | Mode::Connect | Mode::Idle => {}
         }
         self.open(args.connections, &Rc::new(script))?;
@@ -368,7 +372,11 @@ impl<'a> Load<'a> {
     }
 
     fn add_client(&mut self, script: &Rc<Script>) -> anyhow::Result<()> {
-        let client = Client::connect(self.args.to, &self.args.path, self.tls.as_ref(), script)?;
+        let client = if self.args.local {
+            Client::local(self.args.to, script)?
+        } else {
+            Client::connect(self.args.to, &self.args.path, self.tls.as_ref(), script)?
+        };
         let at = self.add(Party::Client(client))?;
         self.clients.push(at);
         Ok(())
