@@ -73,6 +73,12 @@ impl Pace {
         Self { begun, tickets: AtomicU64::new(0), burst, step }
     }
 
+    /// How long it takes until so many have been told.
+    pub fn span(&self, count: usize) -> Duration {
+        let waiting = u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(self.burst);
+        self.step.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX))
+    }
+
     /// When the next one is told.
     pub fn next(&self) -> Instant {
         let ticket = self.tickets.fetch_add(1, Ordering::Relaxed);
@@ -125,11 +131,14 @@ mod tests {
         for (place, delay) in (0..).zip(delays(&pace, 100)) {
             assert!((6 * S * place..=6 * S * (place + 1)).contains(&delay), "{place}: {delay:?}");
         }
+        assert_eq!(pace.span(100), 600 * S);
     }
 
     #[tokio::test(start_paused = true)]
     async fn the_rate_holds_where_the_time_is_short() {
         let delays = delays(&Pace::over(S, 5_000, 500, crate::clock::now()), 5_000);
         assert!((S * 9..=S * 10).contains(&delays[4_999]), "{:?}", delays[4_999]);
+        let pace = Pace::over(Duration::ZERO, 5_050, 500, crate::clock::now());
+        assert_eq!((pace.span(50), pace.span(5_050)), (Duration::ZERO, 10 * S), "a few need not wait");
     }
 }

@@ -7,14 +7,15 @@ use http::header::{
 };
 use http::request::Parts;
 use http::{Method, Request, Response, StatusCode};
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
+use super::connections::Wrong;
 use super::guard::{Guard, Turned};
 use super::operations::{OPERATIONS, Operation, What};
 use super::query::Query;
-use super::{House, ReloadOrder, connections, metrics, openapi, routes};
+use super::{House, ReloadOrder, Reloaded, connections, metrics, openapi, routes};
 use crate::http::{Body, full};
 
 /// What is answered: a status, a body, and its media type.
@@ -28,8 +29,8 @@ pub(super) struct Answer {
 
 /// Answers one request.
 pub(super) async fn answer(house: Arc<House>, request: Request<Incoming>) -> Response<Body> {
-    let (head, _body) = request.into_parts();
-    let admitted = admit(&house.guard, &head);
+    let (head, body) = request.into_parts();
+    let admitted = admit(&house.guard, &head, !body.is_end_stream());
     let answer = match admitted {
         Err(answer) => answer,
         // Away from the thread that accepts connections: with many routes a scrape takes its time.
@@ -49,7 +50,7 @@ struct Asked {
 }
 
 /// Holds a request against everything that must be so before it is carried out.
-fn admit(guard: &Guard, head: &Parts) -> Result<Asked, Answer> {
+fn admit(guard: &Guard, head: &Parts, has_body: bool) -> Result<Asked, Answer> {
     guard.host(head)?;
     let path = head.uri.path();
     let at_path = || OPERATIONS.iter().filter(|operation| operation.matches(path).is_some());
@@ -62,6 +63,9 @@ fn admit(guard: &Guard, head: &Parts) -> Result<Asked, Answer> {
     };
     if operation.changes() {
         Guard::deliberate(head)?;
+        if has_body {
+            return Err(Answer::bad(operation.without_body())); // it may mean fewer than an empty query does
+        }
     }
     let query = Query::read(head.uri.query().unwrap_or(""), &operation.query()).map_err(Answer::bad)?;
     let segment = operation.matches(path).unwrap_or_default().to_owned();
@@ -85,7 +89,7 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
         What::Routes => Answer::json(StatusCode::OK, &routes::table(house)),
         What::Config => Answer::json(StatusCode::OK, &house.config.load()),
         What::Connections => connections::list(house, &asked.query)
-            .map_or_else(Answer::bad, |page| Answer::json(StatusCode::OK, &page)),
+            .map_or_else(Answer::from, |page| Answer::json(StatusCode::OK, &page)),
         What::Connection => {
             let one = asked.conn().and_then(|conn| connections::one(house, conn));
             one.map_or_else(Answer::none, |one| Answer::json(StatusCode::OK, &one))
@@ -97,7 +101,7 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
         },
         What::Reload => reload(house),
         What::Drain => connections::drain(house, &asked.query)
-            .map_or_else(Answer::bad, |told| Answer::json(StatusCode::ACCEPTED, &told)),
+            .map_or_else(Answer::from, |told| Answer::json(StatusCode::ACCEPTED, &told)),
     }
 }
 
@@ -112,7 +116,9 @@ fn reload(house: &House) -> Answer {
         return Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
     }
     match result.blocking_recv() {
-        Ok(Ok(report)) => Answer::json(StatusCode::OK, &json!({ "report": report })),
+        Ok(Ok(Reloaded { report, warnings })) => {
+            Answer::json(StatusCode::OK, &json!({ "report": report, "warnings": warnings }))
+        }
         Ok(Err(refused)) => Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &refused),
         Err(_gone) => Answer::error(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
     }
@@ -134,6 +140,7 @@ fn status(house: &House) -> Value {
             "handshakes": taken.handshakes,
         },
         "websockets_open": service.live.open(),
+        "websockets_closing": connections::closing(house),
         "websockets_opened": service.live.opened(),
     })
 }
@@ -194,6 +201,15 @@ impl Answer {
             fields.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"tidegate admin\""));
         }
         response
+    }
+}
+
+impl From<Wrong> for Answer {
+    fn from(wrong: Wrong) -> Self {
+        match wrong {
+            Wrong::Query(sentence) => Self::bad(sentence),
+            Wrong::NoRoute(sentence) => Self::error(StatusCode::NOT_FOUND, &sentence),
+        }
     }
 }
 

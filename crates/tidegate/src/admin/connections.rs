@@ -26,17 +26,34 @@ const WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
 /// Bytes of a reason (RFC 6455 §5.5: 125 in a control frame, and two of them are the code).
 const REASON_BYTES_MAX: usize = 123;
 
+/// Names of routes in an answer; more are only counted.
+const ROUTES_NAMED_MAX: usize = 50;
+
+/// Why what was asked cannot be answered, in a sentence.
+pub(super) enum Wrong {
+    /// A name or a value of the query is wrong.
+    Query(String),
+    /// No route is called so.
+    NoRoute(String),
+}
+
+impl From<String> for Wrong {
+    fn from(sentence: String) -> Self {
+        Self::Query(sentence)
+    }
+}
+
 /// A page of the connections that are meant, in the order of their numbers, or those that have moved the most.
-pub(super) fn list(house: &House, query: &Query) -> Result<Value, String> {
+pub(super) fn list(house: &House, query: &Query) -> Result<Value, Wrong> {
     let limit = query.number("limit", PAGE_DEFAULT, PAGE_MAX)?;
     let after = query.number("after", 0, u64::MAX)?;
     let closing = match query.text("state") {
         None => None,
         Some("open") => Some(false),
         Some("closing") => Some(true),
-        Some(_) => return Err("state has to be open or closing".to_owned()),
+        Some(_) => return Err("state has to be open or closing".to_owned().into()),
     };
-    let mut meant = house.service.live.sessions(&filter(query)?);
+    let mut meant = house.service.live.sessions(&filter(house, query)?);
     meant.retain(|live| closing.is_none_or(|closing| closing == is_closing(live)));
     let total = meant.len();
     meant.retain(|live| live.about.conn > after);
@@ -49,8 +66,8 @@ pub(super) fn list(house: &House, query: &Query) -> Result<Value, String> {
             };
             meant.sort_by_cached_key(|live| std::cmp::Reverse(moved(live)));
         }
-        "bytes" => return Err("sort=bytes has one page: leave after out".to_owned()),
-        _ => return Err("sort has to be conn or bytes".to_owned()),
+        "bytes" => return Err("sort=bytes has one page: leave after out".to_owned().into()),
+        _ => return Err("sort has to be conn or bytes".to_owned().into()),
     }
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let is_more = meant.len() > limit && query.text("sort") != Some("bytes");
@@ -75,14 +92,14 @@ pub(super) fn close(house: &House, conn: u64, query: &Query) -> Result<Option<Va
 }
 
 /// Tells all that are meant to close, spread over a time; with `idle`, those that are quiet for so long within it.
-pub(super) fn drain(house: &House, query: &Query) -> Result<Value, String> {
+pub(super) fn drain(house: &House, query: &Query) -> Result<Value, Wrong> {
     let because = because(query, "drained by the operator")?;
     let window = duration(query, "window")?;
     if query.text("idle").is_some() && window.is_zero() {
-        return Err("idle needs a window: how long to wait for them to be quiet".to_owned());
+        return Err("idle needs a window: how long to wait for them to be quiet".to_owned().into());
     }
     let quiet = query.text("idle").map(|_| duration(query, "idle")).transpose()?;
-    let meant = house.service.live.sessions(&filter(query)?);
+    let meant = house.service.live.sessions(&filter(house, query)?);
     let now = clock::now();
     // Who is waited for to be quiet is looked at soon, but not all at once: many of them may be.
     let spread = if quiet.is_some() { Duration::ZERO } else { window };
@@ -93,7 +110,13 @@ pub(super) fn drain(house: &House, query: &Query) -> Result<Value, String> {
         let idle = quiet.map(|quiet| Idle::new(quiet, (now + window).max(at + quiet)));
         live.leash.tell(Order { at, idle, because: Arc::clone(&because) });
     }
-    Ok(json!({ "told": meant.len() }))
+    let over = if quiet.is_some() { window } else { pace.span(meant.len()) };
+    Ok(json!({ "told": meant.len(), "over_seconds": over.as_secs() }))
+}
+
+/// How many WebSockets do what they were told, and close.
+pub(super) fn closing(house: &House) -> usize {
+    house.service.live.sessions(&Filter::default()).iter().filter(|live| is_closing(live)).count()
 }
 
 fn sole(house: &House, conn: u64) -> Option<Arc<Live>> {
@@ -126,14 +149,31 @@ fn is_closing(live: &Live) -> bool {
     live.leash.reason().is_some()
 }
 
-fn filter(query: &Query) -> Result<Filter, String> {
+fn filter(house: &House, query: &Query) -> Result<Filter, Wrong> {
     let network = |text: &str| {
         let address = text.parse::<IpAddr>().map(IpNet::from);
         let network = address.or_else(|_| text.parse::<IpNet>());
         network.map_err(|_| "client has to be an address, or a network such as 192.0.2.0/24".to_owned())
     };
     let client = query.text("client").map(network).transpose()?;
-    Ok(Filter { conn: None, route: query.text("route").map(ToOwned::to_owned), client })
+    let route = query.text("route").map(|name| known_route(house, name)).transpose()?;
+    Ok(Filter { conn: None, route, client })
+}
+
+/// A slip in the name of a route must not look as if nobody were connected through it.
+fn known_route(house: &House, name: &str) -> Result<String, Wrong> {
+    let generation = house.service.generation();
+    let filter = Filter { route: Some(name.to_owned()), ..Filter::default() };
+    let is_known = generation.table.routes().any(|(route, _)| route.name == name)
+        || !house.service.live.sessions(&filter).is_empty(); // of a generation before this one
+    if is_known {
+        return Ok(name.to_owned());
+    }
+    let names: Vec<_> = generation.table.routes().map(|(route, _)| route.name.as_str()).collect();
+    let shown = names[..names.len().min(ROUTES_NAMED_MAX)].join(", ");
+    let more = names.len().saturating_sub(ROUTES_NAMED_MAX);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    Err(Wrong::NoRoute(format!("no route is called {name:?}; there are: {shown}{more}")))
 }
 
 fn because(query: &Query, usual: &str) -> Result<Arc<Because>, String> {

@@ -41,11 +41,18 @@ pub(crate) struct House {
 
 /// To reload, and to say what came of it.
 #[derive(Debug)]
-pub(crate) struct ReloadOrder(oneshot::Sender<Result<String, String>>);
+pub(crate) struct ReloadOrder(oneshot::Sender<Result<Reloaded, String>>);
+
+/// What a reload has come to, in words.
+#[derive(Debug)]
+pub(crate) struct Reloaded {
+    pub(crate) report: String,
+    pub(crate) warnings: Vec<String>,
+}
 
 impl ReloadOrder {
     /// Says what came of it; whoever asked may be gone.
-    pub(crate) fn answer(self, result: Result<String, String>) {
+    pub(crate) fn answer(self, result: Result<Reloaded, String>) {
         self.0.send(result).ok();
     }
 }

@@ -53,6 +53,16 @@ impl Operation {
         self.method != Method::GET
     }
 
+    /// What is wrong with a body.
+    pub(super) fn without_body(&self) -> String {
+        match self.query().first() {
+            Some(name) => {
+                format!("this takes no body: parameters stand in the query, as in {}?{name}=…", self.path)
+            }
+            None => "this takes neither a body nor parameters".to_owned(),
+        }
+    }
+
     /// The parameters of the query.
     pub(super) fn query(&self) -> Vec<&'static str> {
         let in_path = |name: &str| self.path.contains(&format!("{{{name}}}"));
@@ -141,7 +151,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "The WebSockets that are open, a page of at most 1000.",
         parameters: &[ROUTE, CLIENT, STATE, SORT, AFTER, LIMIT],
         media: JSON,
-        answers: &[(200, "A page; next_after begins the next one, and is null on the last."), BAD],
+        answers: &[(200, "A page; next_after begins the next one, and is null on the last."), BAD, NO_ROUTE],
     },
     Operation {
         what: What::Connection,
@@ -168,7 +178,12 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "Closes those that are meant, spread over a time. New ones are let in.",
         parameters: &[ROUTE, CLIENT, WINDOW, IDLE, CODE, REASON],
         media: JSON,
-        answers: &[(202, "So many were told."), BAD, DENIED],
+        answers: &[
+            (202, "So many were told; the last of them closes after over_seconds."),
+            BAD,
+            DENIED,
+            NO_ROUTE,
+        ],
     },
     Operation {
         what: What::Reload,
@@ -178,7 +193,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         parameters: &[],
         media: JSON,
         answers: &[
-            (200, "It is in force; the report says what has changed."),
+            (200, "It is in force; report says what has changed, and warnings what to look at."),
+            BAD,
             DENIED,
             (422, "It has errors; nothing has changed."),
             (503, "Too many reloads at once, or the gateway stops."),
@@ -186,8 +202,9 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-const BAD: (u16, &str) = (400, "The query is wrong; the answer says how.");
+const BAD: (u16, &str) = (400, "The query is wrong, or there is a body; the answer says what to write.");
 const DENIED: (u16, &str) = (403, "Neither Content-Type: application/json nor a field X-Tidegate.");
+const NO_ROUTE: (u16, &str) = (404, "No route has this name; the answer lists those there are.");
 const NONE: (u16, &str) = (404, "There is none of this number, or it has ended.");
 
 const CONN: Parameter = integer("conn", "Number of the connection, as in the access log.");

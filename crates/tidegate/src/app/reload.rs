@@ -13,6 +13,7 @@ use super::Running;
 use super::descriptors::connections_max;
 use super::signals::Hangups;
 use crate::access_log::Sink;
+use crate::admin::Reloaded;
 use crate::config::{self, Checked, Config, Diagnostic, Severity};
 use crate::generation::Generation;
 use crate::listener::Inherited;
@@ -32,8 +33,8 @@ pub(crate) struct ReloadReport {
     pub(crate) listeners: (usize, usize),
     /// WebSockets that are closed for it, as their routes say.
     pub(crate) closing: usize,
-    /// What the file was warned about.
-    pub(crate) warnings: Vec<Diagnostic>,
+    /// What the file was warned about, and what of it only a restart puts in force.
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Why a reload was refused. What was in force stays so.
@@ -123,11 +124,13 @@ impl Running {
         let records = generation.recorder.is_some();
         let connections_max = connections_max(config.connections_max, records, self.settings().workers);
         doors.places().set(connections_max, config.handshakes_max);
-        self.shown.store(Arc::new(with_what_stays(shown, &self.shown.load())));
+        let (shown, staying) = with_what_stays(shown, &self.shown.load());
+        self.shown.store(Arc::new(shown));
         let (number, routes) = (generation.number, generation.table.differences(&former.table));
         let closing = self.service.succeed(generation);
         let listeners = doors.change(change);
         self.settle(Settings::of(&config));
+        let warnings = warnings.iter().map(ToString::to_string).chain(staying).collect();
         Ok(ReloadReport { generation: number, routes, listeners, closing, warnings })
     }
 
@@ -140,7 +143,7 @@ impl Running {
     }
 
     /// Reloads; says, counts and returns what came of it.
-    pub(super) async fn reload_and_tell(&self) -> Result<String, String> {
+    pub(super) async fn reload_and_tell(&self) -> Result<Reloaded, String> {
         notify::reloading();
         let result = self.reload().await;
         self.service.books.metrics.reloads.add(if result.is_ok() { "ok" } else { "failed" });
@@ -157,7 +160,9 @@ impl Running {
             }
         }
         notify::ready();
-        result.map(|report| report.to_string()).map_err(|refused| refused.to_string())
+        let reloaded =
+            |report: ReloadReport| Reloaded { report: report.to_string(), warnings: report.warnings };
+        result.map(reloaded).map_err(|refused| refused.to_string())
     }
 
     /// Whoever has moved the log away wants it opened anew, whatever the file says.
@@ -168,28 +173,28 @@ impl Running {
         }
     }
 
-    /// Keeps what was said; warns of what only a restart changes.
+    /// Keeps what was said, but for what only a restart changes.
     fn settle(&self, settings: Settings) {
         let mut kept = self.settings.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if settings.workers != kept.workers {
-            tracing::warn!(
-                "workers = {}: it stays at {} until the gateway is started anew",
-                settings.workers,
-                kept.workers
-            );
-        }
         *kept = Settings { workers: kept.workers, ..settings };
     }
 }
 
-/// What only a restart changes is shown as it was at the start.
-fn with_what_stays(mut shown: Value, former: &Value) -> Value {
+/// What only a restart changes is shown as it was at the start, with a warning where the file says otherwise by now.
+fn with_what_stays(mut shown: Value, former: &Value) -> (Value, Vec<String>) {
+    let mut warnings = Vec::new();
     for key in ["workers", "admin", "admin_token_file", "admin_tls", "admin_client_ca", "admin_names"] {
-        if let Some(kept) = former.get(key) {
+        let Some(kept) = former.get(key) else { continue };
+        if shown[key] != *kept {
+            let [wanted, stays] = [&shown[key], kept].map(|value| match value {
+                Value::Null => "(not set)".to_owned(),
+                value => value.to_string(),
+            });
+            warnings.push(format!("{key} = {wanted}: it stays at {stays} until the gateway is started anew"));
             shown[key] = kept.clone();
         }
     }
-    shown
+    (shown, warnings)
 }
 
 fn tell_refused(refused: &ReloadError) {

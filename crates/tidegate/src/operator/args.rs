@@ -6,14 +6,15 @@ use clap::Args;
 
 /// Where the gateway is asked.
 #[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("place").required(true).args(["admin", "config"])))]
 pub(crate) struct PlaceArgs {
-    /// Its admin address, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock.
-    #[arg(long, value_name = "ADDR", required_unless_present = "config")]
+    /// Address of the gateway's admin listener, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock.
+    #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
-    /// The file with its token.
-    #[arg(long, value_name = "FILE")]
+    /// File that holds the token of the admin listener.
+    #[arg(long, value_name = "FILE", requires = "admin")]
     pub(super) admin_token_file: Option<PathBuf>,
-    /// Its configuration file, where address and token are found.
+    /// The gateway's configuration file, to read the admin address and token from.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["admin", "admin_token_file"])]
     pub(super) config: Option<PathBuf>,
 }
@@ -23,10 +24,10 @@ pub(crate) struct PlaceArgs {
 pub(crate) struct StatusArgs {
     #[command(flatten)]
     pub(super) place: PlaceArgs,
-    /// All of it as JSON.
+    /// Print everything as JSON.
     #[arg(long)]
     pub(super) json: bool,
-    /// So many of the connections that have moved the most bytes.
+    /// How many connections to list; those that have moved the most bytes come first.
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = clap::value_parser!(u16).range(0..=1000))]
     pub(super) connections: u16,
 }
@@ -36,16 +37,16 @@ pub(crate) struct StatusArgs {
 pub(crate) struct DrainArgs {
     #[command(flatten)]
     pub(super) place: PlaceArgs,
-    /// Only WebSockets of the route of this name.
+    /// Only WebSockets on the route with this name.
     #[arg(long, value_name = "NAME")]
     route: Option<String>,
-    /// Only those of this client address or network, such as 192.0.2.0/24.
+    /// Only WebSockets from this client address or network, such as 192.0.2.0/24.
     #[arg(long, value_name = "NET")]
     client: Option<String>,
-    /// Spread over this time, such as 10m. Without it, no faster than drain_rate.
+    /// Spread the closing over this time, such as 10m. Without it, as fast as drain_rate allows.
     #[arg(long, value_name = "TIME")]
     window: Option<String>,
-    /// Only those through which nothing passes for so long, within the window.
+    /// Close only WebSockets that are quiet for this long at some point within the window.
     #[arg(long, value_name = "TIME", requires = "window")]
     idle: Option<String>,
     #[command(flatten)]
@@ -55,7 +56,7 @@ pub(crate) struct DrainArgs {
 /// Which one is told.
 #[derive(Debug, Args)]
 pub(crate) struct CloseArgs {
-    /// The number of its connection, as in the access log.
+    /// Number of the connection: "conn" in the access log and in `tidegate status`.
     #[arg(value_name = "CONN")]
     pub(super) conn: u64,
     #[command(flatten)]
@@ -67,10 +68,10 @@ pub(crate) struct CloseArgs {
 /// What the client is told.
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
-    /// The Close code: 1000, 1001, 1008, 1011, 1012, 1013 or from 3000 to 4999. Default: 1001.
+    /// Close code to send: 1000, 1001, 1008, 1011, 1012, 1013 or 3000 to 4999. Default: 1001.
     #[arg(long, value_name = "CODE")]
     code: Option<u16>,
-    /// The words beside it, at most 123 bytes.
+    /// Close reason to send, at most 123 bytes.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow, bail, ensure};
 use bytes::Bytes;
 use http::header::{AUTHORIZATION, HOST, HeaderValue};
-use http::{Method, Request};
+use http::uri::Authority;
+use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -32,7 +33,8 @@ pub(super) struct Client {
 }
 
 enum Place {
-    Tcp(SocketAddr),
+    /// Host and port.
+    Tcp(Authority),
     Unix(PathBuf),
 }
 
@@ -44,8 +46,8 @@ impl Client {
         let text = args.admin.as_deref().context("give --admin ADDR, or -c FILE")?;
         let place = match text.strip_prefix("unix:") {
             Some(path) => Place::Unix(path.into()),
-            None => Place::Tcp(text.parse().map_err(|_| {
-                anyhow!("--admin {text:?} is no address; write one such as 127.0.0.1:9090, or unix:PATH")
+            None => Place::Tcp(text.parse().ok().filter(has_port).with_context(|| {
+                format!("--admin {text:?} is no address; write one such as 127.0.0.1:9090, or unix:PATH")
             })?),
         };
         let read = |file: &PathBuf| {
@@ -71,7 +73,7 @@ impl Client {
             file.display()
         );
         let place = match &admin.listener.address {
-            ListenAddress::Tcp(address) => Place::Tcp(reachable(*address)),
+            ListenAddress::Tcp(address) => Place::Tcp(reachable(*address).to_string().parse()?),
             ListenAddress::Unix(path) => Place::Unix(path.clone()),
             address @ (ListenAddress::Abstract(_) | ListenAddress::Systemd(_) | ListenAddress::Stdin) => {
                 bail!("this command cannot ask at {address}")
@@ -89,7 +91,7 @@ impl Client {
         let asking = async {
             match &self.place {
                 Place::Tcp(address) => {
-                    let socket = TcpStream::connect(address).await;
+                    let socket = TcpStream::connect(address.as_str()).await;
                     self.exchange(socket.with_context(|| format!("cannot reach {address}"))?, method, target)
                         .await
                 }
@@ -120,12 +122,23 @@ impl Client {
         let (head, body) = sender.send_request(request.body(Empty::<Bytes>::new())?).await?.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|_| anyhow!("the answer breaks off, or is too long"))?.to_bytes();
-        let answer: Value = serde_json::from_slice(&body).context("the answer is not of a tidegate")?;
+        let Ok(answer) = serde_json::from_slice::<Value>(&body) else {
+            bail!("what answers there ({}) is no admin listener of tidegate", head.status)
+        };
+        if head.status == StatusCode::UNAUTHORIZED {
+            bail!(
+                "the admin listener wants its token: give --admin-token-file FILE, or -c with its configuration"
+            );
+        }
         if !head.status.is_success() {
             bail!("{}: {}", head.status, answer["error"].as_str().unwrap_or("refused"));
         }
         Ok(answer)
     }
+}
+
+fn has_port(place: &Authority) -> bool {
+    place.port_u16().is_some() && !place.as_str().contains('@')
 }
 
 /// A gateway that listens everywhere is asked here.

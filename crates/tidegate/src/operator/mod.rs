@@ -7,14 +7,17 @@ mod status;
 
 use std::io::Write as _;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use serde_json::Value;
 
 pub(crate) use self::args::{CloseArgs, DrainArgs, StatusArgs};
 use self::client::Client;
 pub(crate) use self::reload::{ReloadArgs, reload};
+use crate::{clock, date};
 
 /// Prints how it is.
 pub(crate) fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
@@ -51,11 +54,23 @@ pub(crate) fn close(args: &CloseArgs) -> anyhow::Result<ExitCode> {
     told(&client.ask(&Method::DELETE, &with_query(&path, &args.why.query()))?)
 }
 
-fn told(answer: &serde_json::Value) -> anyhow::Result<ExitCode> {
+fn told(answer: &Value) -> anyhow::Result<ExitCode> {
     let told = answer["told"].as_u64().context("the gateway does not say how many it has told")?;
     let noun = if told == 1 { "WebSocket was" } else { "WebSockets were" };
-    writeln!(std::io::stdout(), "{told} {noun} told to close")?;
+    let over = Duration::from_secs(answer["over_seconds"].as_u64().unwrap_or(0));
+    let spread = if told == 0 || over.is_zero() {
+        String::new()
+    } else {
+        let last = date::minute(clock::wall() + over).unwrap_or_default();
+        format!(", one after another, the last in {} ({last} UTC)", humantime::format_duration(over))
+    };
+    writeln!(std::io::stdout(), "{told} {noun} told to close{spread}")?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// Without what a terminal obeys: names and messages may hold anything.
+fn shown(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
 }
 
 fn with_query(path: &str, query: &[(&str, String)]) -> String {

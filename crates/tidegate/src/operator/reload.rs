@@ -1,37 +1,46 @@
 //! `tidegate reload`: tells a running gateway to read its configuration again.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write as _;
-use std::path::PathBuf;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use anyhow::{Context as _, bail, ensure};
 use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
 
 use super::args::PlaceArgs;
 use super::client::Client;
+use super::shown;
+use crate::websockify;
 
 /// Bytes of a file with the number of a process in it.
 const PID_FILE_BYTES_MAX: u64 = 64;
+
+/// The commands that reload on SIGHUP.
+const SERVING: [&str; 2] = ["serve", "websockify"];
 
 /// Which gateway.
 #[derive(Debug, clap::Args)]
 #[command(group(clap::ArgGroup::new("which").required(true).args(["pid", "pid_file", "admin", "config"])))]
 pub(crate) struct ReloadArgs {
-    /// The number of its process.
+    /// Process id of the gateway; it is sent SIGHUP.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pid: Option<i32>,
-    /// A file with that number in it, such as a service manager writes.
+    /// File that holds the process id, such as a service manager writes.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// Its admin address, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock: what comes of it is told here.
+    /// Address of the gateway's admin listener, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock. The outcome is
+    /// printed here.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
-    /// The file with the token of the admin listener.
+    /// File that holds the token of the admin listener.
     #[arg(long, value_name = "FILE", requires = "admin")]
     admin_token_file: Option<PathBuf>,
-    /// Its configuration file, where admin address and token are found.
+    /// The gateway's configuration file, to read the admin address and token from.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -49,7 +58,10 @@ pub(crate) fn reload(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
         };
         let answer = Client::new(&place)?.ask(&Method::POST, "/reload")?;
         let report = answer["report"].as_str().context("the gateway does not say what came of it")?;
-        writeln!(std::io::stdout(), "{report}")?;
+        for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+            writeln!(std::io::stderr(), "{}", shown(warning))?;
+        }
+        writeln!(std::io::stdout(), "{}", shown(report))?;
     } else {
         signal(args)?;
     }
@@ -63,6 +75,7 @@ fn signal(args: &ReloadArgs) -> anyhow::Result<()> {
         (None, None) => bail!("name a process: --pid N or --pid-file FILE"),
     };
     let pid = Pid::from_raw(number).filter(|_| number > 0).context("no process has a number below 1")?;
+    ensure_gateway(number)?;
     ensure!(
         catches_hangup(number)?,
         "process {number} does not listen to SIGHUP, which would end it: it is no gateway that can be reloaded"
@@ -77,6 +90,43 @@ fn read(file: &PathBuf) -> anyhow::Result<i32> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {name}"))?;
     let number = text.trim().parse();
     number.with_context(|| format!("{name} has {:?} in it, and not the number of a process", text.trim()))
+}
+
+/// That a process is a gateway which reloads when it is told so: this program, serving. The signal ends other programs,
+/// and other commands of this one.
+fn ensure_gateway(pid: i32) -> anyhow::Result<()> {
+    let comm = fs::read_to_string(format!("/proc/{pid}/comm"));
+    let comm = comm.with_context(|| format!("there is no process {pid}"))?;
+    let program = program(Path::new(&format!("/proc/{pid}"))).unwrap_or_else(|| comm.trim_end().to_owned());
+    let ours = program_of_ours();
+    ensure!(
+        ours.contains(&program),
+        "process {pid} is {program:?}, and not a gateway; it was not told anything"
+    );
+    let line = fs::read(format!("/proc/{pid}/cmdline"))
+        .with_context(|| format!("cannot see what process {pid} does"))?;
+    let mut arguments = line.split(|byte| *byte == 0).map(OsStr::from_bytes);
+    let called = arguments.next().unwrap_or_default();
+    let command = arguments.next().unwrap_or_default();
+    let serves = websockify::is_named(called) || SERVING.iter().any(|known| *known == command);
+    ensure!(
+        serves,
+        "process {pid} is {program:?} with the command {command:?}, which does not reload; it was not told anything"
+    );
+    Ok(())
+}
+
+/// The names that a process of this program may have.
+fn program_of_ours() -> [String; 2] {
+    let own = program(Path::new("/proc/self")).unwrap_or_default();
+    [own, env!("CARGO_PKG_NAME").to_owned()]
+}
+
+/// The name of the file that a process runs, where it may be seen. An update may have taken its place since.
+fn program(process: &Path) -> Option<String> {
+    let file = fs::read_link(process.join("exe")).ok()?;
+    let name = file.file_name()?.to_string_lossy().into_owned();
+    Some(name.strip_suffix(" (deleted)").map_or(name.clone(), ToOwned::to_owned))
 }
 
 /// Whether a process has a handler for SIGHUP, as the system tells. A file with the number of a process that has ended

@@ -15,7 +15,7 @@ pub(super) fn text(status: &Value, routes: &Value, top: &Value) -> String {
         top["connections"].as_array().into_iter().flatten().map(connection_row).collect();
     if !connections.is_empty() {
         write!(text, "\nConnections ({} of {})\n", connections.len(), top["total"]).expect(NEVER_FAILS);
-        text += &aligned(&["conn", "route", "client", "age", "in", "out", "backend"], connections);
+        text += &aligned(&["conn", "route", "client", "age", "in", "out", "state", "backend"], connections);
     }
     text
 }
@@ -25,8 +25,12 @@ fn summary(status: &Value) -> String {
     let up = Duration::from_secs(status["uptime_seconds"].as_u64().unwrap_or(0));
     let state = if status["draining"] == true { "draining" } else { "ready" };
     let waiting = if connections["waiting"].as_u64() > Some(0) { "; others wait for a place" } else { "" };
+    let closing = match status["websockets_closing"].as_u64() {
+        Some(0) | None => String::new(),
+        Some(closing) => format!(" ({closing} closing)"),
+    };
     format!(
-        "tidegate {}, up {}, {state}\n{} of {} connections open, {} of them WebSockets{waiting}\n",
+        "tidegate {}, up {}, {state}\n{} of {} connections open, {} of them WebSockets{closing}{waiting}\n",
         shown(&status["version"]),
         humantime::format_duration(up),
         connections["open"],
@@ -61,6 +65,7 @@ fn connection_row(connection: &Value) -> Vec<String> {
         humantime::format_duration(age).to_string(),
         moved(&connection["in"]),
         moved(&connection["out"]),
+        shown(&connection["state"]),
         shown(&connection["backend"]),
     ]
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
+use std::process::Command;
 
 use serde_json::Value;
 use tidegate_testkit::{Frame, Gateway, Request, Wire, eventually};
@@ -150,6 +151,84 @@ fn a_drain_closes_whom_it_means_and_new_ones_are_let_in() {
     {
         assert_eq!(tell(&rig.gateway, "POST", wrong).0, 400, "{wrong}");
     }
+}
+
+/// What a body asks for is never mistaken for an order to everybody.
+#[test]
+fn an_order_with_a_body_is_refused() {
+    let gateway = gateway().top(ADMIN).route("/echo", "echo:", "").route("/other", "echo:", "").start();
+    let mut client = gateway.open("/echo");
+    let conn = entry(&gateway, client.local_address())["conn"].clone();
+    let close = format!("/connections/{conn}");
+    for (method, target, says) in [
+        ("POST", "/drain", "parameters stand in the query, as in /drain?route=…"),
+        ("DELETE", close.as_str(), "parameters stand in the query, as in /connections/{conn}?code=…"),
+        ("POST", "/reload", "neither a body nor parameters"),
+    ] {
+        for (field, value, body) in [
+            ("Content-Length", "18", r#"{"route":"/other"}"#),
+            ("Content-Length", "1", "{"),
+            ("Transfer-Encoding", "chunked", "1\r\n{\r\n0\r\n\r\n"),
+        ] {
+            let request = request(method, target).with(field, value).with("Connection", "close");
+            let mut wire = Wire::connect(super::address(&gateway));
+            wire.send([&request.encode()[..], body.as_bytes()].concat());
+            let (head, answer) = wire.read_response();
+            assert_eq!(head.status(), 400, "{method} {target} {body}: {answer}");
+            assert!(answer.contains(says), "{answer}");
+        }
+    }
+    client.send_frame(&Frame::text("untouched").masked());
+    assert_eq!(client.read_message().1, b"untouched");
+    assert_eq!(get(&gateway, "/status")["generation"], 1);
+}
+
+#[test]
+fn a_route_that_does_not_exist_is_no_empty_one() {
+    let gateway = gateway().top(ADMIN).route("/echo", "echo:", "").route("/idle", "echo:", "").start();
+    let _client = gateway.open("/echo");
+    for (method, target) in [("POST", "/drain?route=ecko"), ("GET", "/connections?route=ecko")] {
+        let (status, answer) = tell(&gateway, method, target);
+        assert_eq!(status, 404, "{answer}");
+        assert_eq!(answer["error"], r#"no route is called "ecko"; there are: /echo, /idle"#);
+    }
+    assert_eq!(tell(&gateway, "POST", "/drain?route=%2Fidle").1["told"], 0);
+    let address = super::address(&gateway).to_string();
+    let tidegate = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["drain", "--admin", &address, "--route", "ecko"])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(tidegate.stderr).unwrap();
+    assert_eq!(tidegate.status.code(), Some(1), "{said}");
+    assert!(said.contains("there are: /echo, /idle"), "{said}");
+}
+
+/// The words of the command say until when a drain goes on, and `status` who is closing.
+#[test]
+fn a_spread_drain_says_until_when() {
+    let gateway = gateway().top(ADMIN).route("/echo", "echo:", "").start();
+    let mut clients = [gateway.open("/echo"), gateway.open("/echo")];
+    listed(&gateway, 2);
+    let port = super::address(&gateway).port();
+    let command = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+        command.args(arguments).args(["--admin", &format!("localhost:{port}")]);
+        let output = command.output().unwrap();
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let told = command(&["drain", "--window", "1h"]);
+    assert!(
+        told.starts_with("2 WebSockets were told to close, one after another, the last in 1h ("),
+        "{told}"
+    );
+    assert_eq!(command(&["drain"]), "2 WebSockets were told to close\n");
+    for client in &mut clients {
+        client.expect_close_frame(1001); // and is not answered yet
+    }
+    assert_eq!(get(&gateway, "/status")["websockets_closing"], 2);
+    let status = command(&["status"]);
+    assert!(status.contains("2 of them WebSockets (2 closing)"), "{status}");
 }
 
 /// With `idle`, who is busy stays.

@@ -76,3 +76,29 @@ fn the_command_says_what_came_of_it() {
     assert_eq!((status, told.as_str()), (Some(1), ""), "{problem}");
     assert!(problem.contains("tidegate.toml:5:8: error: "), "{problem}");
 }
+
+/// What only a restart changes is said to whoever has written it.
+#[test]
+fn what_a_reload_leaves_as_it_was_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("tidegate.toml");
+    fs::write(&file, [TOP, &route("/one")].concat()).unwrap();
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    serve.args(["serve", "-c"]).arg(&file);
+    let gateway = Gateway::run(serve);
+    fs::write(&file, ["admin_names = ['gw.example']\nworkers = 7\n", TOP, &route("/one")].concat()).unwrap();
+    let (head, body) = ask(&gateway, &request("POST", "/reload"));
+    let answer: Value = serde_json::from_str(&body).unwrap();
+    assert_eq!(head.status(), 200, "{answer}");
+    let warnings: Vec<_> = answer["warnings"].as_array().unwrap().iter().filter_map(Value::as_str).collect();
+    assert!(warnings.iter().any(|told| told.starts_with("workers = 7: it stays at ")), "{answer}");
+    let names = "admin_names = [\"gw.example\"]: it stays at [] until the gateway is started anew";
+    assert!(warnings.contains(&names), "{answer}");
+    gateway.diagnosis(names);
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
+        .args(["reload", "--admin", &address(&gateway).to_string()])
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success() && said.contains(names), "{said}");
+}

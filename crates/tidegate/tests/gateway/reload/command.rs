@@ -1,7 +1,7 @@
 //! `tidegate reload`.
 
 use std::fs;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use super::{status, with_echo};
 
@@ -40,7 +40,34 @@ fn a_process_that_would_be_ended_is_left_alone() {
     innocent.kill().unwrap();
     innocent.wait().unwrap();
     assert!(alive && output.status.code() == Some(1), "{}", said(&output));
-    assert!(said(&output).contains("does not listen to SIGHUP"), "{}", said(&output));
+    assert!(said(&output).contains("and not a gateway"), "{}", said(&output));
+}
+
+/// A shell catches the signal as well, and so does this program when it does something else.
+#[test]
+fn neither_a_shell_nor_another_command_of_ours_is_told() {
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap : HUP; read -r line"]);
+    let mut connect = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    connect.args(["connect", "tcp://127.0.0.1:0", "ws://127.0.0.1:9/"]);
+    for (mut command, words) in
+        [(shell, "and not a gateway"), (connect, "with the command \"connect\", which does not reload")]
+    {
+        command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
+        let mut other = command.spawn().unwrap();
+        let file = format!("/proc/{}/status", other.id());
+        let catches = |status: String| {
+            let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")?.trim().to_owned().into());
+            u64::from_str_radix(&mask?, 16).ok().filter(|mask| mask & 1 == 1)
+        };
+        tidegate_testkit::eventually("it catches SIGHUP", || catches(fs::read_to_string(&file).ok()?));
+        let output = reload(&["--pid", &other.id().to_string()]);
+        let alive = other.try_wait().unwrap().is_none();
+        other.kill().unwrap();
+        other.wait().unwrap();
+        assert!(alive && output.status.code() == Some(1), "{}", said(&output));
+        assert!(said(&output).contains(words), "{}", said(&output));
+    }
 }
 
 #[test]
