@@ -2,6 +2,9 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
 
+#[path = "config/advice.rs"]
+mod advice;
+
 use std::fs::{self, Permissions};
 use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
@@ -17,13 +20,13 @@ fn ten_mistakes_are_ten_lines_with_place_and_remedy() {
     assert_eq!(checked.diagnostics.len(), 10);
     insta::assert_snapshot!(lines(&checked), @r#"
     tidegate.toml:1:11: error: workers is the string "many"; write a whole number from 0 to 1024
-    tidegate.toml:2:1: error: unknown key "max_conections"; did you mean max_connections? allowed here: workers, max_connections, max_connections_per_client, max_handshakes, admin, admin_token_file, admin_tls, admin_client_ca, admin_names, drain, drain_rate, access_log, listener, route
+    tidegate.toml:2:1: error: unknown key "max_conections"; did you mean max_connections?
     tidegate.toml:3:9: error: drain "2d" has an unknown unit; write a whole number and a unit, ms, s, m or h, such as "250ms" or "30s"
     tidegate.toml:6:11: error: listener "localhost:8080": address "localhost:8080" is no IP address with a port; write 127.0.0.1:8080 or [::1]:8080
     tidegate.toml:7:16: error: listener "localhost:8080": head_timeout 0 is out of bounds; write a duration from 10ms to 1h
     tidegate.toml:11:8: error: route "vnc": path "vnc" does not begin with / or ~; write "/vnc", or ~ and a regular expression
     tidegate.toml:12:11: error: route "vnc": backend "vnc:5900" has no scheme; write tcp://vnc:5900
-    tidegate.toml:15:8: error: name "vnc" stands twice; give each route a name of its own
+    tidegate.toml:15:8: error: name "vnc" stands twice, first in line 10; give each route a name of its own
     tidegate.toml:18:12: error: route "vnc": origins "https://example.com/" has a path; write https://example.com: an origin is scheme, host and port
     tidegate.toml:19:13: error: route "vnc": max_frame "64K" has an unknown unit; write a whole number and a unit, KiB, MiB or GiB (or kB, MB, GB), such as "64KiB"
     "#);
@@ -103,7 +106,7 @@ fn tables_of_the_wrong_shape_are_explained() {
 
     tidegate.toml:1:1: error: listener 1: address is missing; write address = "127.0.0.1:8080"
 
-    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, host, path, backend, lookup, auth, backend_tls, origins, allow_missing_origin, subprotocols, subprotocol_required, message, accept, legacy, ping_interval, ping_timeout, idle_timeout, max_age, on_change, max_frame, max_message, max_fragments, balance, disable_time, connect_timeout, upgrade_timeout, compression, send_proxy, listing, record
+    tidegate.toml:4:1: error: route "/": unknown key "workers"; move it to the top of the file, above the first [[listener]] or [[route]]
 
     tidegate.toml:3:7: error: listener "127.0.0.1:1": tls is the string "on"; write { cert = "FILE", key = "FILE" }, a list of them, or "auto"
     tidegate.toml:4:8: error: listener "127.0.0.1:1": cert stands without tls = "auto"; write tls = { cert = "FILE", key = "FILE" }
@@ -119,8 +122,8 @@ fn what_tables_have_to_do_with_each_other_is_checked() {
     insta::assert_snapshot!(found_in(&read(&data("conflicts.toml"))), @r#"
     tidegate.toml:4:11: error: listener "127.0.0.1:80" has the address of admin; give one of them a port of its own
     tidegate.toml:10:11: error: listener "127.0.0.1:81" stands twice; keep one, or give the other a port of its own
-    tidegate.toml:28:1: warning: route "never" can never be reached: route "all" stands before it and takes all that it would; put it first, or remove it
-    tidegate.toml:33:1: warning: route "/list" can never be reached: route "all" stands before it and takes all that it would; put it first, or remove it
+    tidegate.toml:28:1: warning: route "never" can never be reached: route "all" stands before it (line 23) and takes all that it would; put it first, or remove it
+    tidegate.toml:33:1: warning: route "/list" can never be reached: route "all" stands before it (line 23) and takes all that it would; put it first, or remove it
     tidegate.toml:36:11: error: route "/list": backend lists tcp://127.0.0.1:1 beside ws://127.0.0.1:2; list backends of one kind, all raw, all WebSocket or all HTTP
     tidegate.toml:37:22: error: route "/list": subprotocols "a" stands twice; write it once
     tidegate.toml:41:11: error: route "/none": backend is an empty list; name at least one
@@ -202,9 +205,9 @@ fn what_is_warned_about_is_accepted() {
     assert!(checked.config.is_some(), "{}", lines(&checked));
     let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
-    every-key.toml:30:11: warning: listener "127.0.0.1:8443" serves any Host, and route "/http/*" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
-    every-key.toml:69:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
-    every-key.toml:74:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
+    every-key.toml:30:11: warning: a web site whose DNS name points at listener "127.0.0.1:8443" may connect to route "/http/*" (DNS rebinding); add server_names = ["localhost", "127.0.0.1"] to the listener, or origins to the route
+    every-key.toml:68:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
+    every-key.toml:73:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
     "#);
 }
 
@@ -228,7 +231,7 @@ fn the_command_line_stands_on_top_of_the_file() {
 fn what_a_route_cannot_ask_for_that_hands_its_connections_over() {
     insta::assert_snapshot!(found_in(&read(&data("handoff.toml"))), @r#"
     tidegate.toml:8:11: warning: route "app": message has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
-    tidegate.toml:9:10: warning: route "app": accept has no effect on handoff:unix:/run/app.sock; leave it out: it is for backends that take bytes
+    tidegate.toml:9:10: warning: route "app": accept has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
     tidegate.toml:10:10: error: route "app": legacy stands beside handoff:unix:/run/app.sock; leave it out: only connections of RFC 6455 are handed over
     tidegate.toml:11:17: warning: route "app": ping_interval has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
     tidegate.toml:12:16: warning: route "app": ping_timeout has no effect on handoff:unix:/run/app.sock; leave it out: the process that takes the connection over decides
@@ -357,15 +360,21 @@ fn t078_listeners_that_take_any_name_are_warned_about() {
         .map(|listener| found(listener, ""))
         .collect();
     insta::assert_snapshot!(all.concat(), @r#"
-    tidegate.toml:2:11: warning: listener "127.0.0.1:80" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
-    tidegate.toml:2:11: warning: listener "0.0.0.0:80" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
-    tidegate.toml:2:11: warning: listener "[fd00::1]:80" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the hosts it is called by, server_names = ["localhost", "127.0.0.1"], or set origins or host on the route
-    tidegate.toml:2:1: warning: listener "127.0.0.1:8080" serves any Host, and route "/vnc" its pages: a site whose DNS name is pointed at this address (DNS rebinding) counts as one of them; name the pages that may connect, origins = ["http://localhost:8080"], or the host
+    tidegate.toml:2:11: warning: a web site whose DNS name points at listener "127.0.0.1:80" may connect to route "/vnc" (DNS rebinding); add server_names = ["localhost", "127.0.0.1"] to the listener, or origins to the route
+    tidegate.toml:2:11: warning: a web site whose DNS name points at listener "0.0.0.0:80" may connect to route "/vnc" (DNS rebinding); add this machine's names and addresses to the listener, as in server_names = ["gateway.example.com", "192.168.1.5"], or origins to the route
+    tidegate.toml:2:11: warning: a web site whose DNS name points at listener "[fd00::1]:80" may connect to route "/vnc" (DNS rebinding); add server_names = ["[fd00::1]"] and this machine's names to the listener, or origins to the route
+    tidegate.toml:2:1: warning: a web site whose DNS name points at listener "127.0.0.1:8080" may connect to route "/vnc" (DNS rebinding); add origins = ["http://localhost:8080", "http://127.0.0.1:8080"] to the route
     "#);
-    // Whoever tries something out is left in peace.
-    let routes = vec!["/vnc=tcp://127.0.0.1:1".to_owned()];
-    let listen = vec!["0.0.0.0:80".to_owned()];
-    assert_eq!(lines(&from_routes(&Overrides { routes, listen, ..Overrides::default() })), "");
+    let by_flags = |listen: &[&str]| {
+        let routes = vec!["/vnc=tcp://127.0.0.1:1".to_owned()];
+        let listen = listen.iter().map(|address| (*address).to_owned()).collect();
+        lines(&from_routes(&Overrides { routes, listen, ..Overrides::default() }))
+    };
+    insta::assert_snapshot!([by_flags(&["0.0.0.0:80"]), by_flags(&[])].concat(), @r#"
+    --listen "0.0.0.0:80": warning: a web site whose DNS name points at listener "0.0.0.0:80" may connect to route "/vnc" (DNS rebinding); serve a file in which the listener has server_names, or the route origins
+    --route "/vnc=tcp://127.0.0.1:1": warning: a web site whose DNS name points at listener "127.0.0.1:8080" may connect to route "/vnc" (DNS rebinding); serve a file in which the route has origins = ["http://localhost:8080", "http://127.0.0.1:8080"]
+    "#);
+    // There is nothing but an echo to connect to.
     assert_eq!(lines(&from_routes(&Overrides::default())), "");
 }
 
@@ -455,8 +464,8 @@ fn the_route_table_is_aligned() {
     Routes (the first match of the right kind wins)
       #  name           host           path         kind  backend               origins                                                  limits
       1  vnc            *.example.com  /vnc         ws    tcp://127.0.0.1:5900  https://example.com, https://*.example.com:8443, 2 more  frame 1MiB, message 2MiB, 10 fragments, no ping, idle 90s
-      2  ~/app[0-9]+    any            ~/app[0-9]+  ws    ws://[::1]:80/base    none                                                     frame 1MiB, ping 20s
-      3  ~/app[0-9]+#2  a.example.com  ~/app[0-9]+  ws    echo:                 every site                                               frame 1MiB, ping 20s+20s
+      2  ~/app[0-9]+    any            ~/app[0-9]+  ws    ws://[::1]:80/base    none                                                     frame 1MiB, message 1MiB, 1024 fragments, ping 20s
+      3  ~/app[0-9]+#2  a.example.com  ~/app[0-9]+  ws    echo:                 every site                                               frame 1MiB, message 1MiB, 1024 fragments, ping 20s+20s
     "#);
     insta::assert_snapshot!(table(&embedded()), @r#"
     Listeners
@@ -464,7 +473,7 @@ fn the_route_table_is_aligned() {
 
     Routes (the first match of the right kind wins)
       #  name    host  path     kind  backend          origins      limits
-      1  echo    any   /echo    ws    echo:            same origin  frame 1MiB, ping 20s+20s
+      1  echo    any   /echo    ws    echo:            same origin  frame 1MiB, message 1MiB, 1024 fragments, ping 20s+20s
       2  page    any   /        http  (built-in page)  -            -
       3  status  any   /status  http  (built-in page)  -            -
     "#);

@@ -20,6 +20,7 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use regex::Regex;
+use tidegate_proto::Limits;
 
 use crate::recording;
 use crate::replay::Replay;
@@ -32,6 +33,7 @@ pub use embedded::{embedded, replaying};
 pub use lookup::{Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
 pub use shown::shown;
 pub use table::table;
+pub(crate) use value::spoken_size;
 
 /// Reads a duration as it is written in a configuration, for a flag; else what is wrong with it.
 pub(crate) fn duration(text: &str) -> Result<Duration, String> {
@@ -413,7 +415,25 @@ impl TrustedProxies {
     }
 }
 
+/// Payload bytes of one message where the file says nothing: to backends that take bytes messages mean nothing and are
+/// never held, so there is no limit.
+fn messages_max(backends: &[Backend]) -> Option<u64> {
+    backends.iter().any(Backend::has_messages).then_some(Limits::default().message_bytes_max)
+}
+
 impl Route {
+    /// Payload bytes of one message before 1009, set or by default; `None`: no limit, or no messages.
+    pub fn message_limit(&self) -> Option<u64> {
+        self.message_bytes_max.or_else(|| messages_max(&self.backends))
+    }
+
+    /// Frames of one message before 1008, in the same way.
+    pub fn fragment_limit(&self) -> Option<u32> {
+        let default =
+            || self.backends.iter().any(Backend::has_messages).then_some(Limits::default().fragments_max);
+        self.fragments_max.or_else(default)
+    }
+
     /// Whether the host that a client asks for is its token, and with that a secret.
     pub fn host_is_token(&self) -> bool {
         matches!(self.backends.first(), Some(Backend::Lookup(lookup)) if lookup.key == LookupKey::Host)
@@ -446,6 +466,15 @@ impl PartialEq for OriginPattern {
 }
 
 impl Backend {
+    /// Whether messages keep their bounds on the way to it.
+    const fn has_messages(&self) -> bool {
+        match self {
+            Self::WebSocket(_) | Self::Http(_) | Self::Echo | Self::Replay(_) => true,
+            Self::Tcp(_) | Self::Tls(_) | Self::Unix(_) | Self::Lookup(_) => false,
+            Self::File(_) | Self::Handoff(_) | Self::Builtin => false,
+        }
+    }
+
     /// Whether the connection to it is TLS.
     pub const fn is_tls(&self) -> bool {
         match self {

@@ -158,8 +158,8 @@ fn limits(route: &Route, shown: &mut Map<String, Value>) {
     set("max_age", or_off(route.age_max));
     set("on_change", on_change(route.on_change).into());
     set("max_frame", show_size(route.frame_bytes_max).into());
-    set("max_message", route.message_bytes_max.map(show_size).into());
-    set("max_fragments", route.fragments_max.into());
+    set("max_message", route.message_limit().map(show_size).into());
+    set("max_fragments", route.fragment_limit().into());
     set("connect_timeout", duration(route.connect_timeout).into());
     set("upgrade_timeout", duration(route.upgrade_timeout).into());
     set(

@@ -84,10 +84,10 @@ fn origin_tuple(tuple: &OriginTuple, star: &str) -> String {
 /// What bounds one connection, in the words of the file.
 fn limits(route: &Route) -> String {
     let mut limits = vec![format!("frame {}", show_size(route.frame_bytes_max))];
-    if let Some(bytes) = route.message_bytes_max {
+    if let Some(bytes) = route.message_limit() {
         limits.push(format!("message {}", show_size(bytes)));
     }
-    if let Some(count) = route.fragments_max {
+    if let Some(count) = route.fragment_limit() {
         limits.push(format!("{count} fragments"));
     }
     limits.push(match (route.ping_interval, route.ping_timeout) {

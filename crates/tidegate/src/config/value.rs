@@ -49,6 +49,15 @@ pub(super) fn show_duration(duration: Duration) -> String {
     format!("{millis}ms")
 }
 
+/// A size as people say it: `1 MiB`, or `200 bytes`.
+pub(crate) fn spoken_size(bytes: u64) -> String {
+    let size = show_size(bytes);
+    match size.find(|c: char| c.is_ascii_alphabetic()) {
+        Some(unit) => format!("{} {}", &size[..unit], &size[unit..]),
+        None => format!("{size} bytes"),
+    }
+}
+
 /// A size as `size` reads it, in the largest binary unit that leaves no remainder.
 pub(super) fn show_size(bytes: u64) -> String {
     for (unit, factor) in [("TiB", 1 << 40), ("GiB", 1 << 30), ("MiB", 1 << 20), ("KiB", 1 << 10)] {

@@ -104,7 +104,7 @@ impl std::fmt::Debug for Served {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum BindError {
     /// A TCP address is taken, not ours, or not allowed.
-    #[error("cannot listen on {address} ({}): {error}", advice(*address))]
+    #[error("cannot listen on {address} ({}): {error}", advice(*address, error))]
     Tcp {
         /// The address.
         address: SocketAddr,
@@ -138,9 +138,11 @@ pub(crate) enum BindError {
     Runtime(#[from] io::Error),
 }
 
-fn advice(address: SocketAddr) -> &'static str {
-    match address.port() {
-        1..1024 => "is it taken, or does it need privileges?",
+fn advice(address: SocketAddr, error: &io::Error) -> &'static str {
+    match (error.kind(), address.port()) {
+        (io::ErrorKind::AddrNotAvailable, _) => "no interface of this machine has this address",
+        (io::ErrorKind::PermissionDenied, 1..1024) => "ports below 1024 need privileges",
+        (_, 1..1024) => "is it taken, or does it need privileges?",
         _ => "is it taken by another process?",
     }
 }

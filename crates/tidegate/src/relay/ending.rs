@@ -6,13 +6,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_proto::{Close, CloseCode};
+use tidegate_proto::{Close, CloseCode, Violation};
 use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, ORDERLY};
 use super::{Far, Relay, TCP_BACKEND};
+use crate::config::{Route, spoken_size};
 use crate::live::Because;
-use crate::outcome::End;
+use crate::outcome::{Breach, End};
 
 /// How long the Close for a client's violation waits for what a WebSocket backend still says to the messages before it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -63,6 +64,8 @@ impl Relay {
             | End::Told(..)
             | End::Panicked => {
                 let code = cause.code_to_client().unwrap_or(CloseCode::NORMAL);
+                let limit = exceeded(cause, &self.live.about.route);
+                let reason = limit.as_deref().unwrap_or(reason);
                 close(&mut self.client, cause, now, &Close { code: Some(code), reason });
             }
         }
@@ -146,7 +149,8 @@ impl Relay {
         });
         if is_over && let Some(code) = self.end.and_then(|cause| cause.code_to_client()) {
             self.last_words_until = None;
-            self.client.close(now, &Close::code(code));
+            let limit = self.end.and_then(|cause| exceeded(cause, &self.live.about.route));
+            self.client.close(now, &Close { code: Some(code), reason: limit.as_deref().unwrap_or("") });
         }
     }
 
@@ -172,6 +176,22 @@ impl Relay {
                 self.client.close(now, &Close { code, reason: "" });
             }
         }
+    }
+}
+
+/// Which limit a client has exceeded: the one thing about its fault that whoever runs the client can act upon. Far below
+/// the 123 bytes that a reason may have (RFC 6455 §5.5).
+fn exceeded(cause: End, rules: &Route) -> Option<String> {
+    let End::ClientViolation(Breach::Rfc6455(violation)) = cause else { return None };
+    match violation {
+        Violation::FrameTooBig => Some(format!("frame larger than {}", spoken_size(rules.frame_bytes_max))),
+        Violation::MessageTooBig | Violation::InflatedTooBig => {
+            Some(format!("message larger than {}", spoken_size(rules.message_limit()?)))
+        }
+        Violation::TooManyFragments => {
+            Some(format!("message of more than {} frames", rules.fragment_limit()?))
+        }
+        _ => None, // and what later versions of the protocol crate may tell apart
     }
 }
 

@@ -63,6 +63,9 @@ fn split_scheme(text: &str) -> Option<(&str, &str)> {
 }
 
 fn no_scheme(text: &str) -> Fault {
+    if let Some((scheme, rest)) = slip(text) {
+        return Fault::new("has no colon after its scheme", format!("write {scheme}://{rest}"));
+    }
     let remedy = match text {
         "" => ALLOWED.to_owned(),
         "echo" => "write echo:".to_owned(),
@@ -71,6 +74,11 @@ fn no_scheme(text: &str) -> Fault {
         _ => format!("write tcp://{text}:PORT"),
     };
     Fault::new("has no scheme", remedy)
+}
+
+/// A scheme whose colon was left out, as in `https//example.com`.
+fn slip(text: &str) -> Option<(&str, &str)> {
+    text.split_once("//").filter(|(scheme, _)| SCHEMES.contains(scheme))
 }
 
 fn unknown_scheme(scheme: &str) -> Fault {
@@ -130,7 +138,11 @@ fn no_query(text: &str) -> Result<(), Fault> {
 
 /// The path of a Unix socket, of a backend or a listener.
 pub(super) fn unix_path(path: &str, folder: &Path) -> Result<PathBuf, Fault> {
-    if path.is_empty() || path.starts_with("//") {
+    let named = path.trim_start_matches('/');
+    if path.starts_with("//") && !named.is_empty() {
+        return Err(Fault::new("is no path but a URL", format!("write unix:/{named}")));
+    }
+    if named.is_empty() {
         return Err(Fault::new("has no path", "write unix:PATH, such as unix:/run/app.sock"));
     }
     let path = in_folder(folder, path);

@@ -34,6 +34,7 @@ const REFUSED: &[(&str, &str)] = &[
 
 const WITHOUT_EFFECT: &[&str] = &[
     "message",
+    "accept",
     "ping_interval",
     "ping_timeout",
     "idle_timeout",

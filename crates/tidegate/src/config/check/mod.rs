@@ -9,6 +9,7 @@ mod authority;
 mod backend;
 mod certificate;
 mod cross;
+mod effect;
 mod files;
 mod flags;
 mod found;
@@ -63,7 +64,7 @@ pub fn parse(text: &str, file: &Path, overrides: &Overrides) -> Checked {
     check(text, file, overrides, true)
 }
 
-/// `is_file`: the text was written by somebody who would rather be warned than left in peace.
+/// `is_file`: the text is the operator's, and not ours.
 fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Checked {
     if text.len() > FILE_BYTES_MAX {
         return too_large(text, file);
@@ -82,20 +83,24 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     let source = Source { table: table.get_ref(), folder: file.parent().unwrap_or(Path::new("")) };
     let mut config = read_top(&mut report, &source, &given, overrides);
     let listeners = read_listeners(&mut report, &source, &given);
-    let routes = read_routes(&mut report, &source, &given);
-    cross::listeners(&mut report, &listeners, config.admin.as_ref());
+    let mut routes = read_routes(&mut report, &source, &given);
+    let is_default = given.listeners.is_empty() && !source.table.contains_key("listener");
+    let admin = config.admin.as_ref().map(|admin| (admin, admin_spot(&source, &given)));
+    cross::listeners(&mut report, &listeners, is_default, admin.as_ref());
+    cross::name(&mut routes);
     cross::routes(&mut report, &routes);
     cross::handoffs(&mut report, &listeners, &routes);
     if !report.has_errors() {
         // With an error there may be a host or an origin that was not understood.
         let known: Vec<_> = routes.iter().filter_map(|draft| draft.route.as_ref()).collect();
         certificate::names(&mut report, &listeners, &known);
-        if is_file && given.listeners.is_empty() {
-            rebinding::warn(&mut report, &listeners, &routes, !source.table.contains_key("listener"));
+        cross::passwords(&mut report, &listeners, &routes);
+        if is_file || given.any_route {
+            rebinding::warn(&mut report, &listeners, &routes, is_default);
         }
     }
     config.listeners = listeners.into_iter().filter_map(|draft| draft.listener).collect();
-    config.routes = cross::named(routes);
+    config.routes = routes.into_iter().filter_map(|draft| draft.route).collect();
     let config = (!report.has_errors()).then_some(config);
     Checked { config, diagnostics: report.into_diagnostics() }
 }
@@ -132,6 +137,12 @@ struct Given {
     /// Is there a `--route`, even one that cannot be read?
     any_route: bool,
     default_listener: FlagTable,
+}
+
+/// Where the address of the admin listener stands.
+fn admin_spot(source: &Source<'_>, given: &Given) -> Spot {
+    let in_file = || source.table.get("admin").map_or(0, |value| value.span().start);
+    given.admin.as_ref().map_or_else(|| Spot::Offset(in_file()), FlagTable::spot)
 }
 
 fn read_top<'t>(

@@ -54,6 +54,15 @@ pub(super) fn host(text: &str) -> Result<HostPattern, Fault> {
 
 /// A host without a port, in lower case; an IPv6 address in brackets.
 pub(super) fn plain_host(text: &str) -> Result<String, Fault> {
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host =
+            host_port(host).map_or_else(|_| "the host name alone".to_owned(), |found| quoted(&found.host));
+        return Err(Fault::new(
+            "is a URL",
+            format!("write {host}: hosts are compared without scheme and port"),
+        ));
+    }
     if text.starts_with('[') || !text.contains(':') {
         let host = host_port(text)?;
         if host.port.is_none() {

@@ -4,8 +4,8 @@ use super::backend::{takes_requests, takes_upgrades};
 use crate::config::{Backend, HostPattern, PathPattern, Route};
 
 /// The first route before the last of these that takes everything the last one would.
-pub(super) fn shadow<'r>(earlier: &[&'r Route], route: &Route) -> Option<&'r Route> {
-    earlier.iter().copied().find(|first| {
+pub(super) fn shadow<'r, P: Copy>(earlier: &[(&'r Route, P)], route: &Route) -> Option<(&'r Route, P)> {
+    earlier.iter().copied().find(|(first, _)| {
         kinds_cover(first, route)
             && host_covers(first.host.as_ref(), route.host.as_ref())
             && path_covers(&first.path, &route.path)

@@ -4,7 +4,7 @@
 //! the browser the page is then of the same origin as the gateway, and the gateway's default, same origin, agrees. It
 //! takes a name that the operator wrote down, of a host or of an origin, to tell the two apart.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use super::backend::takes_upgrades;
 use super::report::{Report, Spot};
@@ -12,7 +12,7 @@ use super::{listener, route};
 use crate::config::diagnostic::quoted;
 use crate::config::{ListenAddress, Listener, ListenerTls, OriginPolicy, Route};
 
-/// Warns about listeners of the file; `default` is there if there are none, and nobody has asked for any.
+/// Warns about listeners and routes that were asked for. `default`: nobody has asked for the listener that there is.
 pub(super) fn warn(
     report: &mut Report<'_>,
     listeners: &[listener::Draft],
@@ -25,26 +25,47 @@ pub(super) fn warn(
     });
     let Some((route, route_spot)) = open else { return };
     for draft in listeners {
-        let Some(listener) = draft.listener.as_ref().filter(|listener| is_exposed(listener)) else {
-            continue;
-        };
+        let Some(address) = draft.listener.as_ref().and_then(exposed) else { continue };
         let spot = if default { route_spot } else { &draft.spot };
-        if !matches!(spot, Spot::Offset(_)) {
-            continue; // said by a flag: whoever tries something out is left in peace
-        }
         let message = format!(
-            "listener {} serves any Host, and route {} its pages: a site whose DNS name is pointed at this address \
-             (DNS rebinding) counts as one of them",
-            quoted(&listener.address.to_string()),
+            "a web site whose DNS name points at listener {} may connect to route {} (DNS rebinding)",
+            quoted(&address.to_string()),
             quoted(&route.name),
         );
-        let remedy = if default {
-            "name the pages that may connect, origins = [\"http://localhost:8080\"], or the host"
-        } else {
-            "name the hosts it is called by, server_names = [\"localhost\", \"127.0.0.1\"], or set origins or host on \
-             the route"
-        };
-        report.warning(spot, message, remedy.to_owned());
+        report.warning(spot, message, remedy(address, spot, default));
+    }
+}
+
+/// What to write, and where.
+fn remedy(address: SocketAddr, spot: &Spot, default: bool) -> String {
+    let own = match address.ip() {
+        ip if ip.is_loopback() => vec!["localhost".to_owned(), address_name(ip)],
+        ip if ip.is_unspecified() => Vec::new(),
+        ip => vec![address_name(ip)],
+    };
+    let port = address.port();
+    let origins: Vec<_> = own.iter().map(|host| format!("http://{host}:{port}")).collect();
+    match (spot, own.as_slice()) {
+        (Spot::Flag(_), []) => "serve a file in which the listener has server_names, or the route origins".to_owned(),
+        (Spot::Flag(_), _) => format!("serve a file in which the route has origins = {origins:?}"),
+        (Spot::Offset(_), []) => "add this machine's names and addresses to the listener, as in \
+                                  server_names = [\"gateway.example.com\", \"192.168.1.5\"], or origins to the route"
+            .to_owned(),
+        (Spot::Offset(_), _) if default => format!("add origins = {origins:?} to the route"),
+        (Spot::Offset(_), own) if address.ip().is_loopback() => {
+            format!("add server_names = {own:?} to the listener, or origins to the route")
+        }
+        (Spot::Offset(_), own) => {
+            format!("add server_names = {own:?} and this machine's names to the listener, or origins to the route")
+        }
+    }
+}
+
+/// As it stands in a URL.
+fn address_name(ip: IpAddr) -> String {
+    match ip {
+        IpAddr::V4(ip) => ip.to_string(),
+        IpAddr::V6(ip) => format!("[{ip}]"),
     }
 }
 
@@ -54,11 +75,11 @@ fn takes_any_name(route: &Route) -> bool {
     by_any_name && route.backends.iter().any(takes_upgrades)
 }
 
-/// Over TLS the certificate tells a foreign name apart, and a Unix socket is not reached by a browser.
-fn is_exposed(listener: &Listener) -> bool {
-    let ListenAddress::Tcp(address) = listener.address else { return false };
+/// The address of one that can be reached so. Over TLS the certificate tells a foreign name apart, and a Unix socket is not reached by a browser.
+fn exposed(listener: &Listener) -> Option<SocketAddr> {
+    let ListenAddress::Tcp(address) = listener.address else { return None };
     let is_plain = !matches!(listener.tls, ListenerTls::Required(_));
-    listener.server_names.is_none() && is_plain && is_private(address.ip())
+    (listener.server_names.is_none() && is_plain && is_private(address.ip())).then_some(address)
 }
 
 /// Addresses that a site cannot reach itself, but the browsers of its visitors can. All addresses at once are among

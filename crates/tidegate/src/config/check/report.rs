@@ -92,6 +92,14 @@ impl<'t> Report<'t> {
         }
     }
 
+    /// Where something else is that a finding speaks of.
+    pub(super) fn place(&self, spot: &Spot) -> String {
+        match spot {
+            Spot::Flag(flag) => flag.clone(),
+            Spot::Offset(offset) => format!("line {}", self.line(*offset)),
+        }
+    }
+
     /// The line of an offset, from 1.
     fn line(&self, offset: usize) -> usize {
         self.line_starts.partition_point(|start| *start <= offset)

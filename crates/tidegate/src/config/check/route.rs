@@ -5,8 +5,9 @@ use std::time::Duration;
 use super::keys::Place;
 use super::report::Spot;
 use super::section::Section;
-use super::{auth, backend, files, handoff, lookup, origin, pattern, proxy, record};
+use super::{auth, backend, effect, files, handoff, lookup, origin, pattern, proxy, record};
 use crate::config::diagnostic::{Fault, quoted};
+use crate::config::messages_max;
 use crate::config::value;
 use crate::config::{
     Backend, BackendTls, Balance, MessageType, OnChange, OriginPolicy, PathPattern, ProxyVersion, Route,
@@ -32,8 +33,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         None => backends(section),
     };
     listing(section, &mut backends);
-    accept(section, &backends);
     let settings = settings(section);
+    effect::warn(section, &backends);
+    frames_in_messages(section, &settings, &backends);
     record::warn(section, &settings, &backends);
     handoff::check(section, &backends);
     proxy::check_out(section, &backends);
@@ -90,29 +92,24 @@ fn backends(section: &mut Section<'_, '_>) -> Vec<Backend> {
     backends
 }
 
-/// `listing` is about folders: said of anything else it must not be ignored in silence.
+/// Whether a folder is listed is the folder's.
 fn listing(section: &mut Section<'_, '_>, backends: &mut [Backend]) {
     let wanted = section.flag("listing");
     for backend in backends {
         if let Backend::File(folder) = backend {
             folder.listing = wanted;
-        } else if let Some(found) = section.find("listing").filter(|_| wanted) {
-            let message = format!("listing has no effect on {backend}");
-            return section.warning(&found.spot, message, "leave it out, or write backend = \"file:DIR\"");
         }
     }
 }
 
-/// Where the type of a message is passed on, the backend can tell it by itself.
-fn accept(section: &mut Section<'_, '_>, backends: &[Backend]) {
-    let takes_bytes = |backend: &Backend| {
-        matches!(backend, Backend::Tcp(_) | Backend::Tls(_) | Backend::Unix(_) | Backend::Lookup(_))
-    };
-    if let Some(found) = section.find("accept")
-        && let Some(other) = backends.iter().find(|backend| !takes_bytes(backend))
-    {
-        let message = format!("accept has no effect on {other}");
-        section.warning(&found.spot, message, "leave it out: it is for backends that take bytes");
+/// A frame that is larger than the message it stands in is never let through.
+fn frames_in_messages(section: &mut Section<'_, '_>, settings: &Route, backends: &[Backend]) {
+    let Some(found) = section.find("max_frame") else { return };
+    let Some(message) = settings.message_bytes_max.or_else(|| messages_max(backends)) else { return };
+    if settings.frame_bytes_max > message {
+        let [frame, message] = [settings.frame_bytes_max, message].map(value::show_size);
+        let text = format!("max_frame {frame} is above max_message, which is {message}");
+        section.warning(&found.spot, text, format!("raise max_message to {frame}, or leave max_frame out"));
     }
 }
 

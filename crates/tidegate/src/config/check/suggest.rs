@@ -6,14 +6,45 @@ use crate::config::diagnostic::quoted;
 /// Message and remedy for a key that does not exist here; `elsewhere` is where it does exist.
 pub(super) fn unknown_key(found: &str, known: &[&str], elsewhere: Option<Place>) -> (String, String) {
     let message = format!("unknown key {}", quoted(found));
-    let allowed = known.join(", ");
-    let remedy = match (elsewhere, closest(found, known)) {
-        (Some(place), _) => format!("move it to {place}; allowed here: {allowed}"),
-        (None, Some(name)) => format!("did you mean {name}? allowed here: {allowed}"),
-        (None, None) => format!("allowed here: {allowed}"),
+    let remedy = match (elsewhere, called_otherwise(found), closest(found, known)) {
+        (Some(place), _, _) => format!("move it to {place}"),
+        (None, Some(ours), _) => format!("write {ours}"),
+        (None, None, Some(name)) => format!("did you mean {name}?"),
+        (None, None, None) => format!("allowed here: {}", known.join(", ")),
     };
     (message, remedy)
 }
+
+/// What is written for a key that other programs have under this name.
+fn called_otherwise(found: &str) -> Option<&'static str> {
+    let found = found.to_lowercase().replace('-', "_");
+    OTHER_NAMES.iter().find(|(names, _)| names.contains(&found.as_str())).map(|(_, ours)| *ours)
+}
+
+const OTHER_NAMES: &[(&[&str], &str)] = &[
+    (
+        &["listen", "port", "bind", "bind_address", "listen_address", "listeners"],
+        r#"[[listener]] with address = "127.0.0.1:8080" below it"#,
+    ),
+    (
+        &[
+            "tls_cert",
+            "tls_key",
+            "ssl_cert",
+            "ssl_key",
+            "ssl_certificate",
+            "ssl_certificate_key",
+            "cert_file",
+            "key_file",
+        ],
+        r#"tls = { cert = "FILE", key = "FILE" } in a [[listener]]"#,
+    ),
+    (
+        &["target", "upstream", "proxy_pass", "url", "destination", "server"],
+        r#"backend = "tcp://HOST:PORT" in a [[route]]"#,
+    ),
+    (&["location", "uri"], r#"path = "/…" in a [[route]]"#),
+];
 
 /// The known word that was probably meant, if one is near enough.
 pub(super) fn closest<'k>(found: &str, known: &[&'k str]) -> Option<&'k str> {
@@ -61,9 +92,27 @@ mod tests {
     fn a_key_of_another_table_is_sent_there() {
         let (message, remedy) = unknown_key("workers", &["name", "path"], Some(Place::Top));
         assert_eq!(message, "unknown key \"workers\"");
-        assert_eq!(
-            remedy,
-            "move it to the top of the file, above the first [[listener]] or [[route]]; allowed here: name, path"
-        );
+        assert_eq!(remedy, "move it to the top of the file, above the first [[listener]] or [[route]]");
+    }
+
+    #[test]
+    fn names_that_other_programs_use_are_translated() {
+        for (found, begins) in [
+            ("listen", "write [[listener]] with address = "),
+            ("Port", "write [[listener]] with address = "),
+            ("tls-cert", "write tls = { cert = "),
+            ("upstream", "write backend = "),
+            ("target", "write backend = "),
+        ] {
+            let (_, remedy) = unknown_key(found, &["backend"], None);
+            assert!(remedy.starts_with(begins), "{found}: {remedy}");
+        }
+        for (names, _) in OTHER_NAMES {
+            assert!(
+                names
+                    .iter()
+                    .all(|name| keys::KEYS.iter().all(|key| key.name != *name || key.place == Place::Auth))
+            );
+        }
     }
 }

@@ -9,6 +9,10 @@ use crate::config::diagnostic::quoted;
 pub(super) fn report(errors: &[Error], text: &str, report: &mut Report<'_>) {
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
+        if let Some((start, value)) = bare_value(text, span.start) {
+            report.syntax_error(start, without_quotes(value), format!("write {}", quoted(value)));
+            continue;
+        }
         let (message, remedy) = in_our_words(error, text.get(span.clone()).unwrap_or_default());
         report.syntax_error(span.start, message, remedy);
     }
@@ -24,9 +28,7 @@ fn in_our_words(error: &Error, found: &str) -> (String, String) {
     let unquoted =
         problem.starts_with("invalid boolean") || problem.starts_with("string values must be quoted");
     match expected {
-        _ if unquoted && word => {
-            (format!("a string without quotes: {}", found.escape_debug()), format!("write {}", quoted(found)))
-        }
+        _ if unquoted && word => (without_quotes(found), format!("write {}", quoted(found))),
         _ if unquoted => ("a value is missing".to_owned(), "write one after the equals sign".to_owned()),
         None if problem == "duplicate key" => {
             (format!("{} is set a second time", found.escape_debug()), "keep one of the two".to_owned())
@@ -35,6 +37,24 @@ fn in_our_words(error: &Error, found: &str) -> (String, String) {
         Some(expected) => (one_line(problem), format!("expected {}", one_line(expected))),
         None => (one_line(problem), "correct the TOML syntax here".to_owned()),
     }
+}
+
+fn without_quotes(value: &str) -> String {
+    format!("a string without quotes: {}", value.escape_debug())
+}
+
+/// The value of the line at `offset` and where it begins, if it is a text that only wants quotes: `10m`, or
+/// `127.0.0.1:8080`. The parser takes it for the number that it begins like, and stops somewhere inside of it.
+fn bare_value(text: &str, offset: usize) -> Option<(usize, &str)> {
+    let start = text.get(..offset)?.rfind('\n').map_or(0, |end| end + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let (key, rest) = line.split_once('=')?;
+    let is_key = |c: char| c.is_ascii_alphanumeric() || "_-.\"' \t".contains(c);
+    let value = rest.split('#').next().unwrap_or_default().trim();
+    let is_text = value.starts_with(|c: char| c.is_ascii_alphanumeric() || "/*.:~".contains(c))
+        && value.chars().all(|c| c.is_alphanumeric() || "/*.:~_-+%@?&=".contains(c));
+    let value_start = start + key.len() + 1 + (rest.len() - rest.trim_start().len());
+    (key.chars().all(is_key) && is_text && offset >= value_start).then_some((value_start, value))
 }
 
 fn one_line(text: &str) -> String {
@@ -66,8 +86,25 @@ mod tests {
                 "a:3:4: error: a value is missing; write one after the equals sign",
                 "a:4:10: error: invalid basic string; expected `\"`",
                 "a:5:1: error: d is set a second time; keep one of the two",
-                "a:6:8: error: invalid float; write one value in one form",
+                r#"a:6:5: error: a string without quotes: 1.5.5; write "1.5.5""#,
             ]
         );
+    }
+
+    #[test]
+    fn texts_that_begin_like_numbers_want_quotes() {
+        for (value, written) in [
+            ("10m", "10m"),
+            ("64KiB # of one", "64KiB"),
+            ("127.0.0.1:8080", "127.0.0.1:8080"),
+            ("*:8080", "*:8080"),
+            ("unix:/run/a.sock", "unix:/run/a.sock"),
+            ("0660x", "0660x"),
+        ] {
+            let expected = format!("a:1:7: error: a string without quotes: {written}; write \"{written}\"");
+            assert_eq!(errors(&format!("key = {value}\nb = 1\n")), [expected], "{value}");
+        }
+        let rest = errors("a = [10m]\n");
+        assert!(rest.len() == 1 && !rest[0].contains("[10m]"), "{rest:?}");
     }
 }

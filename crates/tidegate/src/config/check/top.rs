@@ -49,6 +49,9 @@ fn or_one_per_core(workers: usize) -> usize {
 pub(super) fn tcp_address(text: &str) -> Result<SocketAddr, Fault> {
     text.parse().map_err(|_| {
         let remedy = match text.rsplit_once(':') {
+            Some(("*", port)) if is_port(port) => {
+                format!("write 0.0.0.0:{port} for all of IPv4, or [::]:{port} for all of IPv6")
+            }
             Some(("", port)) if is_port(port) => {
                 format!("write 127.0.0.1:{port}, or 0.0.0.0:{port} for all of IPv4")
             }
@@ -81,6 +84,7 @@ mod tests {
         for (text, remedy) in [
             (":8080", "write 127.0.0.1:8080, or 0.0.0.0:8080 for all of IPv4"),
             ("8080", "write 127.0.0.1:8080, or 0.0.0.0:8080 for all of IPv4"),
+            ("*:8080", "write 0.0.0.0:8080 for all of IPv4, or [::]:8080 for all of IPv6"),
             ("localhost:8080", "write 127.0.0.1:8080 or [::1]:8080"),
             ("127.0.0.1", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
             ("127.0.0.1:70000", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
