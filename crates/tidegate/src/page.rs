@@ -21,7 +21,7 @@ pub(crate) fn serve(request: &Request, service: &Service) -> Response<Body> {
     }
     match request.path.as_str() {
         "/" => page("text/html; charset=utf-8", INDEX.to_owned()),
-        "/status" => page("application/json", service.status().to_string()),
+        "/status" => page("application/json", format!("{}\n", service.status())),
         _ => text(StatusCode::NOT_FOUND, "nothing is served at this path", &[]),
     }
 }

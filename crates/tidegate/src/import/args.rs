@@ -10,7 +10,7 @@ use clap::Subcommand;
 pub(crate) enum ImportFrom {
     /// lighttpd with mod_websocket, mod_wstunnel or mod_proxy.
     Lighttpd {
-        /// Its main configuration file; what it includes is read as well.
+        /// Main configuration file of lighttpd; included files are read as well.
         file: PathBuf,
         /// Exit with status 1 if anything has no equivalent, or the result cannot be served here as it is.
         #[arg(long)]
@@ -21,7 +21,7 @@ pub(crate) enum ImportFrom {
         /// Exit with status 1 if anything has no equivalent, or the result cannot be served here as it is.
         #[arg(long)]
         strict: bool,
-        /// What stands behind `websockify`.
+        /// Arguments of the websockify command line.
         #[arg(last = true, required = true, value_name = "ARG")]
         arguments: Vec<OsString>,
     },

@@ -15,22 +15,23 @@ pub(crate) struct ReplayArgs {
     /// Address to listen on.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     pub(crate) listen: String,
-    /// Its format; auto looks at how it begins.
+    /// Format of the recording; auto detects it from its first bytes.
     #[arg(long, value_name = "FORMAT", default_value = "auto")]
     pub(crate) format: RecordingFormat,
-    /// So many times as fast as it was, 0.001 to 1000.
+    /// Speed factor, 0.001 to 1000; 2 is twice as fast as recorded.
     #[arg(long, value_name = "N", default_value = "1", value_parser = speed)]
     speed: f64,
-    /// Without pauses, as fast as the client takes it.
+    /// Play without pauses, as fast as the client reads.
     #[arg(long, conflicts_with = "speed")]
     fast: bool,
-    /// Before each message wait until the client has sent as many bytes as had come by then.
+    /// Before each message, wait until the client has sent as many bytes as in the recording by then.
     #[arg(long)]
     pub(crate) follow_client: bool,
-    /// Pages that may connect, such as https://example.com, or '*'; may be repeated. Without it, pages of its own origin.
+    /// Origin of pages that may connect, such as https://example.com, or '*' for all; may be repeated. Default: only pages
+    /// of the same origin.
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Vec<String>,
-    /// End after the first client.
+    /// Exit after the first client.
     #[arg(long)]
     pub(crate) once: bool,
 }

@@ -112,7 +112,7 @@ fn start_diagnosis(args: &Args) -> anyhow::Result<()> {
         Ok(sinks) => (sinks, Ok(())),
         Err(problem) => (Vec::new(), Err(problem)), // which has to be told somewhere
     };
-    diagnosis::start(level, sinks);
+    diagnosis::start(level, sinks).unwrap_or_else(|error| wrong_usage(&error.to_string()));
     problem
 }
 

@@ -1,110 +1,29 @@
 //! The command line.
 
+mod args;
+mod help;
+mod manual;
+
 use std::fs;
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow};
-use clap::{Args, CommandFactory as _, Parser, Subcommand};
+use anyhow::{Context as _, anyhow, ensure};
+use clap::{CommandFactory as _, Parser as _};
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
+pub use self::args::Cli;
+use self::args::{CheckArgs, Command, ServeArgs};
 use crate::app::{self, Source};
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
-use crate::connect::{self, ConnectArgs};
+use crate::connect;
 use crate::import::{self, ImportFrom};
-use crate::operator::{self, CloseArgs, DrainArgs, StatusArgs};
-use crate::recording;
 use crate::replay::{Replay, ReplayArgs, Script};
 use crate::{diagnosis, websockify};
-
-/// The WebSocket gateway: any TCP or WebSocket service behind ws:// and wss://.
-#[derive(Debug, Parser)]
-#[command(name = "tidegate", version, about, after_help = EXAMPLES)]
-pub struct Cli {
-    #[command(subcommand)]
-    command: Command,
-}
-
-const EXAMPLES: &str = "\
-Examples:
-  tidegate serve                                        try it: a page and an echo on http://127.0.0.1:8080
-  tidegate serve --route '/vnc=tcp://127.0.0.1:5900'    a TCP service behind ws://127.0.0.1:8080/vnc
-  tidegate serve -c tidegate.toml                       everything a file says
-  tidegate check -c tidegate.toml                       what the file says, or every mistake in it
-  tidegate connect tcp://127.0.0.1:5900 wss://gw/vnc    the other end: a local port that leads through a gateway
-  tidegate import lighttpd lighttpd.conf                a tidegate.toml from what lighttpd was told
-  tidegate import websockify -- 6080 localhost:5900     the same, from a command line of websockify
-  tidegate status --admin 127.0.0.1:9090                how a running gateway is
-  tidegate replay session.har --fast                    a recording, played to each client";
-
-#[derive(Debug, Subcommand)]
-enum Command {
-    /// Run the gateway. With no options: the built-in page, echo and status on 127.0.0.1:8080.
-    Serve(ServeArgs),
-    /// Tell a running gateway to read its configuration again. Nothing changes where that has errors.
-    Reload(operator::ReloadArgs),
-    /// Check a configuration: print its route table, or every error with line and column.
-    Check(CheckArgs),
-    /// Make local connections (TCP, Unix socket, standard input) WebSockets to somewhere else.
-    Connect(Box<ConnectArgs>),
-    /// Turn the configuration of what the gateway replaces into a tidegate.toml, with a report on stderr.
-    Import {
-        #[command(subcommand)]
-        from: ImportFrom,
-    },
-    /// Print how a running gateway is: a summary, its routes, its busiest connections.
-    Status(StatusArgs),
-    /// Close WebSockets of a running gateway, spread over a time. It goes on to serve.
-    Drain(DrainArgs),
-    /// Close one WebSocket of a running gateway.
-    Close(CloseArgs),
-    /// Play the backend's side of a recording to each WebSocket client.
-    Replay(ReplayArgs),
-    /// Take the command line of websockify. Started by that name, tidegate does so at once.
-    Websockify(Box<websockify::Args>),
-    /// Print a completion script for a shell.
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
-    /// Print the manual page (roff).
-    Man,
-}
-
-#[derive(Debug, Args)]
-struct ServeArgs {
-    /// Configuration file (TOML).
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-    /// Address to listen on, such as 0.0.0.0:8080; may be repeated. Takes the place of the file's listeners.
-    #[arg(long, value_name = "ADDR")]
-    listen: Vec<String>,
-    /// A route, such as '/vnc=tcp://127.0.0.1:5900' or '/*=file:./public'; may be repeated. Comes before the file's.
-    #[arg(long, value_name = "PATH=BACKEND")]
-    route: Vec<String>,
-    /// Certificate chain (PEM) for wss:// and https://.
-    #[arg(long, value_name = "FILE", requires = "tls_key")]
-    tls_cert: Option<PathBuf>,
-    /// Private key (PEM) of the certificate.
-    #[arg(long, value_name = "FILE", requires = "tls_cert")]
-    tls_key: Option<PathBuf>,
-    /// Worker threads; 0 is one per core.
-    #[arg(long, value_name = "N")]
-    workers: Option<usize>,
-    /// Address of the admin listener.
-    #[arg(long, value_name = "ADDR")]
-    admin: Option<String>,
-}
-
-#[derive(Debug, Args)]
-struct CheckArgs {
-    /// Configuration file (TOML). Without it, the built-in default is shown.
-    #[arg(short, long, value_name = "FILE")]
-    config: Option<PathBuf>,
-}
+use crate::{operator, recording};
 
 /// Runs the command line of this process. Exit status: 0 after a drain, 1 for a failure, 2 for wrong usage.
 pub fn run() -> ExitCode {
@@ -115,8 +34,9 @@ pub fn run() -> ExitCode {
         return websockify::run(args, separated);
     }
     let cli = Cli::parse();
-    if !matches!(cli.command, Command::Websockify(_)) {
-        diagnosis::start(LevelFilter::INFO, Vec::new()); // that one says by itself where its diagnosis goes
+    let logs = cli.command.logs();
+    if logs && let Err(error) = diagnosis::start(LevelFilter::INFO, Vec::new()) {
+        return fail(&error.into(), USAGE);
     }
     let result = match cli.command {
         Command::Serve(args) => serve(args),
@@ -133,15 +53,26 @@ pub fn run() -> ExitCode {
             clap_complete::generate(shell, &mut Cli::command(), "tidegate", &mut std::io::stdout());
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man => man(),
+        Command::Man(args) => manual::print(&args),
     };
     result.unwrap_or_else(|error| {
+        if !logs {
+            return fail(&error, FAILURE);
+        }
         tracing::error!("{error:#}");
-        ExitCode::FAILURE
+        ExitCode::from(FAILURE)
     })
 }
 
+/// The error of a command that keeps no log.
+fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
+    // With nowhere to write, the status has to do.
+    writeln!(std::io::stderr(), "error: {error:#}").ok();
+    ExitCode::from(status)
+}
+
 fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+    args.file.mention_unread()?;
     let source: Source = Arc::new(move || load(&args));
     let config = match report(source()?)? {
         Ok(config) => config,
@@ -180,15 +111,19 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
 }
 
 fn check(args: &CheckArgs) -> anyhow::Result<ExitCode> {
-    let checked = match &args.config {
+    args.file.mention_unread()?;
+    let checked = match args.file.path() {
         Some(file) => config::parse(&read(file)?, file, &Overrides::default()),
         None => Checked { config: Some(config::embedded()), diagnostics: Vec::new() },
     };
+    let warnings = checked.diagnostics.len(); // where there is an error, they do not matter
     let config = match report(checked)? {
         Ok(config) => config,
         Err(status) => return Ok(status),
     };
     write!(std::io::stdout(), "{}", config::table(&config))?;
+    let noun = if warnings == 1 { "warning" } else { "warnings" };
+    ensure!(!args.deny_warnings || warnings == 0, "{warnings} {noun}, and --deny-warnings");
     Ok(ExitCode::SUCCESS)
 }
 
@@ -204,11 +139,6 @@ fn import(from: &ImportFrom) -> anyhow::Result<ExitCode> {
     Ok(if *strict && !outcome.is_complete { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 
-fn man() -> anyhow::Result<ExitCode> {
-    clap_mangen::Man::new(Cli::command()).render(&mut std::io::stdout())?;
-    Ok(ExitCode::SUCCESS)
-}
-
 fn load(args: &ServeArgs) -> anyhow::Result<Checked> {
     let overrides = Overrides {
         listen: args.listen.clone(),
@@ -218,7 +148,7 @@ fn load(args: &ServeArgs) -> anyhow::Result<Checked> {
         workers: args.workers,
         admin: args.admin.clone(),
     };
-    Ok(match &args.config {
+    Ok(match args.file.path() {
         Some(file) => config::parse(&read(file)?, file, &overrides),
         None => config::from_routes(&overrides),
     })
@@ -237,8 +167,9 @@ fn report(checked: Checked) -> anyhow::Result<Result<Config, ExitCode>> {
     let is_usage =
         |found: &Diagnostic| found.severity == Severity::Error && matches!(found.location, Location::Flag(_));
     let is_usage = checked.diagnostics.iter().any(is_usage);
-    Ok(checked.config.ok_or(if is_usage { ExitCode::from(USAGE) } else { ExitCode::FAILURE }))
+    Ok(checked.config.ok_or(ExitCode::from(if is_usage { USAGE } else { FAILURE })))
 }
 
+const FAILURE: u8 = 1;
 /// As for flags that do not exist.
 const USAGE: u8 = 2;

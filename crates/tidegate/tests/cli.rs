@@ -1,0 +1,188 @@
+//! The command line itself: help, manual pages, and what commands say when they fail.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on says so by panicking")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Output};
+
+fn tidegate(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
+    command.args(arguments).env_remove("TIDEGATE_LOG");
+    command
+}
+
+fn run(arguments: &[&str]) -> Output {
+    tidegate(arguments).output().unwrap()
+}
+
+#[track_caller]
+fn stdout(arguments: &[&str]) -> String {
+    let output = run(arguments);
+    assert!(output.status.success(), "{arguments:?}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).unwrap()
+}
+
+/// Every command with its help.
+const COMMANDS: [&[&str]; 14] = [
+    &[],
+    &["serve"],
+    &["reload"],
+    &["check"],
+    &["connect"],
+    &["import"],
+    &["import", "lighttpd"],
+    &["import", "websockify"],
+    &["status"],
+    &["drain"],
+    &["close"],
+    &["replay"],
+    &["completions"],
+    &["man"],
+];
+
+/// What clap wraps is as wide as the terminal; what stands below it is written by hand.
+#[test]
+fn what_help_adds_fits_into_eighty_columns() {
+    for command in COMMANDS {
+        let help = stdout(&[command, &["--help"]].concat());
+        let below = help.split_once("\nExamples:\n").map_or("", |(_, below)| below);
+        for line in below.lines() {
+            assert!(line.chars().count() <= 80, "{command:?}: {line}");
+        }
+    }
+}
+
+/// A command that is added needs a place in the list above.
+#[test]
+fn every_command_is_known_here() {
+    let help = stdout(&["--help"]);
+    let commands = help.split_once("Commands:\n").unwrap().1.split_once("\n\n").unwrap().0;
+    let listed: BTreeSet<_> = commands
+        .lines()
+        .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+        .filter_map(|line| line.split_whitespace().next())
+        .collect();
+    let known: BTreeSet<_> = COMMANDS.iter().filter_map(|command| command.first().copied()).collect();
+    assert_eq!(listed, known.into_iter().chain(["help", "websockify"]).collect());
+}
+
+#[test]
+fn each_command_has_a_manual_page_with_its_flags() {
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&["man", "--dir", folder.path().to_str().unwrap()]);
+    for command in COMMANDS {
+        let page = stdout(&[&["man"], command].concat());
+        let name = [&["tidegate"], command].concat().join("-");
+        let file = folder.path().join(format!("{name}.1"));
+        assert_eq!(fs::read_to_string(file).unwrap(), page, "{name}");
+        assert!(page.contains(".SH OPTIONS") && page.contains(".SH SYNOPSIS"), "{name}");
+        let plain = page.replace("\\-", "-");
+        let help = stdout(&[command, &["--help"]].concat());
+        let flags = help
+            .split(|c: char| !(c.is_ascii_alphanumeric() || c == '-'))
+            .filter(|word| word.starts_with("--"));
+        for flag in flags.filter(|flag| flag.len() > 2) {
+            assert!(plain.contains(flag), "{name} says nothing of {flag}");
+        }
+        for referred in page.split_whitespace().filter_map(|word| word.strip_suffix("(1)")) {
+            let referred = referred.trim_start_matches("\\fB").replace("\\-", "-");
+            assert!(folder.path().join(format!("{referred}.1")).is_file(), "{name} refers to {referred}(1)");
+        }
+    }
+    let serve = stdout(&["man", "serve"]);
+    for section in ["EXAMPLES", "EXIT STATUS", "SIGNALS", "ENVIRONMENT", "FILES"] {
+        let heading = [format!(".SH {section}\n.nf\n"), format!(".SH \"{section}\"\n.nf\n")];
+        assert!(heading.iter().any(|heading| serve.contains(heading)), "{section}: {serve}");
+    }
+    let output = run(&["man", "serv"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).starts_with("error: tidegate has no command \"serv\"; there are: serve, "));
+}
+
+/// One line without a time: it is read by whoever has just typed the command.
+#[test]
+fn commands_that_end_say_plainly_what_is_wrong() {
+    for arguments in [
+        &["status", "--admin", "127.0.0.1:1"][..],
+        &["drain", "--admin", "unix:/nonexistent"],
+        &["reload", "--pid", "2147483647"],
+        &["check", "/nonexistent.toml"],
+        &["import", "lighttpd", "/nonexistent.conf"],
+        &["man", "--dir", "/nonexistent"],
+    ] {
+        let output = run(arguments);
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = stderr(&output);
+        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{arguments:?}: {said}");
+    }
+    let output = run(&["status"]);
+    let said = stderr(&output);
+    assert!(
+        output.status.code() == Some(2) && said.contains("--admin") && said.contains("--config"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_log_level_that_does_not_exist_is_told() {
+    for arguments in
+        [&["serve", "--listen", "127.0.0.1:0"][..], &["websockify", "127.0.0.1:0", "127.0.0.1:1"]]
+    {
+        let output = tidegate(arguments).env("TIDEGATE_LOG", "bogus").output().unwrap();
+        let said = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(
+            said.contains("TIDEGATE_LOG is \"bogus\"; write error, warn, info, debug, trace or off"),
+            "{said}"
+        );
+    }
+    assert!(stdout(&["serve", "--help"]).contains("TIDEGATE_LOG"));
+}
+
+fn with_file(text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("tidegate.toml"), text).unwrap();
+    folder
+}
+
+fn check_in(folder: &Path, arguments: &[&str]) -> Output {
+    tidegate(&[&["check"], arguments].concat()).current_dir(folder).output().unwrap()
+}
+
+const GOOD: &str = "[[route]]\npath = '/mine'\nbackend = 'echo:'\norigins = []\n";
+
+#[test]
+fn a_file_is_checked_if_it_is_named_and_mentioned_if_it_is_not() {
+    let folder = with_file(GOOD);
+    for arguments in [&["tidegate.toml"][..], &["-c", "tidegate.toml"], &["--config", "tidegate.toml"]] {
+        let output = check_in(folder.path(), arguments);
+        let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && shown.contains("/mine"), "{arguments:?}: {shown}");
+        assert_eq!(stderr(&output), "", "{arguments:?}");
+    }
+    let output = check_in(folder.path(), &[]);
+    assert!(output.status.success() && !String::from_utf8_lossy(&output.stdout).contains("/mine"));
+    assert_eq!(
+        stderr(&output),
+        "warning: there is a tidegate.toml here, which is not read; name it: -c tidegate.toml\n"
+    );
+    assert_eq!(check_in(folder.path(), &["-c", "tidegate.toml", "tidegate.toml"]).status.code(), Some(2));
+}
+
+#[test]
+fn warnings_fail_a_check_that_denies_them() {
+    let folder = with_file(&GOOD.replace("[]", "['*']"));
+    let file = ["tidegate.toml", "--deny-warnings"];
+    assert_eq!(check_in(folder.path(), &file[..1]).status.code(), Some(0));
+    let output = check_in(folder.path(), &file);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(stderr(&output).ends_with("error: 1 warning, and --deny-warnings\n"), "{}", stderr(&output));
+    let clean = with_file(GOOD);
+    assert_eq!(check_in(clean.path(), &file).status.code(), Some(0));
+}
