@@ -159,8 +159,7 @@ impl AccessLog {
             return;
         }
         line.time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
-        let mut bytes = serde_json::to_vec(line).expect("a line has only strings and numbers");
-        bytes.push(b'\n');
+        let bytes = encode(line);
         if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
             desk.dropped_unsaid.fetch_add(1, Ordering::Relaxed);
             desk.dropped.fetch_add(1, Ordering::Relaxed);
@@ -190,6 +189,27 @@ impl AccessLog {
             warn_of_loss();
         }
     }
+}
+
+/// A line of text that nothing takes for two, and no terminal for a command, whatever is in it.
+pub(crate) fn encode(line: &Line) -> Vec<u8> {
+    let json = serde_json::to_string(line).expect("a line has only strings and numbers");
+    let mut bytes = Vec::with_capacity(json.len() + 1);
+    if json.bytes().all(|byte| byte < 0x7f) {
+        bytes.extend_from_slice(json.as_bytes());
+        bytes.push(b'\n');
+        return bytes;
+    }
+    for c in json.chars() {
+        // JSON itself escapes no more than C0. These too are line ends or commands to somebody.
+        if matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}') {
+            bytes.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
+        } else {
+            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+    }
+    bytes.push(b'\n');
+    bytes
 }
 
 fn warn_of_loss() {

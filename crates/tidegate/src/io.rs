@@ -1,5 +1,8 @@
 //! A connected socket, whatever it is made of.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod simulated;
+
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
@@ -58,6 +61,9 @@ pub enum Socket {
     Unix(UnixStream),
     /// TLS over a Unix socket.
     TlsUnix(Box<TlsStream<UnixStream>>),
+    /// A connection of the simulation, in memory.
+    #[cfg(any(test, fuzzing))]
+    Simulated(simulated::Wire),
 }
 
 impl Peer {
@@ -95,11 +101,17 @@ impl Socket {
                 socket.async_io(Interest::READABLE, peek).await
             }
             Self::Tls(_) | Self::TlsUnix(_) => Err(io::ErrorKind::Unsupported.into()),
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
     /// Whether bytes that a write took may still sit in our own memory until a flush.
-    pub(crate) const fn buffers_writes(&self) -> bool {
+    pub(crate) fn buffers_writes(&self) -> bool {
+        #[cfg(any(test, fuzzing))]
+        if let Self::Simulated(wire) = self {
+            return wire.buffers_writes();
+        }
         self.is_tls()
     }
 
@@ -109,6 +121,8 @@ impl Socket {
             Self::Plain(socket) => socket,
             Self::Tls(socket) => socket.get_ref().0,
             Self::Unix(_) | Self::TlsUnix(_) => return,
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(_) => return,
         };
         let mark = if prompt { UNSENT_BYTES_MAX_PROMPT } else { UNSENT_BYTES_MAX };
         if let Err(error) = socket2::SockRef::from(socket).set_tcp_notsent_lowat(mark) {
@@ -124,6 +138,8 @@ impl AsyncRead for Socket {
             Self::Tls(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::TlsUnix(socket) => Pin::new(socket).poll_read(cx, buf),
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(wire) => wire.poll_read(cx, buf),
         }
     }
 }
@@ -135,6 +151,8 @@ impl AsyncWrite for Socket {
             Self::Tls(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::TlsUnix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(wire) => wire.poll_write(cx, bytes),
         }
     }
 
@@ -148,6 +166,8 @@ impl AsyncWrite for Socket {
             Self::Tls(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::TlsUnix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(wire) => wire.poll_write(cx, slices.first().map_or(&[], |slice| slice)),
         }
     }
 
@@ -161,6 +181,8 @@ impl AsyncWrite for Socket {
             Self::Tls(socket) => Pin::new(socket).poll_flush(cx),
             Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
             Self::TlsUnix(socket) => Pin::new(socket).poll_flush(cx),
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(wire) => wire.poll_flush(cx),
         }
     }
 
@@ -170,6 +192,8 @@ impl AsyncWrite for Socket {
             Self::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::TlsUnix(socket) => Pin::new(socket).poll_shutdown(cx),
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(wire) => wire.poll_shutdown(cx),
         }
     }
 }

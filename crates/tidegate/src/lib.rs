@@ -56,3 +56,6 @@ mod scratch;
 mod service;
 mod swap;
 pub mod via;
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;

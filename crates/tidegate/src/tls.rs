@@ -74,6 +74,8 @@ impl Secured {
             Socket::Plain(_) | Socket::Unix(_) => None,
             Socket::Tls(socket) => Some(socket.get_ref().1),
             Socket::TlsUnix(socket) => Some(socket.get_ref().1),
+            #[cfg(any(test, fuzzing))]
+            Socket::Simulated(_) => None,
         }
     }
 }
@@ -112,6 +114,8 @@ pub(crate) async fn accept(announced: Announced) -> io::Result<Secured> {
             Socket::Plain(socket) => Socket::Tls(Box::new(acceptor.accept(socket).await?.into())),
             Socket::Unix(socket) => Socket::TlsUnix(Box::new(acceptor.accept(socket).await?.into())),
             Socket::Tls(_) | Socket::TlsUnix(_) => unreachable!("a listener accepts bare sockets"),
+            #[cfg(any(test, fuzzing))]
+            Socket::Simulated(_) => unreachable!("a listener accepts sockets"),
         })
     };
     let socket = timeout(accepted.listener().tls_timeout, handshake).await.map_err(io::Error::from)??;

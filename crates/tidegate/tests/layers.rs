@@ -58,6 +58,7 @@ const ORDER: &[&str] = &[
     "websockify",
     "operator",
     "cli",
+    "fuzzing", // where it is tested: bodies of fuzz targets
 ];
 
 #[test]

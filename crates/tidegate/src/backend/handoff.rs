@@ -168,6 +168,8 @@ fn bare(client: Socket) -> io::Result<OwnedFd> {
         Socket::Tls(_) | Socket::TlsUnix(_) => {
             unreachable!("TLS is refused before the other process is connected")
         }
+        #[cfg(any(test, fuzzing))]
+        Socket::Simulated(_) => unreachable!("a simulated connection has no descriptor"),
     };
     SockRef::from(&descriptor).set_nonblocking(false)?;
     Ok(descriptor)

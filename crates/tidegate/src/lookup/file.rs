@@ -21,7 +21,7 @@ const TARGET_BYTES_MAX: u64 = 4096;
 
 /// A line that says nothing: its number, from 1.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct BadLine {
+pub(crate) struct BadLine {
     /// The file.
     pub(super) path: PathBuf,
     /// The first such line in it.
@@ -31,7 +31,7 @@ pub(super) struct BadLine {
 /// What the last line for this token says, and the first line that says nothing.
 ///
 /// Every line is compared with the whole token, found or not: how long it takes tells nothing about a near miss.
-pub(super) fn find(path: &Path, token: &str) -> io::Result<(Option<String>, Option<BadLine>)> {
+pub(crate) fn find(path: &Path, token: &str) -> io::Result<(Option<String>, Option<BadLine>)> {
     let mut found = None;
     let bad = each_entry(path, |entry, target| {
         if bool::from(entry.as_bytes().ct_eq(token.as_bytes())) {
@@ -42,7 +42,7 @@ pub(super) fn find(path: &Path, token: &str) -> io::Result<(Option<String>, Opti
 }
 
 /// All tokens at once.
-pub(super) fn read_all(path: &Path) -> io::Result<(HashMap<String, String>, Option<BadLine>)> {
+pub(crate) fn read_all(path: &Path) -> io::Result<(HashMap<String, String>, Option<BadLine>)> {
     let mut all = HashMap::new();
     let bad = each_entry(path, |token, target| drop(all.insert(token.to_owned(), target.to_owned())))?;
     Ok((all, bad))

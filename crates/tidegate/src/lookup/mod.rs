@@ -2,7 +2,7 @@
 //!
 //! The client chooses an entry, never an address: whatever goes wrong, nothing is connected.
 
-mod file;
+pub(crate) mod file;
 mod redis;
 mod signed;
 mod target;

@@ -1,6 +1,6 @@
 //! Who may open a WebSocket on a route. Deny is the default; no await, no I/O, no clock.
 
-mod origin;
+pub(crate) mod origin;
 pub mod quota;
 
 use std::sync::Arc;

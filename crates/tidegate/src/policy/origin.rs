@@ -14,7 +14,7 @@ enum Origin {
 ///
 /// It is compared as scheme, host and port; what is not exactly of that form is no origin and matches nothing but
 /// `["*"]`.
-pub(super) fn is_allowed(policy: &OriginPolicy, origin: &str, own: &OriginTuple) -> bool {
+pub(crate) fn is_allowed(policy: &OriginPolicy, origin: &str, own: &OriginTuple) -> bool {
     let patterns = match policy {
         OriginPolicy::Any => return true,
         OriginPolicy::SameOrigin => return parse(origin) == Some(Origin::Tuple(own.clone())),

@@ -407,13 +407,13 @@ impl Leg {
     }
 
     fn shut_down(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        self.phase.progressed(now);
         let Some(socket) = self.phase.socket() else { return false };
         match Pin::new(socket).poll_shutdown(cx) {
-            Poll::Pending => return false,
+            Poll::Pending => return false, // over TLS: what it has to say before the end is not taken
             Poll::Ready(Ok(())) => self.fin = Fin::Sent,
             Poll::Ready(Err(_)) => self.give_up_writing(),
         }
+        self.phase.progressed(now);
         true
     }
 

@@ -18,6 +18,8 @@ mod keepalive;
 mod leg;
 mod pipe;
 mod rate;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod sim;
 mod tcp;
 #[cfg(test)]
 mod tests;

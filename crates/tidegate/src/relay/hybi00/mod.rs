@@ -34,6 +34,8 @@ pub(super) struct Hybi00 {
     coding: Coding,
     /// Messages on their way to a WebSocket backend.
     fragments: Fragments,
+    /// The backend has said what cannot be passed on: what follows it is not, so that nothing is left out in between.
+    not_text: bool,
 }
 
 /// Bytes to send to the client: parts of messages, in frames.
@@ -143,6 +145,7 @@ impl Relay {
             encoder: Encoder::new(coding),
             coding,
             fragments: Fragments::new(message_type(coding), rules.frame_bytes_max),
+            not_text: false,
         }));
     }
 

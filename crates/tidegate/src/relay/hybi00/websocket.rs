@@ -32,8 +32,6 @@ pub(super) struct Fragments {
 #[derive(Debug, Default)]
 struct Told {
     said: Said,
-    /// A message was of a type that cannot be passed on; what follows it is not.
-    not_text: bool,
     closed: Option<Option<CloseCode>>,
 }
 
@@ -88,8 +86,8 @@ impl Told {
                         tap.record(Chunk { message, payload, mask: None, ends_message });
                     }
                     // Text is bytes as well, but bytes are no text.
-                    self.not_text |= hybi00.coding == Coding::Text && message == MessageType::Binary;
-                    if !self.not_text {
+                    hybi00.not_text |= hybi00.coding == Coding::Text && message == MessageType::Binary;
+                    if !hybi00.not_text {
                         self.said.say(&mut hybi00.encoder, payload, ends_message);
                     }
                 }
@@ -124,8 +122,9 @@ impl Relay {
         let mut told = Told::default();
         let tap = Tape::tap(&mut self.tape, Side::Backend, now);
         let result = told.read(backend, hybi00, &mut scratch[range], tap, now);
+        let not_text = hybi00.not_text;
         self.send_said(cx, now, &told.said);
-        if told.not_text {
+        if not_text {
             self.end(End::BackendNotText, now);
         }
         if let Some(code) = told.closed {
