@@ -63,13 +63,12 @@ fn written(shown: &Value) -> String {
     let mut text = String::new();
     let (mut scalars, mut tables) = (String::new(), String::new());
     for (key, value) in shown.as_object().into_iter().flatten() {
-        match value {
-            Value::Array(values) if matches!(key.as_str(), "listener" | "route") => {
-                for table in values {
-                    write!(tables, "[[{key}]]\n{}", lines(table)).expect("a string can be written to");
-                }
+        if let (Value::Array(values), "listener" | "route") = (value, key.as_str()) {
+            for table in values {
+                write!(tables, "[[{key}]]\n{}", lines(table)).expect("a string can be written to");
             }
-            value => scalars.push_str(&line(key, value)),
+        } else {
+            scalars.push_str(&line(key, value));
         }
     }
     text.push_str(&scalars);

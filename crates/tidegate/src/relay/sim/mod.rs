@@ -252,11 +252,9 @@ impl<'a> Stage<'a> {
     fn sides_step(&mut self, now: Instant) -> bool {
         let client_first = self.choices.once_in(2);
         let choices = &mut self.choices;
-        let stepped = if client_first {
-            self.client.step(now, choices) || self.backend.step(now, choices)
-        } else {
-            self.backend.step(now, choices) || self.client.step(now, choices)
-        };
+        let stepped = (client_first && self.client.step(now, choices))
+            || self.backend.step(now, choices)
+            || (!client_first && self.client.step(now, choices));
         if stepped {
             self.happened(now);
             let is_told = |record: &Record| record.heard_close || record.gateway_ended.is_some();

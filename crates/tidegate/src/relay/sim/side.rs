@@ -129,11 +129,10 @@ impl Side {
 
     /// Does one thing, if there is anything to do.
     pub(super) fn step(&mut self, now: Instant, choices: &mut Choices<'_>) -> bool {
-        if choices.once_in(2) {
-            self.read(now, choices) || self.go_on(now)
-        } else {
-            self.go_on(now) || self.read(now, choices)
-        }
+        let reads_first = choices.once_in(2);
+        (reads_first && self.read(now, choices))
+            || self.go_on(now)
+            || (!reads_first && self.read(now, choices))
     }
 
     fn read(&mut self, now: Instant, choices: &mut Choices<'_>) -> bool {

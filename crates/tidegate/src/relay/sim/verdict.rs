@@ -173,12 +173,9 @@ impl<'a> Case<'a> {
         if client_is_done && backend_takes {
             self.is_inbound_complete(*end);
         }
-        let backend_is_done = match end {
-            End::BackendEnded | End::BackendClosed(_) => true,
-            End::BackendLost => backend.ended != Some(Ending::Reset),
-            End::ClientClosed(_) => self.is_answered_in_order(),
-            _ => false,
-        };
+        let backend_is_done = matches!(end, End::BackendEnded | End::BackendClosed(_))
+            || (*end == End::BackendLost && backend.ended != Some(Ending::Reset))
+            || (matches!(end, End::ClientClosed(_)) && self.is_answered_in_order());
         let nothing_left_out = *end == End::BackendEnded || !self.is_backend_not_text();
         if backend_is_done && nothing_left_out && client_takes && self.inbound.breach.is_none() {
             self.is_outbound_complete();
@@ -252,24 +249,26 @@ impl<'a> Case<'a> {
         let code = |close: &Option<(Option<CloseCode>, Vec<u8>)>| close.as_ref().map(|(code, _)| *code);
         let said = (code(&self.inbound.close), code(&self.outbound.close));
         let is_hybi00 = matches!(self.plan.coding, ClientKind::Hybi00(_));
+        let untold = matches!(end, End::ClientEnded | End::ClientLost | End::ClientStalled);
         if let Some(heard) = code(&self.to_client.close) {
-            let expected = match end {
-                End::ClientClosed(_) => Some(heard) == said.0 || Some(heard) == said.1,
-                End::ClientEnded | End::ClientLost | End::ClientStalled => false,
-                _ => heard == end.code_to_client(),
+            let expected = if matches!(end, End::ClientClosed(_)) {
+                Some(heard) == said.0 || Some(heard) == said.1
+            } else {
+                !untold && heard == end.code_to_client()
             };
             must!(self, expected || is_hybi00, "the client is told {heard:?}");
         }
-        let untold = matches!(end, End::ClientEnded | End::ClientLost | End::ClientStalled);
         let hears = client.is_prompt && client.ended != Some(Ending::Reset) && !self.to_client.mid_frame;
         must!(self, untold || !hears || self.to_client.close.is_some(), "the client is not told");
 
         let is_websocket = matches!(self.plan.far, FarKind::WebSocket(_));
         if let Some(heard) = code(&self.to_backend.close) {
-            let expected = match end {
-                End::ClientClosed(_) => Some(heard) == said.0,
-                End::BackendClosed(code) => heard == *code,
-                _ => heard.is_some() && heard == end.code_to_backend(),
+            let expected = if let End::BackendClosed(code) = end {
+                heard == *code
+            } else if matches!(end, End::ClientClosed(_)) {
+                Some(heard) == said.0
+            } else {
+                heard.is_some() && heard == end.code_to_backend()
             };
             must!(self, expected, "the backend is told {heard:?}");
         }
