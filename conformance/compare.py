@@ -43,6 +43,8 @@ class Comparison:
     """One for each group, and more for a group in which something differs."""
     passed: int
     failed: int
+    groups: dict[str, tuple[int, int]]
+    """Of each group, cases that came out as expected, and cases."""
 
 
 def verdicts_of(rows: dict[str, dict[str, str]]) -> Verdicts:
@@ -90,13 +92,14 @@ def compare(name: str, expected: Verdicts, found: Verdicts) -> Comparison:
     groups = defaultdict(list)
     for case in sorted(expected.keys() | found.keys(), key=natural):
         groups[group(case)].append(case)
-    lines = []
+    lines, counts = [], {}
     for number, members in groups.items():
         title = f"{name} group {number} {GROUPS.get(number, '')}".strip()
         bad = [case for case in members if case in wrong]
+        counts[number] = (len(members) - len(bad), len(members))
         outcome = f"not ok {title}: {len(bad)} of" if bad else f"ok {title}:"
         lines.append(f"{outcome} {len(members)} cases")
         lines += [f"    {case}: {wrong[case]}" for case in bad[:LISTED_MAX]]
         if len(bad) > LISTED_MAX:
             lines.append(f"    … and {len(bad) - LISTED_MAX} more")
-    return Comparison(lines, len(expected.keys() | found.keys()) - len(wrong), len(wrong))
+    return Comparison(lines, len(expected.keys() | found.keys()) - len(wrong), len(wrong), counts)
