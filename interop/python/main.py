@@ -25,6 +25,7 @@ import check_haproxy
 import check_http
 import check_killed
 import check_postgres
+import check_prometheus
 import check_protocol
 import check_proxied
 import check_redis
@@ -63,6 +64,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_websockify,
             check_chains,
             check_systemd,
+            check_prometheus,
             check_killed,
             check_abrupt,
             check_protocol,
