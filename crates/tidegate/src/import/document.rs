@@ -42,6 +42,12 @@ impl Table {
         self
     }
 
+    /// What a key is set to, if that is a text.
+    pub(crate) fn text(&self, key: &str) -> Option<&str> {
+        let (_, value) = self.entries.iter().find(|(name, _)| *name == key)?;
+        if let Toml::Text(text) = value { Some(text) } else { None }
+    }
+
     /// Printed as a comment, and why.
     #[must_use]
     pub(crate) fn left_out(mut self, why: String) -> Self {

@@ -102,7 +102,7 @@ fn what_is_guarded_is_left_out() {
         ("$HTTP[\"remoteip\"] != \"10.0.0.0/8\" { url.access-deny = ( \"\" ) }", true, true),
         (
             "$HTTP[\"url\"] =^ \"/a\" { auth.require = ( \"/a\" => ( \"method\" => \"digest\" ) ) }",
-            true,
+            false,
             true,
         ),
         ("url.access-deny = ( \"/admin\" )", true, true),
@@ -114,6 +114,23 @@ fn what_is_guarded_is_left_out() {
         ("static-file.exclude-extensions = ( \".php\" )", false, true),
         ("fastcgi.server = ( \".php\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 9000 ) ) )", false, true),
         ("ssl.verifyclient.activate = 0", false, false),
+        ("auth.require = ( \"/admin\" => ( \"method\" => \"basic\" ) )", false, true),
+        (
+            "auth.require = ( \"/a\" => ( \"method\" => \"basic\" ), \"/w\" => ( \"method\" => \"basic\" ) )",
+            true,
+            true,
+        ),
+        ("auth.require = ( \"/ws/deep\" => ( \"method\" => \"basic\" ) )", true, true),
+        (
+            "auth.require = ( \"/a\" => ( \"method\" => \"basic\" ), \"b\" => ( \"method\" => \"basic\" ) )",
+            true,
+            true,
+        ),
+        (
+            "server.force-lowercase-filenames = \"enable\"\nauth.require = ( \"/WS\" => ( \"method\" => \"basic\" ) )",
+            true,
+            true,
+        ),
         ("auth.require = ()", false, false),
         ("ssl.verifyclient.enforce = \"disable\"", false, false),
         ("auth.backend = \"htpasswd\"", false, false),

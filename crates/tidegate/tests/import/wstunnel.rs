@@ -169,3 +169,16 @@ fn pings_and_silence() {
         }
     }
 }
+
+#[test]
+fn options_that_are_forced_or_have_no_equivalent() {
+    let options = "\"check-local\" => \"enable\", \"upgrade\" => 0, \"tcp-fin-propagate\" => 0,\n\"read-timeout\" => 0,\n\"write-timeout\" => 9";
+    let import = text(&format!(
+        "server.port = 8080\nwstunnel.server = ( \"\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 1, {options} ) ) )"
+    ));
+    import.checked();
+    assert!(import.report.contains("a backend may be silent for as long as it likes"), "{}", import.report);
+    for quiet in ["check-local", "\"upgrade\"", "tcp-fin-propagate", "read-timeout"] {
+        assert!(!import.report.contains(quiet), "{quiet}: {}", import.report);
+    }
+}

@@ -2,6 +2,7 @@
 //! could have guarded is printed as a comment, for the reader to decide. So are files among which there are programs.
 
 use super::contexts::{Contexts, Setting};
+use super::paths::Paths;
 use super::position::Position;
 use super::scopes::Scope;
 use super::value::{Item, Value};
@@ -30,21 +31,29 @@ impl Guards {
                 (None, None) => break Scope::ALL,
             }
         };
+        let folds_case = contexts.all().iter().any(|context| context.settings.contains_key(FOLDS_CASE));
         let of_context = |index: usize| {
             let settings = &contexts.all()[index].settings;
             let set = RULES.iter().filter_map(move |(name, of)| Some((*name, *of, settings.get(*name)?)));
-            set.filter(|(.., setting)| guards_anything(&setting.value)).map(move |(name, of, setting)| {
-                Guard {
-                    name,
-                    at: setting.at.clone(),
-                    scope: told(index),
-                    is_of_files: match of {
-                        Of::Everything => false,
+            set.filter(|(.., setting)| guards_anything(&setting.value)).flat_map(
+                move |(name, of, setting)| {
+                    let is_of_files = match of {
+                        Of::Everything | Of::PathsBelow => false,
                         Of::Files => true,
                         Of::FilesIfEndings => is_of_endings(setting),
-                    },
-                }
-            })
+                    };
+                    let scopes = match of {
+                        Of::PathsBelow if !folds_case => below(setting, &told(index)),
+                        Of::Everything | Of::PathsBelow | Of::Files | Of::FilesIfEndings => vec![told(index)],
+                    };
+                    scopes.into_iter().map(move |scope| Guard {
+                        name,
+                        at: setting.at.clone(),
+                        scope,
+                        is_of_files,
+                    })
+                },
+            )
         };
         let unread = contexts.unread().iter().map(|(context, at)| Guard {
             name: "what this include may say",
@@ -55,15 +64,20 @@ impl Guards {
         Self((0..contexts.all().len()).flat_map(of_context).chain(unread).collect())
     }
 
-    /// The routes of this scope, as comments if any of their requests may be guarded. A rule for a part of them counts
-    /// for the whole: what is left open there would be open to everybody.
+    /// The routes of this scope, as comments where any of their requests may be guarded. A rule for a part of a route
+    /// counts for the whole: what is left open there would be open to everybody.
     pub(super) fn hold(&self, scope: &Scope, are_files: bool, routes: Vec<Table>) -> Vec<Table> {
-        let guard = self.0.iter().find(|guard| (are_files || !guard.is_of_files) && guard.scope.meets(scope));
-        let Some(Guard { name, at, .. }) = guard else { return routes };
-        let why = format!(
-            "LEFT OUT: {name} at {at} guards it, or a part of it. See [route.auth], and what is to be open"
-        );
-        routes.into_iter().map(|route| route.left_out(why.clone())).collect()
+        let held = |route: Table| {
+            let paths = route.text("path").map_or(Paths::All, Paths::of_route);
+            let served = Scope { hosts: scope.hosts.clone(), paths };
+            let concerns = |guard: &&Guard| (are_files || !guard.is_of_files) && guard.scope.meets(&served);
+            let Some(Guard { name, at, .. }) = self.0.iter().find(concerns) else { return route };
+            let why = format!(
+                "LEFT OUT: {name} at {at} guards it, or a part of it. See [route.auth], and what is to be open"
+            );
+            route.left_out(why)
+        };
+        routes.into_iter().map(held).collect()
     }
 }
 
@@ -83,18 +97,35 @@ fn is_of_endings(setting: &Setting) -> bool {
     setting.value.as_list().is_some_and(all)
 }
 
+/// What lies below the keys of a rule, within what its block is about; all of that, where a key is no path.
+fn below(setting: &Setting, around: &Scope) -> Vec<Scope> {
+    let start = |item: &Item| {
+        let start = item.key.as_deref().filter(|key| key.starts_with('/'))?;
+        Some(Scope { paths: Paths::of_start(start), ..Scope::ALL })
+    };
+    let starts: Option<Vec<_>> = setting.value.as_list().and_then(|items| items.iter().map(start).collect());
+    let Some(starts) = starts else { return vec![around.clone()] };
+    // What the two have in common may be more than a scope can say, and then it is a part of the second.
+    starts.into_iter().filter_map(|start| around.and(&start).unwrap_or(Some(start))).collect()
+}
+
 /// What a rule concerns.
 #[derive(Debug, Clone, Copy)]
 enum Of {
     Everything,
+    /// What lies below the paths that are its keys.
+    PathsBelow,
     Files,
     /// Files, where it is about the endings of their names.
     FilesIfEndings,
 }
 
+/// Then paths are compared without their case, which routes cannot do.
+const FOLDS_CASE: &str = "server.force-lowercase-filenames";
+
 /// What guards, and what is run or kept there and would be handed out as it is here.
 const RULES: &[(&str, Of)] = &[
-    ("auth.require", Of::Everything),
+    ("auth.require", Of::PathsBelow),
     ("url.access-allow", Of::Everything),
     ("url.access-deny", Of::FilesIfEndings),
     ("ssl.verifyclient.activate", Of::Everything),

@@ -49,6 +49,19 @@ impl Paths {
         if matches!(start, "" | "/") { Self::All } else { Self::Prefix(start.to_owned()) }
     }
 
+    /// What a route serves whose path is written so. Everything, where that cannot be told.
+    pub(super) fn of_route(path: &str) -> Self {
+        // An alternative may begin with anything; what is encoded has another form in the old configuration.
+        if path.contains(['|', '%']) {
+            return Self::All;
+        }
+        match (path.strip_prefix('~'), path.strip_suffix("/*")) {
+            (Some(pattern), _) => Self::Regex(pattern.to_owned()),
+            (None, Some(prefix)) => Self::of_start(prefix),
+            (None, None) => Self::Exact(path.to_owned()),
+        }
+    }
+
     /// A regular expression for PCRE; the error says why it is none here.
     pub(super) fn of_regex(pattern: &str, anchor: Anchor) -> Result<Self, String> {
         let pattern = without_needless_escapes(pattern);

@@ -53,7 +53,7 @@ impl Scope {
     }
 
     /// What the two have in common. `Ok(None)`: nothing. An error: more than a route can say.
-    fn and(&self, other: &Self) -> Result<Option<Self>, &'static str> {
+    pub(super) fn and(&self, other: &Self) -> Result<Option<Self>, &'static str> {
         let hosts = match (&self.hosts, &other.hosts) {
             (None, hosts) | (hosts, None) => hosts.clone(),
             (Some(hosts), Some(others)) => match hosts.and(others) {
