@@ -1,4 +1,5 @@
-"""`tidegate websockify`, with websockify's own options for tokens: a real Redis, and tokens that openssl has signed."""
+"""`tidegate websockify`, with websockify's own options for tokens: a real Redis, tokens that openssl has
+signed, and tokens that jwcrypto, which websockify uses, has encrypted."""
 
 import asyncio
 import base64
@@ -11,6 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 
+from jwcrypto import jwk, jwt
 from websockets.asyncio.client import connect
 from websockets.exceptions import InvalidStatus
 
@@ -38,6 +40,8 @@ def checks(stage: Stage) -> Iterator[Check]:
     yield Check("websockify: JWTTokenApi, a shared secret", partial(jwt_secret, stage))
     for algorithm in KEY_MAKERS:
         yield Check(f"websockify: JWTTokenApi, {algorithm} by openssl", partial(jwt_public, stage, algorithm))
+    yield Check("websockify: JWTTokenApi, encrypted with an RSA key by jwcrypto", partial(jwe_private, stage))
+    yield Check("websockify: JWTTokenApi, encrypted with a shared key by jwcrypto", partial(jwe_shared, stage))
 
 
 @asynccontextmanager
@@ -164,6 +168,55 @@ async def jwt_public(stage: Stage, algorithm: str) -> None:
         said = unsigned("HS256", claims(stage))
         mac = base64url(hmac.digest(public.read_bytes(), said.encode(), hashlib.sha256))
         equal("signed with the public key", await refused(port, f"{said}.{mac}"), 403)
+
+
+def sealed(key: jwk.JWK, algorithm: str, encryption: str, inside: object) -> str:
+    token = jwt.JWT(header={"alg": algorithm, "enc": encryption}, claims=inside)
+    token.make_encrypted_token(key)
+    return str(token.serialize())
+
+
+def signed_with(key: jwk.JWK, algorithm: str, claims: dict[str, object]) -> str:
+    token = jwt.JWT(header={"alg": algorithm}, claims=claims)
+    token.make_signed_token(key)
+    return str(token.serialize())
+
+
+async def jwe_private(stage: Stage) -> None:
+    file = stage.folder / "encrypted.key"
+    await openssl(*KEY_MAKERS["RS256"], "-out", file)
+    key, another = jwk.JWK.from_pem(file.read_bytes()), jwk.JWK.generate(kty="RSA", size=2048)
+    async with websockify(stage, "--token-plugin", "JWTTokenApi", "--token-source", file) as port:
+        inside = signed_with(key, "RS256", claims(stage))
+        await leads_to_echo(port, inside)
+        for algorithm, encryption in (("RSA-OAEP", "A256CBC-HS512"), ("RSA-OAEP-256", "A128GCM"), ("RSA-OAEP", "A192CBC-HS384")):
+            await leads_to_echo(port, sealed(key, algorithm, encryption, inside))
+        # Anybody has the public key, and can encrypt what he likes.
+        equal("not signed", await refused(port, sealed(key, "RSA-OAEP", "A256GCM", claims(stage))), 403)
+        forged = signed_with(another, "RS256", claims(stage))
+        equal("signed with another key", await refused(port, sealed(key, "RSA-OAEP", "A256GCM", forged)), 403)
+        equal("for another key", await refused(port, sealed(another, "RSA-OAEP", "A256GCM", inside)), 403)
+        past = signed_with(key, "RS256", claims(stage) | {"exp": int(time.time()) - 600})
+        equal("of the past", await refused(port, sealed(key, "RSA-OAEP", "A256GCM", past)), 403)
+
+
+async def jwe_shared(stage: Stage) -> None:
+    secret = payload.binary("shared", 32)
+    source = stage.folder / "encrypted.jwk"
+    source.write_text(base64url(secret))
+    source.chmod(0o600)
+    key = jwk.JWK(kty="oct", k=base64url(secret))
+    async with websockify(stage, "--token-plugin", "JWTTokenApi", "--token-source", source) as port:
+        inside = signed_with(key, "HS256", claims(stage))
+        for algorithm, encryption in (("A256KW", "A128CBC-HS256"), ("A256KW", "A192GCM"), ("dir", "A256GCM"), ("dir", "A128CBC-HS256")):
+            await leads_to_echo(port, sealed(key, algorithm, encryption, inside))
+        token = sealed(key, "A256KW", "A256GCM", inside)
+        header, rest = token.split(".", 1)
+        changed = json.loads(base64.urlsafe_b64decode(header + "==")) | {"kid": "1"}
+        token = f"{base64url(json.dumps(changed).encode())}.{rest}"
+        equal("with another header", await refused(port, token), 403)
+        other = jwk.JWK(kty="oct", k=base64url(payload.binary("other", 32)))
+        equal("of another secret", await refused(port, sealed(other, "A256KW", "A256GCM", inside)), 403)
 
 
 async def sign(stage: Stage, algorithm: str, key: Path, text: str) -> bytes:

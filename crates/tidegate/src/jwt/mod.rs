@@ -3,6 +3,8 @@
 //! The key decides which algorithms are taken, never the token: one that names another algorithm than its key has is
 //! refused.
 
+mod encrypted;
+
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
@@ -12,6 +14,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, Validation, decode};
 use serde_json::{Map, Value};
 
+use self::encrypted::Opener;
+
 /// Bytes of a file with a key.
 const KEY_BYTES_MAX: u64 = 64 << 10;
 
@@ -19,6 +23,8 @@ const KEY_BYTES_MAX: u64 = 64 << 10;
 pub(crate) struct Verifier {
     key: DecodingKey,
     validation: Validation,
+    /// What opens tokens that are encrypted; `None` with a public key, and where none are taken.
+    opener: Option<Opener>,
 }
 
 /// Why a key cannot be used. Follows the name of its file in a sentence.
@@ -32,6 +38,8 @@ pub(crate) enum KeyError {
     Empty,
     #[error("holds a private key; write the public one there (openssl pkey -in FILE -pubout)")]
     Private,
+    #[error("holds a private key that is none of RSA; write an RSA key there, or a public one")]
+    NotOpening,
     #[error("holds no public key of RSA, ECDSA or Ed25519; print one with openssl pkey -pubout")]
     NotPublic,
     #[error("is neither PEM nor base64url; write a public key in PEM, or a shared key as base64url")]
@@ -43,7 +51,7 @@ pub(crate) enum KeyError {
 pub(crate) enum Rejected {
     #[error("the token has expired, or is not valid yet")]
     Time,
-    #[error("the token is an encrypted one, which this gateway does not read")]
+    #[error("the token is an encrypted one, which the key does not open")]
     Encrypted,
     #[error("the token is not signed as it should be, or claims something else")]
     Other,
@@ -52,18 +60,30 @@ pub(crate) enum Rejected {
 impl Verifier {
     /// Reads a key: PEM, or the base64url form of a shared one.
     pub(crate) fn load(path: &Path) -> Result<Self, KeyError> {
-        let mut text = String::new();
-        File::open(path)?.take(KEY_BYTES_MAX + 1).read_to_string(&mut text)?;
-        if text.len() as u64 > KEY_BYTES_MAX {
-            return Err(KeyError::TooLarge);
+        let (key, family) = read(&text_of(path)?)?;
+        Ok(Self::new(key, family, None))
+    }
+
+    /// The same, of a key that opens tokens as well: a private one of RSA, or a shared one.
+    pub(crate) fn load_opening(path: &Path) -> Result<Self, KeyError> {
+        let text = text_of(path)?;
+        if text.contains("PRIVATE KEY-----") {
+            let (opener, public) = Opener::private(&text).ok_or(KeyError::NotOpening)?;
+            let (key, family) = read(&public)?;
+            return Ok(Self::new(key, family, Some(opener)));
         }
         let (key, family) = read(&text)?;
+        let opener = shared(&text).ok().map(Opener::Shared);
+        Ok(Self::new(key, family, opener))
+    }
+
+    fn new(key: DecodingKey, family: AlgorithmFamily, opener: Option<Opener>) -> Self {
         let mut validation = Validation::new_for_family(family);
         validation.validate_nbf = true;
         validation.validate_aud = false;
         // Both are honoured where they stand, and asked for nowhere.
         validation.set_required_spec_claims::<&str>(&[]);
-        Ok(Self { key, validation })
+        Self { key, validation, opener }
     }
 
     /// Wants `iss` and `aud` to be these.
@@ -84,11 +104,16 @@ impl Verifier {
     /// The claims of a token; `exp` and `nbf` are checked with a minute of grace for clocks that differ.
     pub(crate) fn claims(&self, token: &str) -> Result<Map<String, Value>, Rejected> {
         use jsonwebtoken::errors::ErrorKind::{ExpiredSignature, ImmatureSignature};
-        // Five parts are the compact form of encryption (RFC 7516 §3.1).
-        if token.split('.').count() == 5 {
-            return Err(Rejected::Encrypted);
-        }
-        let decoded = decode::<Map<String, Value>>(token, &self.key, &self.validation);
+        // Five parts are the compact form of encryption (RFC 7516 §3.1). What is inside is a signed token, and not another
+        // encrypted one.
+        let opened = if token.split('.').count() == 5 {
+            let opened = self.opener.as_ref().and_then(|opener| opener.open(token));
+            Some(opened.ok_or(Rejected::Encrypted)?)
+        } else {
+            None
+        };
+        let signed = opened.as_deref().unwrap_or(token);
+        let decoded = decode::<Map<String, Value>>(signed, &self.key, &self.validation);
         decoded.map(|token| token.claims).map_err(|error| {
             let is_time = matches!(error.kind(), ExpiredSignature | ImmatureSignature);
             if is_time { Rejected::Time } else { Rejected::Other }
@@ -100,6 +125,12 @@ impl std::fmt::Debug for Verifier {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Verifier").finish_non_exhaustive()
     }
+}
+
+fn text_of(path: &Path) -> Result<String, KeyError> {
+    let mut text = String::new();
+    File::open(path)?.take(KEY_BYTES_MAX + 1).read_to_string(&mut text)?;
+    if text.len() as u64 > KEY_BYTES_MAX { Err(KeyError::TooLarge) } else { Ok(text) }
 }
 
 fn read(text: &str) -> Result<(DecodingKey, AlgorithmFamily), KeyError> {
@@ -114,10 +145,11 @@ fn read(text: &str) -> Result<(DecodingKey, AlgorithmFamily), KeyError> {
             .or_else(|_| DecodingKey::from_ed_pem(pem).map(|key| (key, AlgorithmFamily::Ed)))
             .map_err(|_| KeyError::NotPublic);
     }
+    Ok((DecodingKey::from_secret(&shared(text)?), AlgorithmFamily::Hmac))
+}
+
+fn shared(text: &str) -> Result<Vec<u8>, KeyError> {
     let shared =
         URL_SAFE_NO_PAD.decode(text.trim().trim_end_matches('=')).map_err(|_| KeyError::NotBase64)?;
-    if shared.is_empty() {
-        return Err(KeyError::Empty);
-    }
-    Ok((DecodingKey::from_secret(&shared), AlgorithmFamily::Hmac))
+    if shared.is_empty() { Err(KeyError::Empty) } else { Ok(shared) }
 }

@@ -261,7 +261,7 @@ impl Source {
             LookupSource::Http(url) => Self::Http(Asker::clone(asker), url.clone()),
             LookupSource::Json(url) => Self::Json(Asker::clone(asker), url.clone()),
             LookupSource::Jwt(path) => {
-                Self::Jwt(Verifier::load(path).map_err(|error| failed(path, Unusable::Key(error)))?)
+                Self::Jwt(Verifier::load_opening(path).map_err(|error| failed(path, Unusable::Key(error)))?)
             }
             LookupSource::Redis(redis) => Self::Redis(redis.clone()),
         })
