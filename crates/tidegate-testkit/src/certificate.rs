@@ -14,7 +14,7 @@ use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use rustls::server::WebPkiClientVerifier;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, SupportedProtocolVersion};
 
 use crate::deadline::since_1970;
 
@@ -91,10 +91,15 @@ impl Authority {
 
     /// What a client believes that knows this authority and no other.
     pub fn client(&self) -> Arc<ClientConfig> {
+        self.client_speaking(rustls::ALL_VERSIONS)
+    }
+
+    /// The same, for a client that speaks these versions of TLS only.
+    pub fn client_speaking(&self, versions: &[&'static SupportedProtocolVersion]) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.root.der().clone()).expect("what was made here is a certificate");
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .expect("the provider serves TLS 1.2 and 1.3");
         Arc::new(builder.with_root_certificates(roots).with_no_client_auth())
     }

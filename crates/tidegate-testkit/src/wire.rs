@@ -68,10 +68,18 @@ impl Wire {
     /// Puts TLS on the connection, as its client: the peer must be who it is asked to be.
     #[track_caller]
     pub fn secured_as_client(self, config: &Arc<ClientConfig>, name: &str) -> Self {
+        let secured = self.try_secured_as_client(config, name);
+        secured.unwrap_or_else(|error| panic!("no TLS with the peer: {error}"))
+    }
+
+    /// The same, with a peer that may refuse.
+    ///
+    /// # Errors
+    /// The peer does not want it, or is not who it should be.
+    pub fn try_secured_as_client(self, config: &Arc<ClientConfig>, name: &str) -> std::io::Result<Self> {
         let name = ServerName::try_from(name.to_owned()).expect("a name that TLS knows");
         let client = ClientConnection::new(Arc::clone(config), name).expect("the configuration is whole");
-        let secured = self.secured(client.into());
-        secured.unwrap_or_else(|error| panic!("no TLS with the peer: {error}"))
+        self.secured(client.into())
     }
 
     /// Puts TLS on the connection, as its server.

@@ -196,7 +196,8 @@ fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, serv
                 drop((live, seat));
                 drop(kept); // last: whoever waits for this connection's end finds its line written
             };
-            let terms = Terms { rules: &route, agreed: &agreed, traffic, tape };
+            let ticker = service.books.ticker.clone();
+            let terms = Terms { rules: &route, agreed: &agreed, traffic, tape, ticker };
             tokio::spawn(relay::run(socket, early, far, terms, live, ended));
         }
         Far::HandedOver(receiver) => {

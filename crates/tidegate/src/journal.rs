@@ -14,6 +14,7 @@ use crate::metrics::{Asked, Closed, Metrics, RouteMetrics, Traffic};
 use crate::outcome::{End, Party};
 use crate::refused::Refused;
 use crate::request::{Kind, Request};
+use crate::ticker::Ticker;
 
 /// Bytes of a path that are logged.
 const PATH_BYTES_MAX: usize = 512;
@@ -23,6 +24,8 @@ const PATH_BYTES_MAX: usize = 512;
 pub(crate) struct Books {
     pub(crate) log: AccessLog,
     pub(crate) metrics: Metrics,
+    /// What prints a symbol for each read and write, where that is wanted.
+    pub(crate) ticker: Option<Ticker>,
 }
 
 /// The access line of a request, open until it is known what became of it. Dropped before that, it says so: the client

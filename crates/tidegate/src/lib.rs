@@ -55,6 +55,7 @@ pub mod replay;
 mod scratch;
 mod service;
 mod swap;
+mod ticker;
 pub mod via;
 
 #[cfg(any(test, fuzzing))]

@@ -67,6 +67,7 @@ impl Refused {
             }
             Self::Route(NoRoute::NotFound) => StatusCode::NOT_FOUND,
             Self::Route(NoRoute::NeedsUpgrade) => StatusCode::UPGRADE_REQUIRED,
+            Self::Route(NoRoute::NotAllowed) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Route(NoRoute::NotWebSocket) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::OriginRepeated | Denied::Subprotocol) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::Origin | Denied::OriginMissing) => StatusCode::FORBIDDEN,
@@ -112,6 +113,8 @@ impl Refused {
             Self::Route(NoRoute::NeedsUpgrade) => {
                 &[("Upgrade", "websocket"), ("Connection", "Upgrade"), ("Sec-WebSocket-Version", "13")]
             }
+            // No method is allowed without an upgrade (RFC 9110 §10.2.1).
+            Self::Route(NoRoute::NotAllowed) => &[("Allow", "")],
             Self::BadRequest(BadRequest::Method) => &[("Allow", "GET, HEAD")],
             Self::BadRequest(_)
             | Self::Route(_)

@@ -43,6 +43,9 @@ pub enum NoRoute {
     /// Only WebSockets are served there: 426.
     #[error("only WebSocket connections are served at this path")]
     NeedsUpgrade,
+    /// The same, said as websockify does: 405.
+    #[error("no page is served at this path")]
+    NotAllowed,
     /// No WebSockets are served there: 400.
     #[error("no WebSocket is served at this path")]
     NotWebSocket,
@@ -120,7 +123,7 @@ impl Table {
     /// # Errors
     /// What the client is told instead; a route of the other kind is worth a hint.
     pub fn select(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
-        let mut other_kind = false;
+        let (mut other_kind, mut not_allowed) = (false, false);
         for Row { route, pool, .. } in &self.rows {
             if !route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host)) {
                 continue;
@@ -132,9 +135,11 @@ impl Table {
                 return Ok(Selected { route: Arc::clone(route), pool: Arc::clone(pool), prefix_len });
             }
             other_kind = true;
+            not_allowed |= route.pages_not_allowed;
         }
         Err(match (other_kind, kind) {
             (false, _) => NoRoute::NotFound,
+            (true, Kind::Http) if not_allowed => NoRoute::NotAllowed,
             (true, Kind::Http) => NoRoute::NeedsUpgrade,
             (true, Kind::WebSocket) => NoRoute::NotWebSocket,
         })

@@ -14,7 +14,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{Certificate, Fault, Unusable, authorities, common_name, names};
-use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls};
+use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls, TlsVersion};
 use crate::io::{Arrival, ClientTls, Socket};
 use crate::listener::Accepted;
 use crate::proxied::Announced;
@@ -96,7 +96,7 @@ pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, TlsEr
         ListenerTls::Off => return Ok(None),
         ListenerTls::Required(files) | ListenerTls::Auto(files) => files,
     };
-    Ok(Some(TlsAcceptor::from(Arc::new(server_config(files, listener.client_certificates.as_ref())?))))
+    Ok(Some(TlsAcceptor::from(Arc::new(server_config(listener, files)?))))
 }
 
 /// Takes the TLS handshake, within the listener's time. Plain connections pass through.
@@ -129,19 +129,22 @@ async fn begins_with_tls(socket: &Socket) -> io::Result<bool> {
     Ok(socket.peek(&mut first).await? == 1 && first == [HANDSHAKE_RECORD])
 }
 
-fn server_config(
-    files: &[CertificateFiles],
-    clients: Option<&ClientCertificates>,
-) -> Result<ServerConfig, TlsError> {
+fn server_config(listener: &Listener, files: &[CertificateFiles]) -> Result<ServerConfig, TlsError> {
     let provider = Arc::new(aws_lc_rs::default_provider());
-    let load = |files: &CertificateFiles| Certificate::load(&files.cert, &files.key, &provider);
+    let load = |files: &CertificateFiles| {
+        Certificate::load(&files.cert, &files.key, files.key_password.as_ref(), &provider)
+    };
     let certificates = files.iter().map(load).collect::<Result<Vec<_>, _>>()?;
-    let verifier = match clients {
+    let verifier = match &listener.client_certificates {
         Some(clients) => client_verifier(clients, &provider)?,
         None => WebPkiClientVerifier::no_client_auth(),
     };
+    let versions: &[_] = match listener.tls_version_min {
+        TlsVersion::V1_2 => rustls::ALL_VERSIONS,
+        TlsVersion::V1_3 => &[&rustls::version::TLS13],
+    };
     let mut config = ServerConfig::builder_with_provider(provider)
-        .with_protocol_versions(rustls::ALL_VERSIONS)
+        .with_protocol_versions(versions)
         .expect("the provider's cipher suites serve TLS 1.2 and 1.3")
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(Certificates(certificates)));

@@ -113,7 +113,7 @@ fn tables_of_the_wrong_shape_are_explained() {
 
     tidegate.toml:3:7: error: listener "127.0.0.1:1": tls: key is missing; write key = "FILE", a PEM file
     tidegate.toml:3:16: error: listener "127.0.0.1:1": tls: cert "a" cannot be read: No such file or directory (os error 2); name a PEM file that this user may read
-    tidegate.toml:3:21: error: listener "127.0.0.1:1": tls: unknown key "chain"; allowed here: cert, key
+    tidegate.toml:3:21: error: listener "127.0.0.1:1": tls: unknown key "chain"; allowed here: cert, key, key_password_file
     "#);
 }
 
@@ -206,8 +206,8 @@ fn what_is_warned_about_is_accepted() {
     let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
     every-key.toml:30:11: warning: a web site whose DNS name points at listener "127.0.0.1:8443" may connect to route "/http/*" (DNS rebinding); add server_names = ["localhost", "127.0.0.1"] to the listener, or origins to the route
-    every-key.toml:68:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
-    every-key.toml:73:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
+    every-key.toml:70:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
+    every-key.toml:75:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
     "#);
 }
 
@@ -462,20 +462,20 @@ fn the_route_table_is_aligned() {
       [::1]:8081      ws, http
 
     Routes (the first match of the right kind wins)
-      #  name           host           path         kind  backend               origins                                                  limits
-      1  vnc            *.example.com  /vnc         ws    tcp://127.0.0.1:5900  https://example.com, https://*.example.com:8443, 2 more  frame 1MiB, message 2MiB, 10 fragments, no ping, idle 90s
-      2  ~/app[0-9]+    any            ~/app[0-9]+  ws    ws://[::1]:80/base    none                                                     frame 1MiB, message 1MiB, 1024 fragments, ping 20s
-      3  ~/app[0-9]+#2  a.example.com  ~/app[0-9]+  ws    echo:                 every site                                               frame 1MiB, message 1MiB, 1024 fragments, ping 20s+20s
+      #  name           host           path         kind  backend                                              auth         origins                                                  limits
+      1  vnc            *.example.com  /vnc         ws    tcp://127.0.0.1:5900, tcp://127.0.0.1:5901 (sticky)  client-cert  https://example.com, https://*.example.com:8443, 2 more  frame 1MiB, message 2MiB, 10 fragments, no ping, idle 90s
+      2  ~/app[0-9]+    any            ~/app[0-9]+  ws    ws://[::1]:80/base                                   -            none                                                     frame 1MiB, message 1MiB, 1024 fragments, ping 20s
+      3  ~/app[0-9]+#2  a.example.com  ~/app[0-9]+  ws    echo:                                                -            every site                                               frame 1MiB, message 1MiB, 1024 fragments, ping 20s+20s
     "#);
     insta::assert_snapshot!(table(&embedded()), @r#"
     Listeners
       127.0.0.1:8080  ws, http
 
     Routes (the first match of the right kind wins)
-      #  name    host  path     kind  backend          origins      limits
-      1  echo    any   /echo    ws    echo:            same origin  frame 1MiB, message 1MiB, 1024 fragments, ping 20s+20s
-      2  page    any   /        http  (built-in page)  -            -
-      3  status  any   /status  http  (built-in page)  -            -
+      #  name    host  path     kind  backend          auth  origins      limits
+      1  echo    any   /echo    ws    echo:            -     same origin  frame 1MiB, message 1MiB, 1024 fragments, ping 20s+20s
+      2  page    any   /        http  (built-in page)  -     -            -
+      3  status  any   /status  http  (built-in page)  -     -            -
     "#);
 }
 
@@ -582,6 +582,7 @@ fn with_certificates() -> tempfile::TempDir {
     let token = folder.path().join("token");
     fs::write(&token, "0123456789abcdef\n").expect("a temporary file can be written");
     fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("its mode can be set");
+    fs::write(folder.path().join("password"), "swordfish\n").expect("a temporary file can be written");
     write("", &["example.com", "*.example.com"], 2000..4000);
     write("other-", &["::1"], 2000..4000);
     write("expired-", &["example.com"], 1999..2000);

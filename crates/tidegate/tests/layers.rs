@@ -13,6 +13,7 @@ const ORDER: &[&str] = &[
     "path",
     "certificate",
     "recording",
+    "ticker",
     "replay",
     "config",
     "outcome",

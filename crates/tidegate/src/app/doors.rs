@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::config::{ListenAddress, Listener, ListenerTls};
+use crate::config::{KeyPassword, ListenAddress, Listener, ListenerTls};
 use crate::listener::{Inherited, Listening, Places, Served, SocketFile};
 use crate::swap::Swap;
 use crate::tls;
@@ -173,5 +173,12 @@ fn certificate_files(listener: &Listener) -> Vec<PathBuf> {
         ListenerTls::Required(pairs) | ListenerTls::Auto(pairs) => pairs,
     };
     let authorities = listener.client_certificates.iter().filter_map(|clients| clients.ca.clone());
-    pairs.iter().flat_map(|pair| [pair.cert.clone(), pair.key.clone()]).chain(authorities).collect()
+    let files = pairs.iter().flat_map(|pair| {
+        let password = match &pair.key_password {
+            Some(KeyPassword::File(file)) => Some(file.clone()),
+            Some(KeyPassword::Given(_)) | None => None,
+        };
+        [pair.cert.clone(), pair.key.clone()].into_iter().chain(password)
+    });
+    files.chain(authorities).collect()
 }

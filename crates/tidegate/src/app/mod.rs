@@ -39,6 +39,7 @@ use crate::outcome::Cause;
 use crate::policy::quota::Quota;
 use crate::service::Service;
 use crate::swap::Swap;
+use crate::ticker::Ticker;
 use crate::worker::Workers;
 
 /// Serves until a signal or `told` says stop, then drains. SIGHUP reads `source` again.
@@ -92,7 +93,9 @@ impl Running {
         let stop = CancellationToken::new();
         let access_log = AccessLog::open(&config.access_log)
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
-        let books = Arc::new(Books { log: access_log, metrics: Metrics::default() });
+        let ticker = config.traffic_symbols.then(Ticker::start).transpose();
+        let ticker = ticker.context("cannot start the thread that prints symbols")?;
+        let books = Arc::new(Books { log: access_log, metrics: Metrics::default(), ticker });
         let generation = Generation::first(config.routes)?;
         let records = generation.recorder.is_some();
         let quota = Quota::new(config.connections_per_client_max);
@@ -184,6 +187,9 @@ impl Running {
         self.doors.lock().await.clear();
         drop(self.admin_file.lock().unwrap_or_else(PoisonError::into_inner).take());
         self.service.books.log.flush();
+        if let Some(ticker) = &self.service.books.ticker {
+            ticker.flush();
+        }
         if let Some(recorder) = &self.service.generation().recorder {
             recorder.flush();
         }

@@ -2,6 +2,7 @@
 
 mod names;
 mod pem;
+mod sealed;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +18,7 @@ use rustls::{Error, InconsistentKeys};
 use webpki::{EndEntityCert, KeyUsage};
 
 pub(crate) use self::names::{common_name, names};
+pub use self::sealed::KeyPassword;
 
 /// The certificates of authorities, from a PEM file.
 ///
@@ -36,7 +38,7 @@ pub(crate) struct Certificate {
 #[derive(Debug, thiserror::Error)]
 #[error("{}: {fault}; {}", path.display(), fault.remedy())]
 pub(crate) struct Unusable {
-    /// Which of the two files is at fault.
+    /// Which of the files is at fault.
     pub(crate) part: Part,
     /// Its path.
     pub(crate) path: PathBuf,
@@ -44,13 +46,15 @@ pub(crate) struct Unusable {
     pub(crate) fault: Fault,
 }
 
-/// One of the two files.
+/// One of the files.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Part {
     /// The chain.
     Chain,
     /// The private key.
     Key,
+    /// The file with the password of the key.
+    Password,
 }
 
 /// What is wrong with one of the files. Follows its name in a sentence.
@@ -80,9 +84,18 @@ pub(crate) enum Fault {
     /// Blocks of other kinds only.
     #[error("has no PRIVATE KEY in it, only {0}")]
     NoKey(String),
-    /// It wants a passphrase, and nobody is there to be asked for it.
+    /// It wants a password, and none is given.
     #[error("has a private key that is encrypted")]
     Encrypted,
+    /// As OpenSSL wrote it before it knew PKCS #8, with a derivation that is no hindrance today.
+    #[error("has a private key that is encrypted in the old form of OpenSSL")]
+    OldEncryption,
+    /// Anything but PBES2 with PBKDF2 and AES.
+    #[error("has a private key that is encrypted in a way that is not known here")]
+    UnknownEncryption,
+    /// The password opens nothing.
+    #[error("has a private key that is encrypted with another password")]
+    WrongPassword,
     /// What is in the block is no certificate that is known here.
     #[error("has a certificate that cannot be read ({0})")]
     BadCertificate(webpki::Error),
@@ -108,11 +121,16 @@ pub(crate) enum Health {
 }
 
 impl Certificate {
-    /// Reads a chain and its key.
+    /// Reads a chain and its key, with the password that the key may need.
     ///
     /// # Errors
-    /// What is wrong with which of the two files.
-    pub(crate) fn load(cert: &Path, key: &Path, provider: &CryptoProvider) -> Result<Self, Unusable> {
+    /// What is wrong with which of the files.
+    pub(crate) fn load(
+        cert: &Path,
+        key: &Path,
+        password: Option<&KeyPassword>,
+        provider: &CryptoProvider,
+    ) -> Result<Self, Unusable> {
         let wrong = |part, path: &Path| {
             let path = path.to_owned();
             move |fault| Unusable { part, path, fault }
@@ -120,7 +138,14 @@ impl Certificate {
         let chain = pem::read(cert).and_then(|text| pem::chain(&text)).map_err(wrong(Part::Chain, cert))?;
         EndEntityCert::try_from(&chain[0])
             .map_err(|error| wrong(Part::Chain, cert)(Fault::BadCertificate(error)))?;
-        let secret = pem::read(key).and_then(|text| pem::key(&text)).map_err(wrong(Part::Key, key))?;
+        let password = password.map(|password| match password.read() {
+            Ok(text) => Ok(text),
+            Err(error) => Err(wrong(Part::Password, password.file())(Fault::Unreadable(error))),
+        });
+        let password = password.transpose()?;
+        let secret = pem::read(key)
+            .and_then(|text| pem::key(&text, password.as_deref()))
+            .map_err(wrong(Part::Key, key))?;
         let secret = provider
             .key_provider
             .load_private_key(secret)
@@ -200,8 +225,12 @@ impl Fault {
             }
             Self::NoKey(_) => "name the file that has the private key",
             Self::Encrypted => {
-                "store it without a passphrase (openssl pkey -in FILE), readable by this user only"
+                "name a file with its password, key_password_file = \"FILE\", or store it without one (openssl pkey -in FILE), readable by this user only"
             }
+            Self::OldEncryption | Self::UnknownEncryption => {
+                "encrypt it anew (openssl pkcs8 -topk8 -v2 aes-256-cbc -in FILE), or store it without a password (openssl pkey -in FILE), readable by this user only"
+            }
+            Self::WrongPassword => "give the password that it was encrypted with",
             Self::BadKey(_) => "use an RSA, ECDSA or Ed25519 key",
             Self::Mismatch(_) => {
                 "name the key that the certificate was issued for; of a chain, the server's own certificate comes first"

@@ -4,10 +4,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustls::pki_types::pem::{Error, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
-use super::Fault;
+use super::{Fault, sealed};
 
 /// The whole file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
@@ -28,15 +30,27 @@ pub(super) fn chain(text: &[u8]) -> Result<Vec<CertificateDer<'static>>, Fault> 
     if chain.is_empty() { Err(instead(text, Fault::NoCertificate)) } else { Ok(chain) }
 }
 
-/// The first private key.
-pub(super) fn key(text: &[u8]) -> Result<PrivateKeyDer<'static>, Fault> {
-    // The second is a field of the older form, in which the block's name does not tell.
-    let signs: [&[u8]; 2] = [b"-----BEGIN ENCRYPTED PRIVATE KEY", b"Proc-Type: 4,ENCRYPTED"];
-    if text.split(|byte| *byte == b'\n').any(|line| signs.iter().any(|sign| line.starts_with(sign))) {
-        return Err(Fault::Encrypted);
+/// The first private key, opened with this password if it is encrypted.
+pub(super) fn key(text: &[u8], password: Option<&str>) -> Result<PrivateKeyDer<'static>, Fault> {
+    let has_line = |sign: &[u8]| text.split(|byte| *byte == b'\n').any(|line| line.starts_with(sign));
+    // A field of the older form, in which the block's name does not tell.
+    if has_line(b"Proc-Type: 4,ENCRYPTED") {
+        return Err(if password.is_some() { Fault::OldEncryption } else { Fault::Encrypted });
+    }
+    if has_line(b"-----BEGIN ENCRYPTED PRIVATE KEY") {
+        return sealed::open(&sealed_block(text)?, password.ok_or(Fault::Encrypted)?);
     }
     let first = PrivateKeyDer::pem_slice_iter(text).next();
     first.ok_or_else(|| instead(text, Fault::NoKey))?.map_err(damage)
+}
+
+/// The content of the first `ENCRYPTED PRIVATE KEY`, which is no kind that the reader of the rest knows.
+fn sealed_block(text: &[u8]) -> Result<Vec<u8>, Fault> {
+    let text = std::str::from_utf8(text).map_err(|_| Fault::Damaged)?;
+    let (_, block) = text.split_once("-----BEGIN ENCRYPTED PRIVATE KEY-----").ok_or(Fault::BrokenOff)?;
+    let (block, _) = block.split_once("-----END ENCRYPTED PRIVATE KEY-----").ok_or(Fault::BrokenOff)?;
+    let base64: String = block.split_ascii_whitespace().collect();
+    STANDARD.decode(base64).map_err(|_| Fault::Damaged)
 }
 
 fn damage(error: Error) -> Fault {

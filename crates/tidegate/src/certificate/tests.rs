@@ -19,7 +19,7 @@ fn load(cert: &[u8], key: &[u8]) -> Result<Certificate, Unusable> {
     let [cert_path, key_path] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
     fs::write(&cert_path, cert).unwrap();
     fs::write(&key_path, key).unwrap();
-    Certificate::load(&cert_path, &key_path, &aws_lc_rs::default_provider())
+    Certificate::load(&cert_path, &key_path, None, &aws_lc_rs::default_provider())
 }
 
 fn at(text: &str) -> SystemTime {
@@ -103,7 +103,7 @@ fn f43_the_key_of_another_certificate() {
 #[test]
 fn a_missing_file_is_named() {
     let nowhere = Path::new("/nonexistent/cert.pem");
-    let unusable = Certificate::load(nowhere, nowhere, &aws_lc_rs::default_provider()).unwrap_err();
+    let unusable = Certificate::load(nowhere, nowhere, None, &aws_lc_rs::default_provider()).unwrap_err();
     assert!(unusable.to_string().starts_with("/nonexistent/cert.pem: cannot be read: No such file"));
 }
 

@@ -1,7 +1,9 @@
 //! `admin = …`: where operators and Prometheus look into the gateway.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::fs::File;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 
 use super::Listener;
 
@@ -23,6 +25,24 @@ pub struct AdminToken {
     pub file: PathBuf,
     /// Printable ASCII, 16 to 1024 bytes.
     pub secret: String,
+}
+
+impl AdminToken {
+    /// Shorter ones can be guessed.
+    pub(crate) const BYTES_MIN: usize = 16;
+    pub(crate) const BYTES_MAX: usize = 1024;
+
+    /// Reads one. `None`: what is in the file is no token, or cannot be read.
+    pub(crate) fn read(file: &Path) -> Option<Self> {
+        // A token and a line break, and one byte to see that there is more.
+        const FILE_BYTES_MAX: u64 = AdminToken::BYTES_MAX as u64 + 3;
+        let mut content = String::new();
+        File::open(file).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut content)).ok()?;
+        let secret = content.trim_end_matches(['\r', '\n']);
+        let is_token = (Self::BYTES_MIN..=Self::BYTES_MAX).contains(&secret.len())
+            && secret.bytes().all(|byte| byte.is_ascii_graphic());
+        is_token.then(|| Self { secret: secret.to_owned(), file: file.to_owned() })
+    }
 }
 
 /// Where it stands, and nothing of it.

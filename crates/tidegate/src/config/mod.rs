@@ -25,6 +25,7 @@ use tidegate_proto::Limits;
 use crate::recording;
 use crate::replay::Replay;
 
+pub use crate::certificate::KeyPassword;
 pub use admin::{Admin, AdminToken};
 pub use auth::{Auth, AuthKind, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub use check::{Checked, Overrides, from_routes, parse};
@@ -64,6 +65,8 @@ pub struct Config {
     pub drain_rate: u32,
     /// Where the access log goes. Default: standard output.
     pub access_log: AccessLog,
+    /// A symbol for each thing that passes, on standard output; cannot be written in a file.
+    pub traffic_symbols: bool,
     /// Where connections come in; at least one.
     pub listeners: Vec<Listener>,
     /// The route table, in file order; the first match wins.
@@ -92,6 +95,8 @@ pub struct Listener {
     pub socket_mode: u32,
     /// What it does about TLS.
     pub tls: ListenerTls,
+    /// The lowest version of TLS. Default 1.2.
+    pub tls_version_min: TlsVersion,
     /// The certificates that clients may or must show; `None`, the default: they are not asked.
     pub client_certificates: Option<ClientCertificates>,
     /// Who may set `X-Forwarded-*` or a PROXY header.
@@ -150,6 +155,17 @@ pub struct CertificateFiles {
     pub cert: PathBuf,
     /// The private key.
     pub key: PathBuf,
+    /// What the key is encrypted with. Default: nothing.
+    pub key_password: Option<KeyPassword>,
+}
+
+/// The lowest version of TLS that a listener speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TlsVersion {
+    /// TLS 1.2 (RFC 5246) and 1.3.
+    V1_2,
+    /// TLS 1.3 (RFC 8446) only.
+    V1_3,
 }
 
 /// One `[[route]]`.
@@ -209,6 +225,8 @@ pub struct Route {
     pub send_proxy: Option<ProxyVersion>,
     /// Where its WebSockets are recorded. Default: nowhere.
     pub record: Option<Record>,
+    /// What plain requests are told where there is no page for them: 405, and not 426; cannot be written in a file.
+    pub pages_not_allowed: bool,
 }
 
 /// `on_change = …` of a route: what becomes of WebSockets that were opened on it as it was before a reload.

@@ -9,12 +9,12 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::auth::{AuthKind, JwtAuth, TokenFrom};
-use super::table::origin;
+use super::table::{balance, origin};
 use super::value::{show_duration, show_size};
 use super::{
-    AccessLog, Admin, Auth, Backend, BackendTls, Balance, CertificateFiles, ClientCertificates, Config,
+    AccessLog, Admin, Auth, Backend, BackendTls, CertificateFiles, ClientCertificates, Config, KeyPassword,
     Listener, ListenerTls, Lookup, LookupKey, LookupSource, MessageType, OnChange, OriginPolicy,
-    ProxyVersion, Record, Route, Subprotocols, TargetPattern,
+    ProxyVersion, Record, Route, Subprotocols, TargetPattern, TlsVersion,
 };
 
 /// All of it, as JSON.
@@ -55,6 +55,10 @@ fn listener(listener: &Listener) -> Value {
         "address": listener.address.to_string(),
         "socket_mode": format!("{:04o}", listener.socket_mode),
         "tls": tls(&listener.tls),
+        "tls_min_version": match listener.tls_version_min {
+            TlsVersion::V1_2 => "1.2",
+            TlsVersion::V1_3 => "1.3",
+        },
         "client_cert": clients.map(|clients| if clients.required { "required" } else { "optional" }),
         "client_ca": clients.and_then(|ClientCertificates { ca, .. }| Some(path(ca.as_deref()?))),
         "trusted_proxies": trusted,
@@ -70,15 +74,26 @@ fn listener(listener: &Listener) -> Value {
         shown["tls"] = "auto".into();
         shown["cert"] = path(&files.cert).into();
         shown["key"] = path(&files.key).into();
+        shown["key_password_file"] = password_file(files).into();
     }
     shown
 }
 
 fn tls(tls: &ListenerTls) -> Value {
-    let files = |files: &CertificateFiles| json!({ "cert": path(&files.cert), "key": path(&files.key) });
+    let files = |files: &CertificateFiles| {
+        let password = password_file(files);
+        json!({ "cert": path(&files.cert), "key": path(&files.key), "key_password_file": password })
+    };
     match tls {
         ListenerTls::Off => Value::Null,
         ListenerTls::Required(all) | ListenerTls::Auto(all) => all.iter().map(files).collect(),
+    }
+}
+
+fn password_file(files: &CertificateFiles) -> Option<String> {
+    match &files.key_password {
+        Some(KeyPassword::File(file)) => Some(path(file)),
+        Some(KeyPassword::Given(_)) | None => None,
     }
 }
 
@@ -162,16 +177,7 @@ fn limits(route: &Route, shown: &mut Map<String, Value>) {
     set("max_fragments", route.fragment_limit().into());
     set("connect_timeout", duration(route.connect_timeout).into());
     set("upgrade_timeout", duration(route.upgrade_timeout).into());
-    set(
-        "balance",
-        match route.balance {
-            Balance::LeastConnections => "least-connections",
-            Balance::RoundRobin => "round-robin",
-            Balance::Hash => "hash",
-            Balance::Sticky => "sticky",
-        }
-        .into(),
-    );
+    set("balance", balance(route.balance).into());
     set("disable_time", duration(route.disable_time).into());
 }
 

@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use super::check::{takes_requests, takes_upgrades, without_anchors};
 use super::value::{show_duration, show_size};
-use super::{Backend, Config, Listener, ListenerTls, OriginPattern, OriginPolicy, OriginTuple, Route};
+use super::{
+    Auth, AuthKind, Backend, Balance, Config, Listener, ListenerTls, OriginPattern, OriginPolicy,
+    OriginTuple, Route,
+};
 
 /// The listeners and the route table, in aligned columns; ends with a line break.
 pub fn table(config: &Config) -> String {
@@ -12,9 +15,9 @@ pub fn table(config: &Config) -> String {
     text += &aligned(config.listeners.iter().map(listener_row).collect());
     text += "\nRoutes (the first match of the right kind wins)\n";
     let head =
-        ["#", "name", "host", "path", "kind", "backend", "origins", "limits"].map(str::to_owned).to_vec();
+        ["#", "name", "host", "path", "kind", "backend", "auth", "origins", "limits"].map(str::to_owned);
     let routes = config.routes.iter().enumerate().map(|(index, route)| route_row(index + 1, route));
-    text += &aligned(std::iter::once(head).chain(routes).collect());
+    text += &aligned(std::iter::once(head.to_vec()).chain(routes).collect());
     text
 }
 
@@ -37,17 +40,43 @@ fn route_row(number: usize, route: &Route) -> Vec<String> {
         (false, _) => "http",
     };
     let of_upgrades = |text: String| if upgrades { text } else { NOTHING.to_owned() };
-    let backends: Vec<_> = route.backends.iter().map(ToString::to_string).collect();
     vec![
         number.to_string(),
         route.name.clone(),
         route.host.as_ref().map_or_else(|| "any".to_owned(), ToString::to_string),
         route.path.to_string(),
         kind.to_owned(),
-        backends.join(", "),
+        backends(route),
+        route.auth.as_ref().map_or(NOTHING, auth).to_owned(),
         of_upgrades(origins(&route.origins)),
         of_upgrades(limits(route)),
     ]
+}
+
+/// What stands behind it; of several, how they are chosen as well.
+fn backends(route: &Route) -> String {
+    let backends: Vec<_> = route.backends.iter().map(ToString::to_string).collect();
+    let shown = backends.join(", ");
+    if backends.len() < 2 { shown } else { format!("{shown} ({})", balance(route.balance)) }
+}
+
+pub(super) const fn balance(balance: Balance) -> &'static str {
+    match balance {
+        Balance::LeastConnections => "least-connections",
+        Balance::RoundRobin => "round-robin",
+        Balance::Hash => "hash",
+        Balance::Sticky => "sticky",
+    }
+}
+
+/// Of what kind the guard is.
+const fn auth(auth: &Auth) -> &'static str {
+    match auth.kind {
+        AuthKind::Basic(_) => "basic",
+        AuthKind::ClientCert(_) => "client-cert",
+        AuthKind::Jwt(_) => "jwt",
+        AuthKind::Forward(_) => "forward",
+    }
 }
 
 fn origins(policy: &OriginPolicy) -> String {

@@ -17,7 +17,7 @@ use crate::certificate::{Certificate, Unusable};
 
 /// Whom to believe.
 #[derive(Debug, Clone, Default)]
-pub(super) enum Believed {
+pub(crate) enum Believed {
     /// The authorities that the system believes.
     #[default]
     System,
@@ -29,7 +29,7 @@ pub(super) enum Believed {
 
 /// Why TLS cannot work as asked for. The operator's fault.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum TlsError {
+pub(crate) enum TlsError {
     /// The file of authorities cannot be used.
     #[error("--ca {}: {error}", path.display())]
     Ca {
@@ -58,7 +58,7 @@ pub(super) enum TlsError {
 }
 
 /// What makes TLS connections. `client` is our own certificate and its key.
-pub(super) fn connector(
+pub(crate) fn connector(
     believed: &Believed,
     client: Option<(&Path, &Path)>,
 ) -> Result<TlsConnector, TlsError> {
@@ -76,7 +76,7 @@ pub(super) fn connector(
     let mut config = match client {
         None => builder.with_no_client_auth(),
         Some((cert, key)) => {
-            let certified = Certificate::load(cert, key, &provider)?.certified;
+            let certified = Certificate::load(cert, key, None, &provider)?.certified;
             let resolver = SingleCertAndKey::from(Arc::unwrap_or_clone(certified));
             builder.with_client_cert_resolver(Arc::new(resolver))
         }

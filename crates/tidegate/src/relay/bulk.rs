@@ -35,7 +35,10 @@ impl Relay {
             Far::Tcp(tcp) => tcp.text.is_none() && tcp.leg.is_bare(),
             Far::WebSocket(backend) => backend.leg.is_bare(),
         };
-        let unseen = self.tape.is_none() && self.compression.is_none() && self.hybi00.is_none();
+        let unseen = self.tape.is_none()
+            && self.ticker.is_none()
+            && self.compression.is_none()
+            && self.hybi00.is_none();
         far && unseen && self.client.leg.is_bare()
     }
 

@@ -23,6 +23,7 @@ pub(crate) mod sim;
 mod tcp;
 #[cfg(test)]
 mod tests;
+mod ticks;
 mod websocket;
 
 use std::future::poll_fn;
@@ -55,6 +56,7 @@ use crate::metrics::{Meter, Traffic};
 use crate::outcome::{Breach, End};
 use crate::recording::{Chunk, Side, Tape};
 use crate::scratch;
+use crate::ticker::Ticker;
 
 /// Reads of each direction in one turn of the task, before neighbours get theirs.
 const READS_PER_TURN: usize = 4;
@@ -79,6 +81,8 @@ pub struct Terms<'a> {
     pub(crate) traffic: Arc<Traffic>,
     /// What records it. The recording ends with the relay.
     pub(crate) tape: Option<Box<Tape>>,
+    /// What is told of each read and write.
+    pub(crate) ticker: Option<Ticker>,
 }
 
 /// Relays until both sides are gone, and gives `ended` the session back with how it ended.
@@ -92,7 +96,7 @@ pub fn run<T, F: FnOnce(End, Registered) -> T + Send>(
     live: Registered,
     ended: F,
 ) -> impl Future<Output = T> + Send + use<T, F> {
-    let Terms { rules, agreed, traffic, tape } = terms;
+    let Terms { rules, agreed, traffic, tape, ticker } = terms;
     let limits = limits(rules, &far);
     let mut relay = Relay::new(client, early, far, rules, live, Meter::new(traffic));
     if let Some(agreement) = &agreed.deflate {
@@ -102,6 +106,7 @@ pub fn run<T, F: FnOnce(End, Registered) -> T + Send>(
         relay.speak_hybi00(coding, limits, rules);
     }
     relay.tape = tape;
+    relay.ticker = ticker;
     drive(relay, ended, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
 }
 
@@ -168,6 +173,8 @@ struct Relay {
     last_words_until: Option<Instant>,
     /// What records the session.
     tape: Option<Box<Tape>>,
+    /// What is told of each read and write.
+    ticker: Option<Ticker>,
 }
 
 #[derive(Debug)]
@@ -220,6 +227,7 @@ impl Relay {
             half_closed_since: None,
             last_words_until: None,
             tape: None,
+            ticker: None,
         }
     }
 
@@ -273,6 +281,9 @@ impl Relay {
     }
 
     fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.ticker.is_some() {
+            return self.flush_and_tick(cx, now);
+        }
         let client = self.client.leg.flush(cx, now);
         let far = self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
         client || far
@@ -357,8 +368,9 @@ impl Relay {
         }
     }
 
-    /// Records what a side says, where the session is recorded.
+    /// Notes what a side says, where the session is recorded or watched.
     fn record(&mut self, side: Side, now: Instant, chunk: Chunk<'_>) {
+        self.tick_read(side, chunk);
         if let Some(mut tap) = Tape::tap(&mut self.tape, side, now) {
             tap.record(chunk);
         }

@@ -120,7 +120,10 @@ impl Relay {
         });
         self.control_frames(controls, now);
         if let Far::Tcp(tcp) = &mut self.far {
-            tcp.leg.send(cx, now, &scratch[payload]);
+            tcp.leg.send(cx, now, &scratch[payload.clone()]);
+            if !payload.is_empty() {
+                self.tick_written(Side::Backend);
+            }
         }
         result
     }
@@ -223,5 +226,6 @@ impl Relay {
         let start = read.start - header.as_slice().len();
         scratch[start..read.start].copy_from_slice(header.as_slice());
         self.client.send(cx, now, &scratch[start..read.end]);
+        self.tick_written(Side::Client);
     }
 }

@@ -52,7 +52,7 @@ async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration)
 /// The same, where this was agreed with the client.
 async fn relayed_as(agreed: &Agreed, client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
     let begun = clock::now();
-    let terms = Terms { rules: route, agreed, traffic: Arc::default(), tape: None };
+    let terms = Terms { rules: route, agreed, traffic: Arc::default(), tape: None, ticker: None };
     let end = run(client, Bytes::new(), far, terms, registered(), |end, _| end).await;
     (end, clock::now() - begun)
 }
@@ -164,7 +164,7 @@ async fn f37_a_quiet_session_closes_as_it_is_told() {
     let idle = Some(Idle::new(2 * second, begun + 10 * second));
     live.leash.tell(Order { at: begun + second, idle, because });
     let (route, agreed) = (route(""), Agreed::default());
-    let terms = Terms { rules: &route, agreed: &agreed, traffic: Arc::default(), tape: None };
+    let terms = Terms { rules: &route, agreed: &agreed, traffic: Arc::default(), tape: None, ticker: None };
     let ended = |end, live: Registered| (end, live.leash.reason());
     let ended = run(client, Bytes::new(), FarSide::Echo, terms, live, ended).await;
     let told = End::Told(Cause::Operator, CloseCode::GOING_AWAY);

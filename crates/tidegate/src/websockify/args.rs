@@ -44,7 +44,7 @@ pub(crate) struct Args {
     /// Private key (PEM), if the certificate's file does not contain it.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
     pub(super) key: Option<PathBuf>,
-    /// Password of the private key. Not supported: store the key without one.
+    /// Password of the private key. Every user can read it in the list of processes.
     #[arg(long, value_name = "PASSWORD", allow_hyphen_values = true)]
     pub(super) key_password: Option<String>,
     /// Refuse connections without TLS.

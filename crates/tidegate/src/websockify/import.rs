@@ -1,13 +1,14 @@
 //! The configuration file that serves the same as a command line, and what of the command line has no place in it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::args::SslVersion;
 use super::mapping::{self, Unserved};
 use super::options::{From, Lookup, Options, Target};
 use super::plugins;
 use crate::config::{
-    Auth, AuthKind, Backend, ListenAddress, Listener, ListenerTls, OriginPolicy, Route, Secret, User,
+    Auth, AuthKind, Backend, CertificateFiles, ListenAddress, Listener, ListenerTls, OriginPolicy, Route,
+    Secret, TlsVersion, User,
 };
 use crate::import::{self, Document, Outcome, Report, Table, Toml};
 
@@ -45,20 +46,37 @@ fn listener(listener: &Listener) -> Table {
     let table = table.with_some("socket_mode", mode.then(|| format!("{:04o}", listener.socket_mode)));
     let table = match &listener.tls {
         ListenerTls::Off => table,
-        ListenerTls::Auto(files) => files.iter().fold(table.with("tls", "auto"), |table, files| {
-            table.with("cert", files.cert.display().to_string()).with("key", files.key.display().to_string())
-        }),
-        ListenerTls::Required(files) => files.iter().fold(table, |table, files| {
-            let pair = [("cert", &files.cert), ("key", &files.key)];
-            let pair = pair.map(|(name, path)| (name, Toml::from(path.display().to_string())));
-            table.with("tls", Toml::Table(pair.into()))
-        }),
+        ListenerTls::Auto(files) => files
+            .iter()
+            .flat_map(certificate)
+            .fold(table.with("tls", "auto"), |table, (key, value)| table.with(key, value)),
+        ListenerTls::Required(files) => {
+            files.iter().fold(table, |table, files| table.with("tls", Toml::Table(certificate(files))))
+        }
+    };
+    let table = match listener.tls_version_min {
+        TlsVersion::V1_2 => table,
+        TlsVersion::V1_3 => table.with("tls_min_version", "1.3"),
     };
     let clients = listener.client_certificates.as_ref();
     let ca = clients.and_then(|clients| clients.ca.as_ref());
     table
         .with_some("client_cert", clients.map(|_| "required"))
         .with_some("client_ca", ca.map(|path| path.display().to_string()))
+}
+
+/// The password stays out of the file: it is to stand in one of its own, which nobody else may read.
+fn certificate(files: &CertificateFiles) -> Vec<(&'static str, Toml)> {
+    let shown = |path: &Path| Toml::from(path.display().to_string());
+    let mut entries = vec![("cert", shown(&files.cert)), ("key", shown(&files.key))];
+    if files.key_password.is_some() {
+        entries.push(("key_password_file", shown(&password_file(&files.key))));
+    }
+    entries
+}
+
+fn password_file(key: &Path) -> PathBuf {
+    key.with_added_extension("password")
 }
 
 fn route(route: &Route, options: &Options) -> Table {
@@ -199,8 +217,18 @@ fn say(options: &Options, report: &mut Report<&'static str>) {
         let note = format!("there is no {} here, so there is no TLS, as there", args.cert.display());
         report.note(&HERE, "--cert", note);
     }
-    if args.ssl_version != SslVersion::Default {
-        report.note(&HERE, "--ssl-version", "TLS 1.2 and 1.3 are spoken");
+    match args.ssl_version {
+        SslVersion::Default => {}
+        SslVersion::Tls11 | SslVersion::Tls12 => {
+            report.note(&HERE, "--ssl-version", "TLS 1.2 and 1.3 are spoken");
+        }
+        SslVersion::Tls13 => report.translated(&HERE, "--ssl-version"),
+    }
+    if args.key_password.is_some() && args.cert.exists() {
+        let key = std::path::absolute(args.key.as_ref().unwrap_or(&args.cert)).expect("it was served above");
+        let note =
+            format!("write it into {}, which only the gateway may read", password_file(&key).display());
+        report.note(&HERE, "--key-password", note);
     }
     for (option, _, why) in without(options).into_iter().filter(|(_, given, _)| *given) {
         report.without(&HERE, option, why);
@@ -245,10 +273,13 @@ mod tests {
     fn both(line: &str) -> [Config; 2] {
         let words: Vec<_> = line.split_whitespace().collect();
         let options = Options::new(Args::read(&words).unwrap(), words.contains(&"--")).unwrap();
-        let served = mapping::config(&options, Some(wrapped_port(&options))).unwrap();
+        let mut served = mapping::config(&options, Some(wrapped_port(&options))).unwrap();
         let text = document(&options).unwrap().to_string();
         let checked = parse(&text, Path::new("tidegate.toml"), &Overrides::default());
         let read = checked.config.unwrap_or_else(|| panic!("{text}\n{:?}", checked.diagnostics));
+        for route in &mut served.routes {
+            route.pages_not_allowed = false; // no file can say that
+        }
         [served, Config { access_log: AccessLog::Diagnosis, ..read }]
     }
 

@@ -8,8 +8,8 @@ use super::args::{Args, SslVersion};
 use super::options::{From, Options, Target};
 use super::plugins::{self, Admission};
 use crate::config::{
-    self, AccessLog, Authority, Backend, CertificateFiles, ClientCertificates, Config, Folder, ListenAddress,
-    Listener, ListenerTls, PathPattern, Record, Route, Subprotocols,
+    self, AccessLog, Authority, Backend, CertificateFiles, ClientCertificates, Config, Folder, KeyPassword,
+    ListenAddress, Listener, ListenerTls, PathPattern, Record, Route, Subprotocols, TlsVersion,
 };
 use crate::recording::{Format, Name};
 
@@ -54,10 +54,10 @@ pub(super) enum Unserved {
 /// Why it cannot.
 pub(super) fn config(options: &Options, wrapped: Option<u16>) -> Result<Config, Unserved> {
     let args = &options.args;
-    refuse_unsupported(args)?;
     let basis = config::embedded();
     let tls = tls(args)?;
     let listener = Listener {
+        tls_version_min: tls_version_min(args.ssl_version),
         client_certificates: client_certificates(args, &tls)?,
         tls,
         socket_mode: match options.listen {
@@ -81,26 +81,21 @@ pub(super) fn config(options: &Options, wrapped: Option<u16>) -> Result<Config, 
         });
     }
     let listeners = addresses(options)?.into_iter().map(|address| Listener { address, ..listener.clone() });
-    Ok(Config { access_log: AccessLog::Diagnosis, listeners: listeners.collect(), routes, ..basis })
+    Ok(Config {
+        access_log: AccessLog::Diagnosis,
+        traffic_symbols: args.traffic,
+        listeners: listeners.collect(),
+        routes,
+        ..basis
+    })
 }
 
-fn refuse_unsupported(args: &Args) -> Result<(), Unserved> {
-    let unsupported =
-        |option: &str, instead| Err(Unserved::Unsupported { option: option.to_owned(), instead });
-    if args.key_password.is_some() {
-        return unsupported(
-            "--key-password",
-            "a password on the command line can be read by every user; store the key without one \
-             (openssl pkey -in FILE), readable by this user only",
-        );
+/// The lowest version, as there. What is below 1.2 is not spoken here.
+const fn tls_version_min(version: SslVersion) -> TlsVersion {
+    match version {
+        SslVersion::Default | SslVersion::Tls11 | SslVersion::Tls12 => TlsVersion::V1_2,
+        SslVersion::Tls13 => TlsVersion::V1_3,
     }
-    if args.ssl_version == SslVersion::Tls13 {
-        return unsupported(
-            "--ssl-version tlsv1_3",
-            "clients that speak 1.3 get it, but 1.2 cannot be turned off yet",
-        );
-    }
-    Ok(())
 }
 
 fn addresses(options: &Options) -> Result<Vec<ListenAddress>, Unserved> {
@@ -122,7 +117,8 @@ fn tls(args: &Args) -> Result<ListenerTls, Unserved> {
         return if args.ssl_only { Err(Unserved::NoCertificate(cert)) } else { Ok(ListenerTls::Off) };
     }
     let key = args.key.as_deref().map_or_else(|| Ok(cert.clone()), std::path::absolute)?;
-    let files = vec![CertificateFiles { cert, key }];
+    let key_password = args.key_password.clone().map(KeyPassword::Given);
+    let files = vec![CertificateFiles { cert, key, key_password }];
     Ok(if args.ssl_only { ListenerTls::Required(files) } else { ListenerTls::Auto(files) })
 }
 
@@ -167,6 +163,7 @@ fn route(basis: &Config, args: &Args, admission: Admission) -> Result<Route, Uns
         ping_timeout: None,
         frame_bytes_max: FRAME_BYTES_MAX,
         record: args.record.as_deref().map(record).transpose()?,
+        pages_not_allowed: true,
         ..basis.routes[0].clone()
     })
 }

@@ -91,7 +91,11 @@ fn serve(options: &Options) -> anyhow::Result<ExitCode> {
 fn warn(args: &Args, config: &Config) {
     let is_auto = |listener: &Listener| matches!(listener.tls, ListenerTls::Auto(_));
     let warnings = [
-        (args.traffic, "--traffic is not built yet: nothing is printed"),
+        (
+            args.key_password.is_some(),
+            "--key-password can be read by every user of this machine, in the list of processes; \
+             a tidegate.toml names a file with it",
+        ),
         (args.libserver, "--libserver has no meaning here"),
         (args.ssl_ciphers.is_some(), "--ssl-ciphers is not used: every suite that is offered is strong"),
         (

@@ -2,7 +2,7 @@
 
 use std::process::{Command, Output};
 
-use tidegate_testkit::{Backend, Gateway, Request};
+use tidegate_testkit::{Authority, Backend, Gateway, Request};
 
 use crate::rig::{ANY_PORT, Place, ask, open, talk, upgrade};
 
@@ -65,4 +65,39 @@ fn what_is_no_command_line_is_none_here() {
     let (_, report, status) = import(&Place::new(), &[], "6080");
     assert_eq!(status, 2);
     assert!(report.contains("too few arguments: the target is missing"), "{report}");
+}
+
+#[test]
+fn what_belongs_to_tls_is_translated() {
+    let (place, authority) = (Place::new(), Authority::new());
+    let identity = authority.issue("127.0.0.1");
+    std::fs::copy(identity.cert(), place.path().join("cert.pem")).unwrap();
+    let mut openssl = Command::new("openssl");
+    openssl.args(["pkcs8", "-topk8", "-v2", "aes-256-cbc", "-passout", "pass:swordfish", "-in"]);
+    openssl.arg(identity.key()).arg("-out").arg(place.path().join("key.pem"));
+    assert!(openssl.status().expect("openssl is there").success());
+    let password = place.path().join("key.pem.password");
+    for only in ["", "--ssl-only"] {
+        let line = format!(
+            "--cert cert.pem --key key.pem --key-password swordfish --ssl-version tlsv1_3 {only} {ANY_PORT} localhost:1"
+        );
+        let (_, report, status) = import(&place, &["--strict"], &line);
+        assert_eq!(status, 1, "its password has no file yet: {report}");
+        assert!(report.contains("key.pem.password\" cannot be read"), "{report}");
+        std::fs::write(&password, "swordfish\n").unwrap();
+        let (file, report, status) = import(&place, &["--strict"], &line);
+        assert_eq!(status, 0, "{report}");
+        assert!(!format!("{file}{report}").contains("swordfish"), "{file}{report}");
+        assert!(report.contains("--key-password: translated, with a note: write it into "), "{report}");
+        assert!(report.contains("key.pem.password, which only the gateway may read"), "{report}");
+        place.write("tidegate.toml", &file);
+        let checked = tidegate(&place, &["check", "-c", "tidegate.toml"]).output().unwrap();
+        assert!(checked.status.success(), "{file}{checked:?}");
+
+        let gateway = Gateway::run(tidegate(&place, &["serve", "-c", "tidegate.toml"]));
+        let old = authority.client_speaking(&[&rustls::version::TLS12]);
+        assert!(gateway.connect().try_secured_as_client(&old, "127.0.0.1").is_err(), "{file}");
+        drop(gateway.connect().secured_as_client(&authority.client(), "127.0.0.1"));
+        std::fs::remove_file(&password).unwrap();
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::process::Command;
 
-use tidegate_testkit::{Authority, Backend, Frame, Gateway, Request, opcode};
+use tidegate_testkit::{Backend, Frame, Gateway, Request, opcode};
 
 use crate::rig::{ANY_PORT, Place, ask, open, talk, upgrade};
 
@@ -73,44 +73,6 @@ fn web_serves_files_and_lists_folders_on_the_same_port() {
 }
 
 #[test]
-fn a_certificate_makes_one_port_serve_both() {
-    let (place, backend, authority) = (Place::new(), Backend::bind(), Authority::new());
-    let identity = authority.issue("127.0.0.1");
-    let chain = std::fs::read_to_string(identity.cert()).unwrap();
-    let key = std::fs::read_to_string(identity.key()).unwrap();
-    place.write("cert.pem", &chain);
-    place.write("key.pem", &key);
-    place.write("both.pem", chain + &key);
-    for files in ["--cert cert.pem --key key.pem", "--cert both.pem"] {
-        for only in ["", "--ssl-only"] {
-            let gateway = place.start(&format!("{files} {only} {ANY_PORT} {}", backend.address()));
-            let secure = gateway.connect().secured_as_client(&authority.client(), "127.0.0.1");
-            let (mut client, mut far) = open(secure, &upgrade("/"), &backend);
-            talk(&mut client, &mut far);
-            let mut plain = gateway.connect();
-            if only.is_empty() {
-                let (mut client, mut far) = open(plain, &upgrade("/"), &backend);
-                talk(&mut client, &mut far);
-            } else {
-                plain.send(upgrade("/").encode());
-                assert!(!plain.read_to_end().0.starts_with(b"HTTP"), "it was answered without TLS");
-            }
-        }
-    }
-}
-
-#[test]
-fn self_pem_is_served_if_it_is_there() {
-    let (place, backend, authority) = (Place::new(), Backend::bind(), Authority::new());
-    let identity = authority.issue("127.0.0.1");
-    let read = |path| std::fs::read_to_string(path).unwrap();
-    place.write("self.pem", read(identity.cert()) + &read(identity.key()));
-    let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
-    let secure = gateway.connect().secured_as_client(&authority.client(), "127.0.0.1");
-    drop(open(secure, &upgrade("/"), &backend));
-}
-
-#[test]
 fn a_certificate_that_is_missing_means_plain_connections_only() {
     let (place, backend) = (Place::new(), Backend::bind());
     let gateway = place.start(&format!("--cert none.pem {ANY_PORT} {}", backend.address()));
@@ -119,11 +81,11 @@ fn a_certificate_that_is_missing_means_plain_connections_only() {
 }
 
 #[test]
-fn without_web_a_page_is_told_what_is_served() {
+fn without_web_no_page_is_served() {
     let (place, backend) = (Place::new(), Backend::bind());
     let gateway = place.start(&format!("{ANY_PORT} {}", backend.address()));
     let (head, _) = ask(&gateway, &Request::get("/"));
-    assert_eq!((head.status(), head.field("Upgrade")), (426, Some("websocket")));
+    assert_eq!((head.status(), head.field("Allow")), (405, Some("")));
     backend.assert_untouched();
 }
 
@@ -165,9 +127,9 @@ fn text_is_refused_with_1003_and_nothing_of_it_reaches_the_target() {
 #[test]
 fn what_is_not_done_is_said() {
     let (place, backend) = (Place::new(), Backend::bind());
-    let options = "--traffic --libserver --ssl-ciphers ALL --ssl-version tlsv1_2";
+    let options = "--libserver --ssl-ciphers ALL --ssl-version tlsv1_2";
     let gateway = place.start(&format!("{options} {ANY_PORT} {}", backend.address()));
-    for option in ["--traffic is not built yet", "--libserver has no meaning", "--ssl-ciphers is not used"] {
+    for option in ["--libserver has no meaning", "--ssl-ciphers is not used"] {
         gateway.diagnosis(option);
     }
     let (mut client, mut far) = open(gateway.connect(), &upgrade("/"), &backend);

@@ -43,15 +43,9 @@ fn what_cannot_be_served_says_so_and_names_the_way_out() {
     let (place, backend) = (Place::new(), Backend::bind());
     let target = backend.address();
     place.write("self.pem", "no certificate");
-    for (options, problem) in [
-        ("--key-password x", "openssl pkey"),
-        ("--ssl-version tlsv1_3", "1.2 cannot be turned off yet"),
-        ("", "is no PEM file"),
-    ] {
-        let (status, said) = place.ended(&format!("{options} {ANY_PORT} {target}"));
-        assert_eq!(status, 1, "{options}: {said}");
-        assert!(said.contains(problem), "{options}: {said}");
-    }
+    let (status, said) = place.ended(&format!("{ANY_PORT} {target}"));
+    assert_eq!(status, 1, "{said}");
+    assert!(said.contains("is no PEM file"), "{said}");
     let (status, said) = place.ended(&format!("no.such.name.invalid:0 {target} --cert none"));
     assert_eq!(status, 1, "{said}");
     assert!(said.contains("cannot listen on \"no.such.name.invalid\""), "{said}");

@@ -1,7 +1,6 @@
 //! The keys at the top that begin with `admin`.
 
 use std::fs;
-use std::io::Read as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
@@ -14,7 +13,7 @@ use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{
     Admin, AdminToken, CertificateFiles, ClientCertificates, ListenAddress, Listener, ListenerTls,
-    TrustedProxies,
+    TlsVersion, TrustedProxies,
 };
 
 /// Reads them all; `None` where there is no admin listener.
@@ -75,6 +74,7 @@ fn listener(
         address,
         socket_mode: SOCKET_MODE,
         tls: tls.map_or(ListenerTls::Off, |files| ListenerTls::Required(vec![files])),
+        tls_version_min: TlsVersion::V1_2,
         client_certificates: authorities
             .filter(|_| is_tls)
             .map(|ca| ClientCertificates { ca: Some(ca), required: true }),
@@ -103,19 +103,14 @@ fn stands_with(section: &mut Section<'_, '_>, needed: &str, names: &[&str]) {
 fn token_file(text: &str, folder: &Path) -> Result<AdminToken, Fault> {
     let unreadable = |fault: Fault| Fault::new(fault.problem, "name a file that this user may read");
     let file = files::readable(text, folder).map_err(unreadable)?;
-    let mut content = String::new();
-    let read =
-        fs::File::open(&file).and_then(|file| file.take(TOKEN_FILE_BYTES_MAX).read_to_string(&mut content));
-    let secret = content.trim_end_matches(['\r', '\n']);
-    let is_token = (TOKEN_BYTES_MIN..=TOKEN_BYTES_MAX).contains(&secret.len())
-        && secret.bytes().all(|byte| byte.is_ascii_graphic());
-    if read.is_err() || !is_token {
+    AdminToken::read(&file).ok_or_else(|| {
         let remedy = format!(
-            "put one line of {TOKEN_BYTES_MIN} to {TOKEN_BYTES_MAX} printable characters without blanks into it, such as `openssl rand -hex 32` writes"
+            "put one line of {} to {} printable characters without blanks into it, such as `openssl rand -hex 32` writes",
+            AdminToken::BYTES_MIN,
+            AdminToken::BYTES_MAX
         );
-        return Err(Fault::new("holds no token", remedy));
-    }
-    Ok(AdminToken { secret: secret.to_owned(), file })
+        Fault::new("holds no token", remedy)
+    })
 }
 
 fn warn_if_readable(section: &mut Section<'_, '_>, token: &AdminToken) {
@@ -130,8 +125,3 @@ fn warn_if_readable(section: &mut Section<'_, '_>, token: &AdminToken) {
 const SOCKET_MODE: u32 = 0o600;
 /// For a request head, and for TLS.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Shorter ones can be guessed.
-const TOKEN_BYTES_MIN: usize = 16;
-const TOKEN_BYTES_MAX: usize = 1024;
-/// A token and a line break, and one byte to see that there is more.
-const TOKEN_FILE_BYTES_MAX: u64 = TOKEN_BYTES_MAX as u64 + 3;

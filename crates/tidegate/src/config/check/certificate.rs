@@ -29,7 +29,7 @@ pub(super) fn examine(section: &mut Section<'_, '_>, files: &CertificateFiles) -
         let found = section.find(key).expect("a key that was read is set");
         (found.spot, found.value.as_str().unwrap_or_default().to_owned())
     };
-    match Certificate::load(&files.cert, &files.key, &PROVIDER) {
+    match Certificate::load(&files.cert, &files.key, files.key_password.as_ref(), &PROVIDER) {
         Ok(certificate) => {
             let (spot, file) = named(section, "cert");
             let examined = Examined { spot, file, certificate };
@@ -43,6 +43,7 @@ pub(super) fn examine(section: &mut Section<'_, '_>, files: &CertificateFiles) -
             let key = match unusable.part {
                 Part::Chain => "cert",
                 Part::Key => "key",
+                Part::Password => "key_password_file",
             };
             let (spot, file) = named(section, key);
             let message = format!("{key} {} {}", quoted(&file), unusable.fault);

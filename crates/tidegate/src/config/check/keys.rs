@@ -116,6 +116,8 @@ pub(in crate::config) const KEYS: &[Key] = &[
     listener("tls", "none", Takes::Other(r#"{ cert = "FILE", key = "FILE" }, a list of them, or "auto""#)),
     listener("cert", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
     listener("key", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
+    listener("key_password_file", "none", Takes::Text(r#"the name of a file, beside tls = "auto""#)),
+    listener("tls_min_version", "1.2", Takes::Text(r#""1.2" or "1.3""#)),
     listener("client_cert", "none", Takes::Text(r#""optional" or "required""#)),
     listener("client_ca", "the system's", Takes::Text("the name of a PEM file")),
     listener("trusted_proxies", "[]", Takes::Other(r#"a list of networks, such as ["10.0.0.0/8", "::1"], or "unix:""#)),
@@ -127,6 +129,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
 
     tls("cert", "none", Takes::Text("the name of a PEM file")),
     tls("key", "none", Takes::Text("the name of a PEM file")),
+    tls("key_password_file", "none", Takes::Text("the name of a file with a password")),
 
     route("name", "its path", Takes::Text("a string of 1 to 64 printable characters")),
     route("host", "any", Takes::Text(r#"a host name, such as "example.com" or "*.example.com""#)),

@@ -1,7 +1,7 @@
 //! One `[[listener]]`.
 
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
@@ -17,7 +17,8 @@ use super::section::Section;
 use super::top::tcp_address;
 use crate::config::diagnostic::Fault;
 use crate::config::{
-    CertificateFiles, ClientCertificates, ListenAddress, Listener, ListenerTls, TrustedProxies,
+    CertificateFiles, ClientCertificates, KeyPassword, ListenAddress, Listener, ListenerTls, TlsVersion,
+    TrustedProxies,
 };
 
 /// What became of one `[[listener]]`.
@@ -39,6 +40,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let socket_mode = socket_mode(section, address.as_ref());
     let mut certificates = Vec::new();
     let tls = tls(section, &mut certificates);
+    let tls_version_min = tls_version_min(section, &tls);
     let client_certificates = client_certificates(section, &tls);
     let trusted_proxies = trusted_proxies(section);
     let proxy_protocol = section.flag("proxy_protocol");
@@ -52,6 +54,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         address,
         socket_mode,
         tls,
+        tls_version_min,
         client_certificates,
         trusted_proxies,
         proxy_protocol,
@@ -151,7 +154,7 @@ fn tls<'t>(section: &mut Section<'_, 't>, examined: &mut Vec<Examined>) -> Liste
     if is_auto {
         return ListenerTls::Auto(pair(section, examined).into_iter().collect());
     }
-    for beside in ["cert", "key"] {
+    for beside in ["cert", "key", "key_password_file"] {
         if let Some(found) = section.find(beside) {
             let message = format!("{beside} stands without tls = \"auto\"");
             section.error(&found.spot, message, "write tls = { cert = \"FILE\", key = \"FILE\" }");
@@ -170,6 +173,15 @@ fn tls<'t>(section: &mut Section<'_, 't>, examined: &mut Vec<Examined>) -> Liste
         Some(list) => list.iter().filter_map(|item| nested(section, &found.item(item), examined)).collect(),
     };
     ListenerTls::Required(files)
+}
+
+fn tls_version_min(section: &mut Section<'_, '_>, tls: &ListenerTls) -> TlsVersion {
+    let version = section.word("tls_min_version", &[("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)]);
+    if let Some(found) = section.find("tls_min_version").filter(|_| *tls == ListenerTls::Off) {
+        let message = "tls_min_version stands without tls".to_owned();
+        section.error(&found.spot, message, "write tls = { cert = \"FILE\", key = \"FILE\" } beside it");
+    }
+    version.unwrap_or(TlsVersion::V1_2)
 }
 
 /// Whether clients are asked who they are, in the handshake of TLS.
@@ -200,8 +212,13 @@ fn nested<'t>(
     section.nested("tls", Place::Tls, found, |section| pair(section, examined)).flatten()
 }
 
-/// `cert` and `key` of this table, which is the listener's own for `tls = "auto"`; both are looked at even if the first
-/// is wrong.
+fn password_file(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
+    let unreadable = |fault: Fault| Fault::new(fault.problem, "name a file that this user may read");
+    files::readable(text, folder).map_err(unreadable)
+}
+
+/// `cert`, `key` and what belongs to them, of this table, which is the listener's own for `tls = "auto"`; all are looked
+/// at even if the first is wrong.
 pub(super) fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) -> Option<CertificateFiles> {
     for name in ["cert", "key"] {
         if section.find(name).is_none() {
@@ -210,7 +227,11 @@ pub(super) fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) 
     }
     let cert = section.text("cert", files::readable);
     let key = section.text("key", files::readable);
-    let files = CertificateFiles { cert: cert?, key: key? };
+    let key_password = section.text("key_password_file", password_file).map(KeyPassword::File);
+    if key_password.is_none() && section.find("key_password_file").is_some() {
+        return None; // what is wrong with it was said, and without it nothing can be said of the key
+    }
+    let files = CertificateFiles { cert: cert?, key: key?, key_password };
     examined.extend(certificate::examine(section, &files));
     Some(files)
 }

@@ -147,6 +147,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         send_proxy: section.word("send_proxy", &[("v1", ProxyVersion::V1), ("v2", ProxyVersion::V2)]),
         backend_tls: backend_tls(section),
         record: record::read(section),
+        pages_not_allowed: false,
     }
 }
 

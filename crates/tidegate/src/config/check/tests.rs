@@ -18,6 +18,7 @@ fn every_key_takes_a_legal_value() {
     certificate(folder.path(), "", "example.com");
     certificate(folder.path(), "other-", "::1");
     fs::write(folder.path().join("token"), "0123456789abcdef\n").unwrap();
+    fs::write(folder.path().join("password"), "swordfish\n").unwrap();
     for key in KEYS {
         let assignment = format!("{} = ", key.name);
         let header = format!("[[{}]]", key.name);

@@ -21,6 +21,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Config {
         admin: admin::read(section),
         drain: section.duration("drain"),
         drain_rate: u32::try_from(section.count_or_default("drain_rate")).unwrap_or(u32::MAX),
+        traffic_symbols: false,
         access_log: section.text("access_log", files::access_log).unwrap_or(AccessLog::Stdout),
         listeners: Vec::new(),
         routes: Vec::new(),

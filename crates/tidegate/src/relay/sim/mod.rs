@@ -145,7 +145,8 @@ impl<'a> Stage<'a> {
             let because = Because::new(*cause, *code, "as was ordered".to_owned());
             live.leash.tell(Order { at: begun + *after, idle: None, because });
         }
-        let terms = Terms { rules: &rules, agreed: &agreed, traffic: Arc::clone(&traffic), tape: None };
+        let terms =
+            Terms { rules: &rules, agreed: &agreed, traffic: Arc::clone(&traffic), tape: None, ticker: None };
         let ended = |end, live: crate::live::Registered| (end, live.traffic.counts());
         let relay = Box::pin(run(client_socket, Bytes::from(client_early), far, terms, live, ended));
         Self {
