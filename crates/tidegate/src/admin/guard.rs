@@ -1,23 +1,38 @@
 //! Who may ask: not everybody who can make a browser on this machine send a request.
 
+use std::fs;
 use std::net::IpAddr;
+use std::os::unix::fs::MetadataExt as _;
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::request::Parts;
 use http::uri::Authority;
 use subtle::ConstantTimeEq as _;
+use tokio::time::Instant;
 
-use crate::config::{Admin, ListenAddress};
+use crate::clock;
+use crate::config::{Admin, AdminToken, ListenAddress};
 
 /// What a request is held against before it is looked at.
 #[derive(Debug)]
 pub(crate) struct Guard {
     /// `None` behind a Unix socket, where no browser comes.
     names: Option<Vec<String>>,
-    token: Option<Token>,
+    token: Option<Mutex<Token>>,
 }
 
-struct Token(String);
+/// The token, as its file had it when somebody last looked.
+struct Token {
+    current: AdminToken,
+    stamp: Option<Stamp>,
+    looked: Instant,
+}
+
+/// What changes with a file.
+type Stamp = (u64, u64, i64, i64);
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -42,7 +57,7 @@ impl Guard {
             | ListenAddress::Systemd(_)
             | ListenAddress::Stdin => None,
         };
-        Self { names, token: admin.token.as_ref().map(|token| Token(token.secret.clone())) }
+        Self { names, token: admin.token.clone().map(|token| Mutex::new(Token::new(token))) }
     }
 
     /// Whether it was asked for by a name that is ours. A page that has its own name point here cannot have the browser
@@ -61,11 +76,13 @@ impl Guard {
 
     /// Whether it shows the token, where there is one.
     pub(super) fn token(&self, request: &Parts) -> Result<(), Turned> {
-        let Some(Token(token)) = &self.token else { return Ok(()) };
+        let Some(token) = &self.token else { return Ok(()) };
+        let mut token = token.lock().unwrap_or_else(PoisonError::into_inner);
+        let secret = token.current(clock::now());
         let shown = request.headers.get(AUTHORIZATION).map(|field| field.as_bytes());
         let bearer = shown.and_then(|field| field.split_at_checked(BEARER.len()));
         let is_right = bearer.is_some_and(|(scheme, shown)| {
-            scheme.eq_ignore_ascii_case(BEARER) && bool::from(shown.trim_ascii().ct_eq(token.as_bytes()))
+            scheme.eq_ignore_ascii_case(BEARER) && bool::from(shown.trim_ascii().ct_eq(secret.as_bytes()))
         });
         if is_right { Ok(()) } else { Err(Turned::Token) }
     }
@@ -80,12 +97,55 @@ impl Guard {
     }
 }
 
+impl Token {
+    fn new(current: AdminToken) -> Self {
+        let stamp = stamp(&current.file);
+        Self { current, stamp, looked: clock::now() }
+    }
+
+    /// The secret. Where the file has changed since, it is read again; what is no token leaves the one before in force.
+    fn current(&mut self, now: Instant) -> &str {
+        if now - self.looked >= LOOK {
+            self.looked = now;
+            let stamp = stamp(&self.current.file);
+            if stamp != self.stamp {
+                self.stamp = stamp;
+                self.read_again();
+            }
+        }
+        &self.current.secret
+    }
+
+    fn read_again(&mut self) {
+        let file = self.current.file.display();
+        match AdminToken::read(&self.current.file) {
+            Some(token) => {
+                tracing::info!("admin_token_file {file} has changed: its token counts from now on");
+                self.current = token;
+            }
+            None => {
+                tracing::warn!(
+                    "admin_token_file {file} has changed, and holds no token: the one before counts"
+                );
+            }
+        }
+    }
+}
+
+fn stamp(file: &Path) -> Option<Stamp> {
+    let metadata = fs::metadata(file).ok()?;
+    Some((metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec()))
+}
+
 /// Nothing of it.
 impl std::fmt::Debug for Token {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Token")
     }
 }
+
+/// How often the file of the token is looked at, at most: somebody may guess tokens as fast as he can.
+const LOOK: Duration = Duration::from_millis(250);
 
 const BEARER: &[u8] = b"Bearer ";
 

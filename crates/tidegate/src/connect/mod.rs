@@ -22,7 +22,7 @@ mod proxy;
 mod secret;
 mod session;
 mod stop;
-mod tls;
+pub(crate) mod tls;
 
 use std::process::ExitCode;
 use std::sync::Arc;

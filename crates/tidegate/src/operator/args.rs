@@ -8,7 +8,8 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("place").required(true).args(["admin", "config"])))]
 pub(crate) struct PlaceArgs {
-    /// Address of the gateway's admin listener, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock.
+    /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate-admin.sock or
+    /// https://gateway.example.com:9090.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
     /// File that holds the token of the admin listener.
@@ -17,6 +18,25 @@ pub(crate) struct PlaceArgs {
     /// The gateway's configuration file, to read the admin address and token from.
     #[arg(short, long, value_name = "FILE", conflicts_with_all = ["admin", "admin_token_file"])]
     pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) tls: TlsArgs,
+}
+
+/// For an admin listener that speaks TLS.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct TlsArgs {
+    /// For https, whom to believe: authorities (PEM). Default: the system's.
+    #[arg(long, value_name = "FILE")]
+    pub(super) ca: Option<PathBuf>,
+    /// For https, the name that its certificate must have. Default: the host of the address.
+    #[arg(long, value_name = "NAME")]
+    pub(super) server_name: Option<String>,
+    /// For https, our own certificate (PEM).
+    #[arg(long, value_name = "FILE", requires = "client_key")]
+    pub(super) client_cert: Option<PathBuf>,
+    /// For https, its key (PEM).
+    #[arg(long, value_name = "FILE", requires = "client_cert")]
+    pub(super) client_key: Option<PathBuf>,
 }
 
 /// What is shown.

@@ -1,5 +1,6 @@
 //! One question to the admin listener.
 
+use std::fmt;
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -13,12 +14,15 @@ use http::{Method, Request, StatusCode};
 use http_body_util::{BodyExt as _, Empty, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
+use tokio_rustls::TlsConnector;
 
-use super::args::PlaceArgs;
+use super::args::{PlaceArgs, TlsArgs};
 use crate::config::{self, ListenAddress, ListenerTls, Overrides};
+use crate::connect::tls::{self, Believed};
 
 /// For one question with its answer.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -29,6 +33,8 @@ const ANSWER_BYTES_MAX: usize = 32 << 20;
 /// Asks a gateway.
 pub(super) struct Client {
     place: Place,
+    /// Over TLS, and the name that it must have.
+    tls: Option<(TlsConnector, ServerName<'static>)>,
     token: Option<HeaderValue>,
 }
 
@@ -40,46 +46,17 @@ enum Place {
 
 impl Client {
     pub(super) fn new(args: &PlaceArgs) -> anyhow::Result<Self> {
-        if let Some(file) = &args.config {
-            return Self::from_file(file);
-        }
-        let text = args.admin.as_deref().context("give --admin ADDR, or -c FILE")?;
-        let place = match text.strip_prefix("unix:") {
-            Some(path) => Place::Unix(path.into()),
-            None => Place::Tcp(text.parse().ok().filter(has_port).with_context(|| {
-                format!("--admin {text:?} is no address; write one such as 127.0.0.1:9090, or unix:PATH")
-            })?),
+        let (place, is_tls, secret) = match &args.config {
+            Some(file) => from_file(file)?,
+            None => from_flags(args)?,
         };
-        let read = |file: &PathBuf| {
-            fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
-        };
-        let secret = args.admin_token_file.as_ref().map(read).transpose()?;
-        Ok(Self { place, token: secret.as_deref().map(bearer).transpose()? })
-    }
-
-    /// What the configuration says about its admin listener.
-    fn from_file(file: &Path) -> anyhow::Result<Self> {
-        let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-        let checked = config::parse(&text, file, &Overrides::default());
-        let mistakes = || checked.diagnostics.iter().map(|found| format!("\n{found}")).collect::<String>();
-        let config = checked
-            .config
-            .as_ref()
-            .ok_or_else(|| anyhow!("{} has mistakes:{}", file.display(), mistakes()))?;
-        let admin = config.admin.as_ref().with_context(|| format!("{} sets no admin", file.display()))?;
+        let TlsArgs { ca, server_name, client_cert, .. } = &args.tls;
         ensure!(
-            admin.listener.tls == ListenerTls::Off,
-            "the admin listener of {} speaks TLS, which this command does not",
-            file.display()
+            is_tls || (ca.is_none() && server_name.is_none() && client_cert.is_none()),
+            "--ca, --server-name and --client-cert are for https: write --admin https://HOST:PORT"
         );
-        let place = match &admin.listener.address {
-            ListenAddress::Tcp(address) => Place::Tcp(reachable(*address).to_string().parse()?),
-            ListenAddress::Unix(path) => Place::Unix(path.clone()),
-            address @ (ListenAddress::Abstract(_) | ListenAddress::Systemd(_) | ListenAddress::Stdin) => {
-                bail!("this command cannot ask at {address}")
-            }
-        };
-        Ok(Self { place, token: admin.token.as_ref().map(|token| bearer(&token.secret)).transpose()? })
+        let tls = if is_tls { Some(tls(&args.tls, &place)?) } else { None };
+        Ok(Self { place, tls, token: secret.as_deref().map(bearer).transpose()? })
     }
 
     /// Asks, and reads the whole answer.
@@ -89,21 +66,30 @@ impl Client {
     pub(super) fn ask(&self, method: &Method, target: &str) -> anyhow::Result<Value> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let asking = async {
+            let unreachable = || format!("cannot reach {}", self.place);
             match &self.place {
                 Place::Tcp(address) => {
                     let socket = TcpStream::connect(address.as_str()).await;
-                    self.exchange(socket.with_context(|| format!("cannot reach {address}"))?, method, target)
-                        .await
+                    self.secured(socket.with_context(unreachable)?, method, target).await
                 }
                 Place::Unix(path) => {
                     let socket = UnixStream::connect(path).await;
-                    let socket = socket.with_context(|| format!("cannot reach unix:{}", path.display()))?;
-                    self.exchange(socket, method, target).await
+                    self.secured(socket.with_context(unreachable)?, method, target).await
                 }
             }
         };
         let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await });
         answer.context("the gateway did not answer in time")?
+    }
+
+    async fn secured<S>(&self, socket: S, method: &Method, target: &str) -> anyhow::Result<Value>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let Some((connector, name)) = &self.tls else { return self.exchange(socket, method, target).await };
+        let socket = connector.connect(name.clone(), socket).await;
+        let socket = socket.with_context(|| format!("no TLS with {}", self.place))?;
+        self.exchange(socket, method, target).await
     }
 
     async fn exchange<S>(&self, socket: S, method: &Method, target: &str) -> anyhow::Result<Value>
@@ -134,6 +120,69 @@ impl Client {
             bail!("{}: {}", head.status, answer["error"].as_str().unwrap_or("refused"));
         }
         Ok(answer)
+    }
+}
+
+/// Place, whether it speaks TLS, and token, as the flags have them.
+fn from_flags(args: &PlaceArgs) -> anyhow::Result<(Place, bool, Option<String>)> {
+    let text = args.admin.as_deref().context("give --admin ADDR, or -c FILE")?;
+    let (place, is_tls) = match text.strip_prefix("unix:") {
+        Some(path) => (Place::Unix(path.into()), false),
+        None => {
+            let bare = text.strip_prefix("https://");
+            let address = bare.map_or(text, |address| address.trim_end_matches('/')).parse();
+            let address = address.ok().filter(has_port).with_context(|| {
+                format!(
+                    "--admin {text:?} is no address; write one such as 127.0.0.1:9090, unix:PATH or https://HOST:PORT"
+                )
+            })?;
+            (Place::Tcp(address), bare.is_some())
+        }
+    };
+    let read =
+        |file: &PathBuf| fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()));
+    Ok((place, is_tls, args.admin_token_file.as_ref().map(read).transpose()?))
+}
+
+/// The same, as the configuration has them.
+fn from_file(file: &Path) -> anyhow::Result<(Place, bool, Option<String>)> {
+    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let checked = config::parse(&text, file, &Overrides::default());
+    let mistakes = || checked.diagnostics.iter().map(|found| format!("\n{found}")).collect::<String>();
+    let config =
+        checked.config.as_ref().ok_or_else(|| anyhow!("{} has mistakes:{}", file.display(), mistakes()))?;
+    let admin = config.admin.as_ref().with_context(|| format!("{} sets no admin", file.display()))?;
+    let place = match &admin.listener.address {
+        ListenAddress::Tcp(address) => Place::Tcp(reachable(*address).to_string().parse()?),
+        ListenAddress::Unix(path) => Place::Unix(path.clone()),
+        address @ (ListenAddress::Abstract(_) | ListenAddress::Systemd(_) | ListenAddress::Stdin) => {
+            bail!("this command cannot ask at {address}")
+        }
+    };
+    let is_tls = admin.listener.tls != ListenerTls::Off;
+    Ok((place, is_tls, admin.token.as_ref().map(|token| token.secret.clone())))
+}
+
+/// What makes TLS of a connection, and the name that is asked for and has to be found.
+fn tls(args: &TlsArgs, place: &Place) -> anyhow::Result<(TlsConnector, ServerName<'static>)> {
+    let believed = args.ca.clone().map_or(Believed::System, Believed::File);
+    let client = args.client_cert.as_deref().zip(args.client_key.as_deref());
+    let name = match (&args.server_name, place) {
+        (Some(name), _) => name.clone(),
+        // An IPv6 address without its brackets.
+        (None, Place::Tcp(address)) => address.host().trim_matches(['[', ']']).to_owned(),
+        (None, Place::Unix(_)) => "localhost".to_owned(),
+    };
+    let name = ServerName::try_from(name.clone()).with_context(|| format!("{name:?} is no host name"))?;
+    Ok((tls::connector(&believed, client)?, name))
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp(address) => write!(f, "{address}"),
+            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+        }
     }
 }
 

@@ -12,7 +12,7 @@ use http::Method;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-use super::args::PlaceArgs;
+use super::args::{PlaceArgs, TlsArgs};
 use super::client::Client;
 use super::shown;
 use crate::websockify;
@@ -33,8 +33,8 @@ pub(crate) struct ReloadArgs {
     /// File that holds the process id, such as a service manager writes.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// Address of the gateway's admin listener, such as 127.0.0.1:9090 or unix:/run/tidegate-admin.sock. The outcome is
-    /// printed here.
+    /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate-admin.sock or
+    /// https://gateway.example.com:9090. The outcome is printed here.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,
     /// File that holds the token of the admin listener.
@@ -43,6 +43,8 @@ pub(crate) struct ReloadArgs {
     /// The gateway's configuration file, to read the admin address and token from.
     #[arg(short, long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
 }
 
 /// Asks the admin listener and says what came of it, or sends SIGHUP: then the gateway tells on its standard error.
@@ -55,6 +57,7 @@ pub(crate) fn reload(args: &ReloadArgs) -> anyhow::Result<ExitCode> {
             admin: args.admin.clone(),
             admin_token_file: args.admin_token_file.clone(),
             config: args.config.clone(),
+            tls: args.tls.clone(),
         };
         let answer = Client::new(&place)?.ask(&Method::POST, "/reload")?;
         let report = answer["report"].as_str().context("the gateway does not say what came of it")?;

@@ -112,6 +112,36 @@ fn a_token_is_asked_for_everywhere_but_for_health() {
     }
 }
 
+/// Nobody has to be sent away for it: what stands in the file counts, unless it is no token.
+#[test]
+fn a_token_that_changes_is_read_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("token");
+    let write = |token: &str| {
+        let new = folder.path().join("new");
+        std::fs::write(&new, token).unwrap();
+        std::fs::set_permissions(&new, std::fs::Permissions::from_mode(0o600)).unwrap();
+        std::fs::rename(new, &file).unwrap();
+    };
+    write("the-first-token-of-all");
+    let token = format!("admin_token_file = {:?}", file.display().to_string());
+    let gateway = gateway().top(ADMIN).top(&token).route("/echo", "echo:", "").start();
+    let with = |token: &str| {
+        status(&gateway, &request("GET", "/routes").with("Authorization", &format!("Bearer {token}")))
+    };
+    assert_eq!(with("the-first-token-of-all"), 200);
+    write("a-second-token-after-it");
+    eventually("the second counts", || (with("a-second-token-after-it") == 200).then_some(()));
+    assert_eq!(with("the-first-token-of-all"), 401);
+    write("short");
+    eventually("it is looked at", || {
+        assert_eq!(with("a-second-token-after-it"), 200);
+        gateway.diagnosis_so_far().iter().any(|line| line.contains("holds no token")).then_some(())
+    });
+    assert_eq!(with("short"), 401);
+    assert!(!gateway.diagnosis_so_far().iter().any(|line| line.contains("second-token")), "it is a secret");
+}
+
 #[test]
 fn a_unix_socket_is_its_owner_s_alone() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,10 +1,11 @@
 //! What the interface says about itself and about the configuration; and the commands that ask it.
 
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::Path;
 use std::process::{Command, Output};
 
 use serde_json::Value;
-use tidegate_testkit::{Frame, Gateway, Wire};
+use tidegate_testkit::{Authority, Frame, Gateway, Wire};
 
 use super::{ADMIN, address, ask, get, listed, request};
 use crate::rig::gateway;
@@ -190,4 +191,40 @@ fn address_and_token_are_found_in_the_configuration() {
     let without = tidegate(&["status", "--admin", &unix]);
     assert_eq!(without.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&without.stderr).contains("wants its token"), "{without:?}");
+}
+
+/// Over TLS, as an operator who is far away has to.
+#[test]
+fn an_admin_listener_that_speaks_tls_is_asked_over_https() {
+    let authority = Authority::new();
+    let (identity, operator) = (authority.issue("127.0.0.1"), authority.issue("operator"));
+    let top = format!(
+        "admin = '127.0.0.1:0'\nadmin_tls = {{ cert = {:?}, key = {:?} }}\nadmin_client_ca = {:?}",
+        identity.cert(),
+        identity.key(),
+        authority.file()
+    );
+    let gateway = gateway().top(&top).route("/echo", "echo:", "").start();
+    let admin = format!("https://{}", address(&gateway));
+    let text = |path: &Path| path.display().to_string();
+    let (ca, cert, key) = (text(&authority.file()), text(operator.cert()), text(operator.key()));
+    let known = ["--client-cert", &cert, "--client-key", &key];
+    let believing = [&["status", "--admin", &admin, "--ca", &ca], known.as_slice()].concat();
+    assert!(said(&tidegate(&believing)).contains(", ready\n"));
+    let reload = [&["reload", "--admin", &admin, "--ca", &ca], known.as_slice()].concat();
+    assert!(said(&tidegate(&reload)).contains("reloaded: generation 2"));
+
+    let other = Authority::new();
+    let stranger = text(&other.file());
+    for (arguments, problem) in [
+        ([&["status", "--admin", &admin, "--ca", &stranger], known.as_slice()].concat(), "no TLS with"),
+        ([believing.as_slice(), &["--server-name", "other.test"]].concat(), "no TLS with"),
+        (vec!["status", "--admin", &admin, "--ca", &ca], "received fatal alert"),
+        (vec!["status", "--admin", "127.0.0.1:1", "--ca", &ca], "are for https"),
+        (vec!["status", "--admin", "https://nowhere"], "is no address"),
+    ] {
+        let refused = tidegate(&arguments);
+        assert_eq!(refused.status.code(), Some(1), "{arguments:?}");
+        assert!(String::from_utf8_lossy(&refused.stderr).contains(problem), "{arguments:?}: {refused:?}");
+    }
 }
