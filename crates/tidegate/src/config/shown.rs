@@ -55,10 +55,10 @@ fn listener(listener: &Listener) -> Value {
         "address": listener.address.to_string(),
         "socket_mode": format!("{:04o}", listener.socket_mode),
         "tls": tls(&listener.tls),
-        "tls_min_version": match listener.tls_version_min {
+        "tls_min_version": (listener.tls != ListenerTls::Off).then_some(match listener.tls_version_min {
             TlsVersion::V1_2 => "1.2",
             TlsVersion::V1_3 => "1.3",
-        },
+        }),
         "client_cert": clients.map(|clients| if clients.required { "required" } else { "optional" }),
         "client_ca": clients.and_then(|ClientCertificates { ca, .. }| Some(path(ca.as_deref()?))),
         "trusted_proxies": trusted,
