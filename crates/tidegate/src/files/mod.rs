@@ -35,7 +35,11 @@ pub(crate) async fn serve(folder: &Folder, prefix: &str, path: &str, request: &R
     match look(folder, path).await {
         // Links in the page of a folder start at its last slash.
         Ok(Found::Index | Found::Bare { .. }) if !request.path.ends_with('/') => to_folder(request),
-        Ok(Found::File | Found::Index) => file(&folder.path, path, request).await,
+        Ok(Found::File) if path.ends_with('/') => not_found(), // it is no folder
+        Ok(found @ (Found::File | Found::Index)) => {
+            let packed = packed(&folder.path, path, found == Found::Index).await;
+            file(&folder.path, path, packed, request).await
+        }
         Ok(Found::Bare { root, folder }) => {
             let has_parent = !path.trim_matches('/').is_empty();
             let shown = format!("{prefix}{path}");
@@ -46,7 +50,7 @@ pub(crate) async fn serve(folder: &Folder, prefix: &str, path: &str, request: &R
     }
 }
 
-async fn file(root: &Path, path: &str, request: &Request) -> Response<Body> {
+async fn file(root: &Path, path: &str, packed: Packed, request: &Request) -> Response<Body> {
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
     let mut inner = http::Request::new(empty());
     *inner.method_mut() = request.method.clone();
@@ -56,14 +60,18 @@ async fn file(root: &Path, path: &str, request: &Request) -> Response<Body> {
         // A part is wanted only of the very file that is named; the whole file is always a right answer.
         inner.headers_mut().remove(RANGE);
     }
-    let mut files =
-        ServeDir::new(root).precompressed_br().precompressed_gzip().ignore_multi_range_requests(true);
+    let mut files = ServeDir::new(root).ignore_multi_range_requests(true);
+    if packed.brotli {
+        files = files.precompressed_br();
+    }
+    if packed.gzip {
+        files = files.precompressed_gzip();
+    }
     match files.try_call(inner).await {
         Ok(response) if response.status() == StatusCode::NOT_FOUND => not_found(),
         Ok(mut response) => {
-            if response.status() == StatusCode::NOT_MODIFIED {
-                response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
-            }
+            // Of every file: a cache must not go on with this one where another encoding is put beside it later.
+            response.headers_mut().insert(VARY, HeaderValue::from_static("accept-encoding"));
             name_charset(response.headers_mut());
             response.map(|body| body.map_err(Into::into).boxed_unsync())
         }
@@ -108,6 +116,31 @@ enum Found {
     },
     /// Nothing that is served.
     Nothing,
+}
+
+/// In which encodings a file lies beside itself, as `app.js.br`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Packed {
+    brotli: bool,
+    gzip: bool,
+}
+
+/// They are served in its place, so they have to be what it has to be: a link may lead elsewhere, and a pipe be waited for.
+async fn packed(root: &Path, path: &str, is_index: bool) -> Packed {
+    let beside = async |extension: &str| {
+        let mut file = below(root, path)?;
+        if is_index {
+            file.push(INDEX);
+        }
+        file.as_mut_os_string().push(extension);
+        is_regular_below(root, &file).await.ok().filter(|is_regular| *is_regular)
+    };
+    Packed { brotli: beside(".br").await.is_some(), gzip: beside(".gz").await.is_some() }
+}
+
+async fn is_regular_below(root: &Path, file: &Path) -> io::Result<bool> {
+    let found = fs::canonicalize(file).await?;
+    Ok(found.starts_with(fs::canonicalize(root).await?) && fs::metadata(&found).await?.is_file())
 }
 
 /// Looks before anything is opened, since opening a pipe would wait for its writer.
@@ -236,6 +269,33 @@ mod tests {
         let listed = Folder { path: root.to_owned(), listing: true };
         for path in ["/a/", "/b/"] {
             assert_eq!(look(&listed, path).await.unwrap(), Found::Nothing, "{path}");
+        }
+    }
+
+    #[tokio::test]
+    async fn t224_an_encoding_is_offered_only_of_a_regular_file_below_the_folder() {
+        let outside = tempfile::tempdir().unwrap();
+        std::fs::write(outside.path().join("secret"), "x").unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        std::fs::create_dir(root.join("sub")).unwrap();
+        for name in ["a", "a.gz", "sub/index.html", "sub/index.html.br", "out", "pipe", "inside"] {
+            std::fs::write(root.join(name), "x").unwrap();
+        }
+        let link = |to: &Path, name: &str| std::os::unix::fs::symlink(to, root.join(name)).unwrap();
+        link(&outside.path().join("secret"), "out.gz");
+        link(&outside.path().join("secret"), "out.br");
+        link(Path::new("a.gz"), "inside.gz");
+        let _pipe = std::os::unix::net::UnixListener::bind(root.join("pipe.gz")).unwrap();
+        std::fs::create_dir(root.join("pipe.br")).unwrap();
+        for (path, is_index, brotli, gzip) in [
+            ("/a", false, false, true),
+            ("/sub/", true, true, false),
+            ("/out", false, false, false),
+            ("/pipe", false, false, false),
+            ("/inside", false, false, true),
+        ] {
+            assert_eq!(packed(root, path, is_index).await, Packed { brotli, gzip }, "{path}");
         }
     }
 

@@ -72,3 +72,32 @@ fn t228_ranges() {
     assert_eq!((head.status(), &body[..], head.field("Vary")), (304, &b""[..], Some("accept-encoding")));
     gateway.finish();
 }
+
+/// What lies packed beside a file is served in its place, and so has to be what the file has to be.
+#[test]
+fn t224_packed_files_lie_below_the_folder_too() {
+    let outside = tempfile::tempdir().unwrap();
+    std::fs::write(outside.path().join("secret"), "secret").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let root = folder.path();
+    for name in ["good.txt", "linked.txt", "piped.txt", "index.html"] {
+        std::fs::write(root.join(name), "plain").unwrap();
+    }
+    std::fs::write(root.join("good.txt.gz"), "packed").unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret"), root.join("linked.txt.gz")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret"), root.join("linked.txt.br")).unwrap();
+    std::os::unix::fs::symlink(outside.path().join("secret"), root.join("index.html.br")).unwrap();
+    let mode = rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR;
+    rustix::fs::mkfifoat(rustix::fs::CWD, root.join("piped.txt.gz"), mode).unwrap();
+    let gateway = gateway().route("/*", &format!("file:{}", root.display()), "").start();
+    let get = |path: &str| ask(&gateway, Request::get(path).with("Accept-Encoding", "br, gzip"));
+    let (head, body) = get("/good.txt");
+    assert_eq!((head.field("Content-Encoding"), &body[..]), (Some("gzip"), &b"packed"[..]));
+    assert_eq!(head.field("Vary").map(str::to_ascii_lowercase).as_deref(), Some("accept-encoding"));
+    for path in ["/linked.txt", "/piped.txt", "/"] {
+        let (head, body) = get(path);
+        let answer = (head.status(), head.field("Content-Encoding"), &body[..]);
+        assert_eq!(answer, (200, None, &b"plain"[..]), "{path}");
+    }
+    gateway.finish();
+}
