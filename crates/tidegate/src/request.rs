@@ -30,9 +30,9 @@ pub struct Request {
     uri: Uri,
     /// All header fields, as received.
     pub fields: HeaderMap,
-    /// Host and port as the client wrote them, from an absolute target or the Host field.
+    /// Host and port as the client wrote them, from an absolute target or the Host field, but for a dot at the host's end.
     pub authority: String,
-    /// The host alone, lower-case; IPv6 in brackets.
+    /// The host alone, lower-case and without a dot at its end; IPv6 in brackets.
     pub host: String,
     port: Option<u16>,
     /// The canonical path.
@@ -121,13 +121,14 @@ impl Request {
             head.uri.authority().map(|target| Authority::parse(target.as_str().as_bytes())).transpose()?;
         let told = via.authority.as_ref().map(|told| Authority::parse(told.as_bytes())).transpose()?;
         let asked = told.or(target).or(named);
+        let host = asked.map(host_name).transpose()?.unwrap_or_default();
         let path = match head.uri.path() {
             "" | "*" => "/".to_owned(),
             raw => canonical_path(raw)?,
         };
         let request = Self {
-            authority: asked.map(written).unwrap_or_default(),
-            host: asked.map(|asked| asked.host().to_ascii_lowercase()).unwrap_or_default(),
+            authority: asked.map(|asked| written(host, asked.port())).unwrap_or_default(),
+            host: host.to_ascii_lowercase(),
             port: asked.and_then(|asked| asked.port()),
             method: head.method,
             version: head.version,
@@ -174,6 +175,12 @@ impl Request {
     /// Path and query as the client wrote them.
     pub(crate) fn target(&self) -> &str {
         self.uri.path_and_query().map_or("/", |target| target.as_str())
+    }
+
+    /// The canonical path, and the query.
+    pub(crate) fn canonical_target(&self) -> String {
+        let query = self.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
+        format!("{}{query}", self.path)
     }
 
     /// `http` or `https`, as the client sees it.
@@ -250,10 +257,17 @@ fn check_nominated(fields: &HeaderMap) -> Result<(), BadRequest> {
     if lists.flat_map(|list| list.split(',')).any(needed) { Err(BadRequest::Nominated) } else { Ok(()) }
 }
 
-fn written(authority: Authority<'_>) -> String {
-    match authority.port() {
-        Some(port) => format!("{}:{port}", authority.host()),
-        None => authority.host().to_owned(),
+/// The host without the dot that may end a name: to whoever resolves it, or serves it, both are one (RFC 1034 §3.1).
+fn host_name(authority: Authority<'_>) -> Result<&str, HostError> {
+    let host = authority.host();
+    let name = host.strip_suffix('.').unwrap_or(host);
+    if name.is_empty() || name.ends_with('.') { Err(HostError::Malformed) } else { Ok(name) }
+}
+
+fn written(host: &str, port: Option<u16>) -> String {
+    match port {
+        Some(port) => format!("{host}:{port}"),
+        None => host.to_owned(),
     }
 }
 

@@ -97,7 +97,7 @@ pub(super) async fn reach(
         version: 1,
         connection: 0,
         route: route.name.clone(),
-        request: format!("{} {} HTTP/1.1", request.method, request.target()),
+        request: format!("{} {} HTTP/1.1", request.method, request.canonical_target()),
         headers: request
             .fields
             .iter()

@@ -17,7 +17,7 @@ enum Origin {
 pub(crate) fn is_allowed(policy: &OriginPolicy, origin: &str, own: &OriginTuple) -> bool {
     let patterns = match policy {
         OriginPolicy::Any => return true,
-        OriginPolicy::SameOrigin => return parse(origin) == Some(Origin::Tuple(own.clone())),
+        OriginPolicy::SameOrigin => return is_same(origin, own),
         OriginPolicy::List(patterns) => patterns,
     };
     let Some(origin_parsed) = parse(origin) else {
@@ -33,6 +33,17 @@ pub(crate) fn is_allowed(policy: &OriginPolicy, origin: &str, own: &OriginTuple)
         (OriginPattern::Null, Origin::Tuple(_))
         | (OriginPattern::Exact(_) | OriginPattern::Subdomains(_) | OriginPattern::Regex(_), Origin::Null) => false,
     })
+}
+
+/// A page that was asked for with a dot behind the host's name has it in its origin; in `own` it is gone.
+fn is_same(origin: &str, own: &OriginTuple) -> bool {
+    match parse(origin) {
+        Some(Origin::Tuple(OriginTuple { scheme, host, port })) => {
+            (scheme.as_str(), host.strip_suffix('.').unwrap_or(&host), port)
+                == (own.scheme.as_str(), own.host.as_str(), own.port)
+        }
+        Some(Origin::Null) | None => false,
+    }
 }
 
 /// One or more whole labels in front of `parent`.
@@ -148,6 +159,8 @@ mod tests {
         assert!(same("http://gw.test", &own("http", "gw.test", 80)));
         assert!(same("http://gw.test:8080", &own("http", "gw.test", 8080)));
         assert!(same("https://[::1]:8443", &own("https", "[::1]", 8443)));
+        assert!(same("https://gw.test.", &own("https", "gw.test", 443)), "asked for with a dot");
+        assert!(!same("https://gw.test..", &own("https", "gw.test", 443)));
         assert!(!same("https://gw.test", &own("http", "gw.test", 80)));
         assert!(!same("http://gw.test:8080", &own("http", "gw.test", 80)));
         assert!(!same("null", &own("http", "gw.test", 80)));

@@ -5,6 +5,7 @@ use regex::{Regex, RegexBuilder};
 use super::authority::{host_name, host_port};
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{HostPattern, PathPattern};
+use crate::path::canonical_path;
 
 /// Reads `"/exact"`, `"/prefix/*"` or `"~regex"`.
 pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
@@ -12,7 +13,9 @@ pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
         return Err(too_long(text));
     }
     if let Some(pattern) = text.strip_prefix('~') {
-        return Ok(PathPattern::Regex(anchored(pattern)?, text.to_owned()));
+        let regex = anchored(pattern)?;
+        matchable(pattern)?;
+        return Ok(PathPattern::Regex(regex, text.to_owned()));
     }
     if !text.starts_with('/') {
         let remedy = format!("write {}, or ~ and a regular expression", quoted(&format!("/{text}")));
@@ -21,7 +24,7 @@ pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
     if text.contains(['?', '#']) {
         return Err(Fault::new("has a query or a fragment", "leave it out: only the path is compared"));
     }
-    if text.chars().any(|c| c.is_control() || c.is_whitespace()) || !text.is_ascii() {
+    if text.chars().any(|c| c.is_control() || c.is_whitespace()) {
         return Err(Fault::new("has characters that no request path has", "percent-encode them"));
     }
     let (path, is_prefix) = text.strip_suffix("/*").map_or((text, false), |path| (path, true));
@@ -32,8 +35,40 @@ pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
         );
         return Err(Fault::new("has a * that is not a last /*", remedy));
     }
-    let path = path.to_owned();
-    Ok(if is_prefix { PathPattern::Prefix(path) } else { PathPattern::Exact(path) })
+    // In the form that requests are brought into: another spelling would match none of them.
+    if is_prefix {
+        let folder = canonical_path(&format!("{path}/")).map_err(|_| unmatchable())?;
+        Ok(PathPattern::Prefix(folder.trim_end_matches('/').to_owned()))
+    } else {
+        Ok(PathPattern::Exact(canonical_path(path).map_err(|_| unmatchable())?))
+    }
+}
+
+fn unmatchable() -> Fault {
+    Fault::new(
+        "can match no request: such paths are refused",
+        "leave out . and .. segments, backslashes, %2F, %5C, %00, and write a % itself as %25",
+    )
+}
+
+/// A regular expression cannot be brought into that form, but what is in it and never in a path can be named.
+fn matchable(pattern: &str) -> Result<(), Fault> {
+    if !pattern.is_ascii() {
+        return Err(Fault::new("has characters that no canonical path has", "percent-encode them"));
+    }
+    for (at, _) in pattern.match_indices('%') {
+        let escape = pattern.get(at..at + 3).unwrap_or_default();
+        let is_escape = escape.bytes().skip(1).filter(u8::is_ascii_hexdigit).count() == 2;
+        match canonical_path(&format!("/{escape}")) {
+            Ok(path) if is_escape && path[1..] != *escape => {
+                let problem = format!("has {escape}, which no canonical path has");
+                return Err(Fault::new(problem, format!("write {}", &path[1..])));
+            }
+            Err(_) if is_escape => return Err(unmatchable()),
+            Ok(_) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// Reads `"example.com"` or `"*.example.com"`.
@@ -139,7 +174,13 @@ mod tests {
             ("/a?b", "has a query or a fragment"),
             ("/a#b", "has a query or a fragment"),
             ("/a b", "has characters that no request path has"),
-            ("/ä", "has characters that no request path has"),
+            ("/a/../b", "can match no request: such paths are refused"),
+            ("/a%2Fb/*", "can match no request: such paths are refused"),
+            ("/100%/*", "can match no request: such paths are refused"),
+            ("~/a%2fb", "can match no request: such paths are refused"),
+            ("~/caf%c3%a9/.*", "has %c3, which no canonical path has"),
+            ("~/%7Euser", "has %7E, which no canonical path has"),
+            ("~/café", "has characters that no canonical path has"),
             ("/vnc*", "has a * that is not a last /*"),
             ("/*/vnc", "has a * that is not a last /*"),
             ("/a*/*", "has a * that is not a last /*"),
@@ -149,6 +190,25 @@ mod tests {
         }
         assert_eq!(path("/vnc*").unwrap_err().remedy, r#"write "/vnc/*" for everything below a path"#);
         assert!(path(&format!("/{}", "a".repeat(PATTERN_BYTES_MAX))).is_err());
+    }
+
+    /// However a path is written, it is what requests are compared with.
+    #[test]
+    fn t055_paths_have_the_form_of_requests() {
+        for (text, form) in [
+            ("/caf%c3%a9/*", "/caf%C3%A9/*"),
+            ("/café/*", "/caf%C3%A9/*"),
+            ("/%7Euser", "/~user"),
+            ("/%40team/*", "/@team/*"),
+            ("//a///b//*", "/a/b/*"),
+            ("//*", "/*"),
+            ("/a|b", "/a%7Cb"),
+        ] {
+            assert_eq!(path(text).unwrap().to_string(), form, "{text}");
+        }
+        for text in ["~/caf%C3%A9/.*", "~/.*%", "~/%(25|2B)"] {
+            assert_eq!(path(text).unwrap().to_string(), text);
+        }
     }
 
     #[test]

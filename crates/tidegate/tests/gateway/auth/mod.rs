@@ -4,6 +4,7 @@ mod basic;
 mod certificates;
 mod forwarded;
 mod signed;
+mod spellings;
 
 use std::fs;
 
