@@ -20,11 +20,15 @@ use tokio::task::spawn_blocking;
 use super::Credentials as Fault;
 use crate::config::{Secret, User};
 
+/// Bytes of the longest password that is hashed. What a hash costs grows with the password, for SHA-512 crypt in each of
+/// its rounds, and so must not be for the client to choose.
+const PASSWORD_BYTES_MAX: usize = 256;
+
 /// Who may come in.
 pub(super) struct Users {
     /// By the keyed digest of the name: how long it takes to find one tells nothing about those that are near it.
     users: HashMap<Vec<u8>, Known>,
-    /// What the password of a name is compared with that nobody has.
+    /// What the password of a name is compared with that nobody has: the secret that costs most.
     decoy: Option<Secret>,
     /// Of this process alone: what is derived with it is worth nothing elsewhere.
     key: hmac::Key,
@@ -55,7 +59,7 @@ impl Users {
             let name = hmac::sign(&key, user.name.as_bytes());
             (name.as_ref().to_vec(), Known { secret: user.secret.clone(), proven: Mutex::new(None) })
         };
-        let decoy = users.first().map(|user| user.secret.clone());
+        let decoy = users.iter().map(|user| &user.secret).max_by_key(|secret| cost(secret)).cloned();
         Self { users: users.iter().map(known).collect(), decoy, key, places }
     }
 
@@ -89,6 +93,9 @@ impl Users {
         if let Secret::Plain(plain) = &secret {
             let digest = hmac::sign(&self.key, plain.as_bytes());
             return Ok(hmac::verify(&self.key, &password, digest.as_ref()).is_ok());
+        }
+        if password.len() > PASSWORD_BYTES_MAX {
+            return Ok(false);
         }
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
         let compared = spawn_blocking(move || {
@@ -124,6 +131,27 @@ fn is_password_of(secret: &Secret, password: &[u8]) -> bool {
         Secret::Bcrypt(hash) => bcrypt::verify(password, hash).unwrap_or(false),
         Secret::Argon2(hash) => Argon2::default().verify_password(password, hash.as_str()).is_ok(),
         Secret::Sha512Crypt(hash) => ShaCrypt::SHA512.verify_password(password, hash.as_str()).is_ok(),
+    }
+}
+
+/// About how many microseconds a comparison takes, to compare secrets by.
+fn cost(secret: &Secret) -> u64 {
+    match secret {
+        Secret::Plain(_) => 0,
+        Secret::Bcrypt(hash) => {
+            let parts = hash.parse::<bcrypt::HashParts>().ok();
+            parts
+                .map_or(0, |parts| 1_u64.checked_shl(parts.get_cost()).unwrap_or(u64::MAX).saturating_mul(60))
+        }
+        Secret::Argon2(hash) => {
+            let parsed = argon2::password_hash::phc::PasswordHash::new(hash).ok();
+            let params = parsed.and_then(|parsed| argon2::Params::try_from(&parsed).ok());
+            params.map_or(0, |params| u64::from(params.m_cost()) * u64::from(params.t_cost()))
+        }
+        Secret::Sha512Crypt(hash) => {
+            let rounds = hash.strip_prefix("$6$rounds=").and_then(|rest| rest.split_once('$'));
+            rounds.map_or(5000, |(rounds, _)| rounds.parse().unwrap_or(5000))
+        }
     }
 }
 
@@ -177,6 +205,32 @@ mod tests {
             for wrong in ["", "passwore", "passwor", "password ", "Password", "passwordpassword"] {
                 assert!(!is_password_of(&secret, wrong.as_bytes()), "{wrong}");
             }
+        }
+    }
+
+    /// Else a name that nobody has could be told by its quick answer.
+    #[test]
+    fn t057_the_decoy_is_the_costliest_secret() {
+        let sha512 = |rounds: &str| Secret::Sha512Crypt(format!("$6${rounds}salt$digest"));
+        let ascending = [
+            Secret::Plain("x".into()),
+            sha512("rounds=1000$"),
+            sha512(""),
+            Secret::Bcrypt(format!("$2y$08${}", ".".repeat(53))),
+            Secret::Argon2(
+                "$argon2id$v=19$m=19456,t=2,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+                    .into(),
+            ),
+            Secret::Bcrypt(format!("$2y$10${}", ".".repeat(53))),
+            sha512("rounds=1000000$"),
+        ];
+        assert!(ascending.is_sorted_by_key(cost), "{:?}", ascending.iter().map(cost).collect::<Vec<_>>());
+        let users = ascending.map(|secret| User { name: "x".into(), secret });
+        let costliest = users.last().map(|user| user.secret.clone());
+        for turned in 0..users.len() {
+            let mut users = users.clone();
+            users.rotate_left(turned);
+            assert_eq!(Users::new(&users, Arc::new(Semaphore::new(1))).decoy, costliest);
         }
     }
 

@@ -168,3 +168,18 @@ fn many_wrong_passwords_do_not_hold_up_others() {
     drop(came_in);
     house.finish();
 }
+
+/// A password that is right, and longer than any that is hashed, is refused all the same: what a hash costs is not for
+/// clients to choose.
+#[test]
+fn t057_a_password_of_more_than_256_bytes_is_not_hashed() {
+    let long = |len: usize| format!("alice:{}", "p".repeat(len));
+    // bcrypt looks at the first 72 bytes alone.
+    let hash = bcrypt::hash("p".repeat(72), BCRYPT_COST).unwrap();
+    let house = House::guarded(&format!("kind = 'basic', users = ['alice:{hash}']"));
+    house.lets_in(with(&long(256)));
+    for len in [257, 5_900] {
+        house.keeps_out(401, with(&long(len)));
+    }
+    house.finish();
+}
