@@ -36,17 +36,17 @@ const HANDSHAKE: [&str; 9] = [
     "sec-websocket-location",
 ];
 
-/// Fields in which proxies speak about the client. What a client says there itself is not passed on.
-const FORWARDING: [&str; 8] = [
-    "forwarded",
-    "x-forwarded-for",
-    "x-forwarded-proto",
-    "x-forwarded-host",
-    "x-forwarded-port",
-    "x-forwarded-server",
-    "x-real-ip",
-    "http2-settings",
-];
+/// Fields in which proxies speak about the client, besides [`X_FORWARDED`]. What a client says there itself is not passed
+/// on.
+const FORWARDING: [&str; 3] = ["forwarded", "x-real-ip", "http2-settings"];
+
+/// Begins the names of others such: `-For` and `-Proto`, which are ours to write, but also `-User` or `-Client-Cert`, which
+/// a backend believes that has a proxy of another kind in mind.
+const X_FORWARDED: &str = "x-forwarded-";
+
+/// Of those, the ones that are written anew, or left out, whoever has sent them.
+const REWRITTEN: [&str; 5] =
+    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-server"];
 
 /// The fields of an upgrade request or its response that go on to the other side.
 pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
@@ -70,19 +70,32 @@ pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
         .collect()
 }
 
-/// Behind CGI and its like `X_Forwarded_For` and `X-Forwarded-For` are one name: a client must not speak through the
-/// first where the second is ours to write.
+/// Behind CGI and its like `X_Forwarded_For` and `X-Forwarded-For` are one name: nobody must speak through the first
+/// where the second is ours to write, or a trusted proxy's.
 fn is_look_alike(name: &str) -> bool {
-    name.contains('_') && {
-        let name = name.replace('_', "-");
-        FORWARDING.contains(&name.as_str()) || HANDSHAKE.contains(&name.as_str())
+    !is_plain(name) && {
+        let name = name.replace(|found: char| !found.is_ascii_alphanumeric(), "-");
+        is_forwarding(&name) || HANDSHAKE.contains(&name.as_str())
     }
 }
 
+/// Whether CGI makes of it what it makes of no other name: there, whatever is neither letter nor digit becomes `_`.
+pub(crate) fn is_plain(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
+fn is_forwarding(name: &str) -> bool {
+    name.starts_with(X_FORWARDED) || FORWARDING.contains(&name)
+}
+
 /// The fields of a plain response that go on: as [`end_to_end`], but the body keeps its length.
+///
+/// A length beside `Transfer-Encoding` means nothing (RFC 9112 §6.3): passed on, it would cut the body.
 pub(crate) fn response_end_to_end(fields: &HeaderMap) -> HeaderMap {
     let mut passed = end_to_end(fields);
-    if let Some(length) = fields.get(CONTENT_LENGTH) {
+    if let Some(length) = fields.get(CONTENT_LENGTH)
+        && !fields.contains_key(TRANSFER_ENCODING)
+    {
         passed.insert(CONTENT_LENGTH, length.clone());
     }
     passed
@@ -91,7 +104,8 @@ pub(crate) fn response_end_to_end(fields: &HeaderMap) -> HeaderMap {
 /// What a backend is told about the client: `X-Forwarded-For`, `-Proto`, `-Host` and `-Port`.
 ///
 /// What a trusted proxy has said is kept, with its own address behind it if it has one, and so is `X-Forwarded-Server`,
-/// in which Apache names itself; what anybody else has said is not. Where nobody has an address, nothing is said about it.
+/// in which Apache names itself, and every other `X-Forwarded-*`; what anybody else has said is not. Where nobody has an
+/// address, nothing is said about it.
 pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
     let kept = |name: &str| request.via.trusted.then(|| request.fields.get_all(name));
     let chain = kept("x-forwarded-for").into_iter().flatten().filter_map(|line| line.to_str().ok());
@@ -99,8 +113,12 @@ pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
     let addresses: Vec<&str> = chain.chain(peer.as_deref()).collect();
     let last = |name: &str| kept(name).and_then(|lines| lines.iter().next_back().cloned());
     let (port, server) = (last("x-forwarded-port"), last("x-forwarded-server"));
-    for name in FORWARDING {
-        fields.remove(name);
+    let named: Vec<HeaderName> = fields.keys().filter(|name| is_forwarding(name.as_str())).cloned().collect();
+    for name in named {
+        let is_kept = request.via.trusted && name.as_str().starts_with(X_FORWARDED);
+        if !is_kept || REWRITTEN.contains(&name.as_str()) {
+            fields.remove(name);
+        }
     }
     let client = (!addresses.is_empty()).then(|| ("x-forwarded-for", addresses.join(", ")));
     for (name, value) in client.into_iter().chain([
@@ -124,7 +142,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn c113_hop_by_hop_fields_and_what_connection_names_stay() {
+    fn t015_c113_hop_by_hop_fields_and_what_connection_names_stay() {
         let mut fields = HeaderMap::new();
         for (name, value) in [
             ("host", "gw.test"),
@@ -136,6 +154,10 @@ mod tests {
             ("x-secret", "1"),
             ("sec-websocket-key", "x"),
             ("x_forwarded_for", "1.2.3.4"),
+            ("x-forwarded_user", "root"),
+            ("x.forwarded.uri", "/public"),
+            ("x_real_ip", "1.2.3.4"),
+            ("sec_websocket_key", "x"),
             ("cookie", "a=1"),
             ("cookie", "b=2"),
             ("authorization", "Basic x"),

@@ -1,13 +1,15 @@
 //! `forward`: another server decides. It is asked with the fields of the request, and its no is passed on.
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE};
+use http::header::{
+    ACCEPT_ENCODING, CONTENT_TYPE, HOST, HeaderName, HeaderValue, SET_COOKIE, WWW_AUTHENTICATE,
+};
 use http::{Request as Question, Response, StatusCode, Uri};
 use http_body_util::Empty;
 
 use super::Denial;
 use crate::ask::Asker;
-use crate::forward::{add_forwarded, end_to_end};
+use crate::forward::{add_forwarded, end_to_end, is_plain};
 use crate::request::Request;
 
 /// Asks whether the request may pass. The caller bounds the time.
@@ -29,15 +31,21 @@ pub(super) async fn check(asker: &Asker, url: &Uri, request: &Request) -> Result
 }
 
 /// A GET with the end-to-end fields of the request, and what it was for.
+///
+/// Whoever decides about a request must not read in it what the client would like to be read: a field whose name CGI and
+/// WSGI could take for another stays here, whichever it is.
 fn question(url: &Uri, request: &Request) -> Question<Empty<Bytes>> {
     let mut fields = end_to_end(&request.fields);
+    let odd: Vec<HeaderName> = fields.keys().filter(|name| !is_plain(name.as_str())).cloned().collect();
+    for name in odd {
+        fields.remove(name);
+    }
     add_forwarded(&mut fields, request);
+    fields.remove(ACCEPT_ENCODING); // the answer is passed on without what would say how it is encoded
     fields.remove(HOST); // the client writes the one of the URL
-    let query = request.query.as_ref().map(|query| format!("?{query}")).unwrap_or_default();
-    for (name, value) in [
-        ("x-forwarded-method", request.method.to_string()),
-        ("x-forwarded-uri", format!("{}{query}", request.path)),
-    ] {
+    for (name, value) in
+        [("x-forwarded-method", request.method.to_string()), ("x-forwarded-uri", request.canonical_target())]
+    {
         let value = HeaderValue::try_from(value).expect("a method and a parsed target are legal values");
         fields.insert(name, value);
     }

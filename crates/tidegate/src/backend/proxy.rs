@@ -1,6 +1,6 @@
 //! `http://` and `https://` for plain requests: passed on as they are, one backend connection each.
 
-use http::header::{CONTENT_LENGTH, HOST, HeaderValue};
+use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
 use hyper::body::Incoming;
 use tokio::time::timeout;
@@ -67,7 +67,10 @@ fn head(
 ) -> http::Request<Incoming> {
     let mut fields = end_to_end(&request.fields);
     add_forwarded(&mut fields, request);
-    if let Some(length) = request.fields.get(CONTENT_LENGTH) {
+    if request.fields.contains_key(TRANSFER_ENCODING) {
+        // Said in so many words: the HTTP library does not expect a GET to have a body, and would leave it out.
+        fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+    } else if let Some(length) = request.fields.get(CONTENT_LENGTH) {
         fields.insert(CONTENT_LENGTH, length.clone());
     }
     let host =

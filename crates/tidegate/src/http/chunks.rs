@@ -1,9 +1,10 @@
-//! Stricter chunks than hyper's: `5 ` is no chunk size (RFC 9112 §7.1).
+//! Stricter than hyper: `5 ` is no chunk size (RFC 9112 §7.1), and `/a#b` no request target (§3.2).
 //!
 //! A blank may stand in front of the `;` of an extension and nowhere else. hyper passes over it at the end of the line as
 //! well; what we send on is written anew, so nothing can hide there, but two recipients that read one request
 //! differently are where smuggling begins. hyper cannot be told, so the bytes are watched on their way to it, and the end
-//! of such a line is made into something that hyper refuses by itself.
+//! of such a line is made into something that hyper refuses by itself. So is the `#` of a fragment, which hyper cuts off
+//! with what follows: whoever is in front of us may have decided about the whole.
 
 /// Where in its requests a connection is. It knows of them only what tells where a body ends; whatever is wrong with
 /// them hyper finds, and is answered before anything behind it counts.
@@ -21,7 +22,7 @@ pub(super) enum Framing {
     DataEnd,
     /// Behind the last chunk; whether the line has something in it.
     Trailers { filled: bool },
-    /// Behind an upgrade request: what follows may be no HTTP.
+    /// Behind a request for a WebSocket: what follows may be no HTTP, and no further request is answered.
     Off,
 }
 
@@ -36,8 +37,10 @@ pub(super) enum After {
 pub(super) struct Head {
     line: Line,
     begun: bool,
+    /// The version is HTTP/1.0, which has no upgrades.
+    old: bool,
     chunked: bool,
-    upgrade: bool,
+    websocket: bool,
     length: u64,
 }
 
@@ -46,20 +49,50 @@ pub(super) struct Head {
 enum Line {
     #[default]
     Start,
+    /// The first one.
+    Request,
     /// So many bytes of a name that may be one of [`FIELDS`].
     Name {
         at: usize,
         candidates: [bool; FIELDS.len()],
     },
     Length,
+    Upgrade(Protocols),
     Rest,
 }
+
+/// What an Upgrade field has named so far. It is read as the request is when its kind is decided: whoever is no client of
+/// a WebSocket there goes on to be watched here.
+#[derive(Debug, Default)]
+struct Protocols {
+    element: Element,
+    websocket: bool,
+    /// A byte that makes the field unreadable.
+    odd: bool,
+}
+
+/// Where in an element of the list we are.
+#[derive(Debug, Default, PartialEq, Eq)]
+enum Element {
+    #[default]
+    Before,
+    /// Behind so many bytes of [`WEBSOCKET`].
+    Named(usize),
+    /// Behind it, and blanks.
+    Behind,
+    Other,
+}
+
+const WEBSOCKET: &[u8] = b"websocket";
 
 /// The fields that say what follows the head.
 const FIELDS: [&[u8]; 3] = [b"transfer-encoding", b"content-length", b"upgrade"];
 
 /// In the place of a line end, no part of a chunk size: hyper refuses the request.
 const REFUSED: u8 = b'!';
+
+/// In the place of a `#`, no part of a request line.
+const REFUSED_IN_TARGET: u8 = 0;
 
 impl Default for Framing {
     fn default() -> Self {
@@ -100,7 +133,7 @@ impl Framing {
     fn step(&mut self, byte: &mut u8) {
         match self {
             Self::Head(head) => {
-                if let Some(next) = head.step(*byte) {
+                if let Some(next) = head.step(byte) {
                     *self = next;
                 }
             }
@@ -133,22 +166,40 @@ impl Framing {
 
 impl Head {
     /// What follows, when this byte ends the head.
-    fn step(&mut self, byte: u8) -> Option<Framing> {
-        match (&mut self.line, byte) {
+    fn step(&mut self, byte: &mut u8) -> Option<Framing> {
+        match (&mut self.line, *byte) {
             (Line::Start, b'\n') if self.begun => return Some(self.body()),
-            (Line::Start, b'\n' | b'\r') => {}
+            (Line::Start, b'\n' | b'\r') | (Line::Request, b'\r') => {}
+            (Line::Upgrade(protocols), b'\n') => {
+                self.websocket |= protocols.name_websocket();
+                self.line = Line::Start;
+            }
             (_, b'\n') => self.line = Line::Start,
+            (Line::Start, found) if !self.begun => {
+                (self.begun, self.line) = (true, Line::Request);
+                if found == b'#' {
+                    *byte = REFUSED_IN_TARGET;
+                }
+            }
+            (Line::Request, b'#') => *byte = REFUSED_IN_TARGET,
+            (Line::Request, last) => self.old = last == b'0',
             (Line::Start, byte) => {
-                self.begun = true;
                 self.line = Line::Name { at: 0, candidates: [true; FIELDS.len()] }.after(byte);
             }
             (Line::Name { at, candidates }, b':') => {
                 let named = |field: usize| candidates[field] && FIELDS[field].len() == *at;
                 let (encoding, length, upgrade) = (named(0), named(1), named(2));
                 self.chunked |= encoding;
-                self.upgrade |= upgrade;
-                self.line = if length { Line::Length } else { Line::Rest };
+                self.line = if length {
+                    self.length = 0; // of several, which have to be equal, the last
+                    Line::Length
+                } else if upgrade {
+                    Line::Upgrade(Protocols::default())
+                } else {
+                    Line::Rest
+                };
             }
+            (Line::Upgrade(protocols), byte) => protocols.step(byte),
             (Line::Name { .. }, byte) => self.line = std::mem::take(&mut self.line).after(byte),
             (Line::Length, digit @ b'0'..=b'9') => {
                 self.length = self.length.saturating_mul(10).saturating_add(u64::from(digit - b'0'));
@@ -160,11 +211,44 @@ impl Head {
 
     fn body(&self) -> Framing {
         match self {
-            Self { upgrade: true, .. } => Framing::Off,
+            Self { websocket: true, old: false, .. } => Framing::Off,
             Self { chunked: true, .. } => Framing::Size { size: 0, blank: false },
             Self { length: 0, .. } => Framing::default(),
             Self { length, .. } => Framing::Data(*length, After::Request),
         }
+    }
+}
+
+impl Protocols {
+    fn step(&mut self, byte: u8) {
+        match (&mut self.element, byte) {
+            (_, b'\r') | (Element::Before | Element::Behind, b' ' | b'\t') => {}
+            (_, odd) if odd != b'\t' && !(b' '..=b'~').contains(&odd) => self.odd = true,
+            (_, b',') => {
+                self.websocket |= self.is_element_websocket();
+                self.element = Element::Before;
+            }
+            (Element::Named(at), b' ' | b'\t') if *at == WEBSOCKET.len() => self.element = Element::Behind,
+            (element, byte) => {
+                let at = match element {
+                    Element::Before => Some(0),
+                    Element::Named(at) => Some(*at),
+                    Element::Behind | Element::Other => None,
+                };
+                let goes_on =
+                    |at: &usize| WEBSOCKET.get(*at).is_some_and(|own| byte.eq_ignore_ascii_case(own));
+                *element = at.filter(goes_on).map_or(Element::Other, |at| Element::Named(at + 1));
+            }
+        }
+    }
+
+    /// At the end of the field.
+    fn name_websocket(&self) -> bool {
+        !self.odd && (self.websocket || self.is_element_websocket())
+    }
+
+    fn is_element_websocket(&self) -> bool {
+        self.element == Element::Behind || self.element == Element::Named(WEBSOCKET.len())
     }
 }
 
@@ -212,6 +296,37 @@ mod tests {
             "5;a\r\nhello\r\n1f \r",
         ] {
             assert!(is_spoilt(&format!("{CHUNKED}{chunks}")), "{chunks:?}");
+        }
+    }
+
+    /// Neither a length that is said twice nor an upgrade to something else keeps anybody from looking.
+    #[test]
+    fn t020_nothing_but_a_websocket_ends_the_watch() {
+        let lengths = "POST / HTTP/1.1\r\nContent-Length: 5\r\nContent-Length: 5\r\n\r\nhello";
+        assert!(is_spoilt(&format!("{lengths}{CHUNKED}5 \r\n")));
+        for (version, upgrade, is_watched) in [
+            (1, "h2c", true),
+            (1, "x, websockets, web socket, websocket x", true),
+            (1, "websocket, \u{e9}", true),
+            (1, "", true),
+            (0, "websocket", true),
+            (1, "websocket", false),
+            (1, "h2c,\t WebSocket \t, x", false),
+            (1, "websocket,x", false),
+            (1, "x\r\nUPGRADE:websocket", false),
+        ] {
+            let head = format!("GET / HTTP/1.{version}\r\nUpgrade: {upgrade}\r\n\r\n");
+            assert_eq!(is_spoilt(&format!("{head}{CHUNKED}5 \r\n")), is_watched, "{upgrade}");
+        }
+    }
+
+    #[test]
+    fn a_fragment_in_a_request_line_is_spoilt_and_nowhere_else() {
+        let next = format!("{CHUNKED}5\r\n#5#\n#\r\n0\r\n\r\n");
+        assert!(!is_spoilt(&format!("\r\n{next}{next}GET / HTTP/1.1\r\nX: #\r\n#: x\r\n\r\n")));
+        for line in ["GET /a#b HTTP/1.1", "GET /a?b# HTTP/1.1", "#", "GET http://a/#b HTTP/1.1"] {
+            assert!(is_spoilt(&format!("\r\n{line}\r\n\r\n")), "{line}");
+            assert!(is_spoilt(&format!("{next}{line}\r\n\r\n")), "{line}");
         }
     }
 

@@ -239,3 +239,77 @@ fn t147_a_101_that_nobody_asked_for() {
     drop(backend);
     drop(wire);
 }
+
+/// Nothing that a client writes into its heads keeps anybody from looking at its chunks.
+#[test]
+fn t020_the_watch_over_chunks_cannot_be_switched_off() {
+    let wire = Tripwire::start();
+    let chunks = "5 \r\nhello\r\n0\r\n\r\n";
+    for fields in [
+        "Upgrade: h2c\r\nTransfer-Encoding: chunked\r\n",
+        "Upgrade: websockets\r\nTransfer-Encoding: chunked\r\n",
+        "Upgrade: \u{e9}, websocket\r\nTransfer-Encoding: chunked\r\n",
+    ] {
+        let mut client = wire.send(&post(fields, chunks));
+        let (received, _) = wire.backend.accept().read_to_end();
+        assert!(!received.ends_with(b"0\r\n\r\n"), "{fields}: {}", received.escape_ascii());
+        assert_eq!(client.read_response().0.status(), 400, "{fields}");
+        client.expect_fin();
+    }
+    let mut client = wire.gateway.connect();
+    client.send(post("Content-Length: 5\r\nContent-Length: 5\r\n", "hello"));
+    let mut backend = wire.backend.accept();
+    backend.read_head();
+    assert_eq!(backend.read_exact(5), b"hello");
+    backend.send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(client.read_head().status(), 204);
+    client.send(post("Transfer-Encoding: chunked\r\n", chunks));
+    let (received, _) = wire.backend.accept().read_to_end();
+    assert!(!received.ends_with(b"0\r\n\r\n"), "{}", received.escape_ascii());
+    assert_eq!(client.read_response().0.status(), 400);
+    drop((client, backend));
+    wire.finish();
+}
+
+/// Whatever the method: a body that is there goes on.
+#[test]
+fn a_get_with_chunks_keeps_its_body() {
+    let wire = Tripwire::start();
+    let mut client = wire.gateway.connect();
+    let request = post("Transfer-Encoding: chunked\r\n", "5\r\nhello\r\n0\r\n\r\n");
+    let request = String::from_utf8(request).unwrap().replace("POST", "GET");
+    assert!(at_the_backend(&wire, &mut client, request.as_bytes()).ends_with("5\r\nhello\r\n0\r\n\r\n"));
+    drop(client);
+    wire.finish();
+}
+
+/// A length means nothing beside chunks (RFC 9112 §6.3): the answer is all that the chunks have.
+#[test]
+fn an_answer_with_a_length_beside_chunks_is_whole() {
+    let wire = Tripwire::start();
+    for fields in [
+        "Content-Length: 3\r\nTransfer-Encoding: chunked\r\n",
+        "Transfer-Encoding: chunked\r\nContent-Length: 300\r\n",
+    ] {
+        let mut client = wire.gateway.connect();
+        client.send(get("Host: gw.test\r\nConnection: close\r\n"));
+        let mut backend = wire.backend.accept();
+        backend.read_head();
+        backend.send(format!("HTTP/1.1 200 OK\r\n{fields}\r\n5\r\nhello\r\n0\r\n\r\n"));
+        let head = client.read_head();
+        assert_eq!((head.status(), head.field("Content-Length")), (200, None), "{fields}");
+        assert_eq!(client.read_to_fin(), b"5\r\nhello\r\n0\r\n\r\n", "{fields}");
+    }
+    wire.finish();
+}
+
+/// A fragment is the browser's own affair (RFC 9112 §3.2): nothing that has one is served without it.
+#[test]
+fn a_fragment_in_the_target_is_refused() {
+    let wire = Tripwire::start();
+    for target in ["/x#y", "/#", "/x?a#b", "http://gw.test/x#y", "#"] {
+        let request = format!("GET {target} HTTP/1.1\r\nHost: gw.test\r\n\r\n");
+        assert_eq!(wire.status(request.as_bytes()), 400, "{target}");
+    }
+    wire.finish();
+}

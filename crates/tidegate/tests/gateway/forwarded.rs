@@ -148,3 +148,38 @@ fn t085_hop_by_hop_fields_end_at_the_gateway() {
     drop((client, backend));
     rig.finish();
 }
+
+/// Backends read more of the kind than we write. Nobody but a trusted proxy says any of it, and nobody at all says it in a
+/// name that CGI takes for another.
+#[test]
+fn t015_t082_every_x_forwarded_field_is_a_trusted_proxy_s_or_nobody_s() {
+    let names = ["User", "Prefix", "Ssl", "Uri", "Method", "Client-Cert", "Email", "Scheme"];
+    let with_all = |request: Request| {
+        names.iter().fold(request, |request, name| {
+            request
+                .with(&format!("X-Forwarded-{name}"), "root")
+                .with(&format!("X_Forwarded_{}", name.replace('-', "_")), "root")
+                .with(&format!("X.Forwarded-{name}"), "root")
+        })
+    };
+    let request = with_all(Request::upgrade("/ws")).with("X_Real_IP", "1.2.3.4").with("X_Custom", "kept");
+    let untrusting = Rig::start();
+    let (client, wire, asked) = untrusting.ask_ws(&request, "");
+    let (gateway, backend) = behind_proxies();
+    let (trusting, _) = told(&gateway, &backend, &request);
+    for name in names {
+        assert_eq!(asked.field(&format!("X-Forwarded-{name}")), None, "{name}");
+        assert_eq!(trusting.field(&format!("X-Forwarded-{name}")), Some("root"), "{name}");
+    }
+    for head in [&asked, &trusting] {
+        assert_eq!(head.field("X_Custom"), Some("kept"));
+        assert_eq!(head.field("X_Real_IP"), None);
+        for name in names {
+            assert_eq!(head.field(&format!("X_Forwarded_{}", name.replace('-', "_"))), None, "{name}");
+            assert_eq!(head.field(&format!("X.Forwarded-{name}")), None, "{name}");
+        }
+    }
+    drop((client, wire));
+    untrusting.finish();
+    gateway.finish();
+}

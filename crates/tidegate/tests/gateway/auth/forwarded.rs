@@ -87,3 +87,30 @@ fn an_answer_that_does_not_come_is_504() {
     drop(client);
     house.finish();
 }
+
+/// Behind WSGI and CGI `X_Forwarded_Uri` is read as `X-Forwarded-Uri`: it does not travel beside ours. Nor is the server
+/// asked for an answer that the client could not read.
+#[test]
+fn t015_the_question_has_no_field_that_could_be_taken_for_another() {
+    let (_serving, house, questions) = answering("HTTP/1.1 204 No Content\r\n\r\n");
+    house.lets_in(|request| {
+        request
+            .with("X_Forwarded_Uri", "/public")
+            .with("X-Forwarded_Method", "OPTIONS")
+            .with("X.Forwarded.Uri", "/public")
+            .with("X-Forwarded-User", "root")
+            .with("Remote_User", "root")
+            .with("X-Custom", "kept")
+            .with("Accept-Encoding", "gzip")
+    });
+    for question in questions.lock().unwrap().iter() {
+        let gone =
+            ["X_Forwarded_Uri", "X-Forwarded_Method", "X.Forwarded.Uri", "X-Forwarded-User", "Remote_User"];
+        for name in gone.into_iter().chain(["Accept-Encoding"]) {
+            assert_eq!(question.field(name), None, "{name}");
+        }
+        assert_eq!(question.field("X-Custom"), Some("kept"));
+        assert_eq!(question.all("X-Forwarded-Uri").len(), 1);
+    }
+    house.finish();
+}
