@@ -16,9 +16,14 @@ use std::time::Duration;
 
 use rustix::fs::{OFlags, fcntl_getfl, fcntl_setfl};
 use serde::Serialize;
+use serde_json::ser::Formatter;
 
 use crate::config;
 use crate::outcome::Party;
+use crate::shown::is_shown;
+
+/// Bytes that most lines fit into.
+const LINE_BYTES_USUAL: usize = 256;
 
 /// Lines that may wait to be written.
 const QUEUE_MAX: usize = 8192;
@@ -193,23 +198,29 @@ impl AccessLog {
 
 /// A line of text that nothing takes for two, and no terminal for a command, whatever is in it.
 pub(crate) fn encode(line: &Line) -> Vec<u8> {
-    let json = serde_json::to_string(line).expect("a line has only strings and numbers");
-    let mut bytes = Vec::with_capacity(json.len() + 1);
-    if json.bytes().all(|byte| byte < 0x7f) {
-        bytes.extend_from_slice(json.as_bytes());
-        bytes.push(b'\n');
-        return bytes;
-    }
-    for c in json.chars() {
-        // JSON itself escapes no more than C0. These too are line ends or commands to somebody.
-        if matches!(c, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}') {
-            bytes.extend_from_slice(format!("\\u{:04x}", u32::from(c)).as_bytes());
-        } else {
-            bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-    }
+    let mut bytes = Vec::with_capacity(LINE_BYTES_USUAL);
+    let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Plain);
+    line.serialize(&mut serializer).expect("a line has only strings and numbers");
     bytes.push(b'\n');
     bytes
+}
+
+/// JSON in which what nobody would see is escaped: a terminal obeys the controls of C1, and a viewer that breaks lines at
+/// U+2028 or turns their direction shows others than were written.
+struct Plain;
+
+impl Formatter for Plain {
+    fn write_string_fragment<W: ?Sized + Write>(&mut self, writer: &mut W, fragment: &str) -> io::Result<()> {
+        let mut rest = fragment;
+        while let Some((at, hidden)) = rest.char_indices().find(|(_, found)| !is_shown(*found)) {
+            writer.write_all(&rest.as_bytes()[..at])?;
+            for unit in hidden.encode_utf16(&mut [0; 2]) {
+                write!(writer, "\\u{unit:04x}")?;
+            }
+            rest = &rest[at + hidden.len_utf8()..];
+        }
+        writer.write_all(rest.as_bytes())
+    }
 }
 
 fn warn_of_loss() {
@@ -308,5 +319,26 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, desk: &
                 "access log lines were dropped: they came faster than they could be written"
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t235_what_nobody_would_see_is_escaped() {
+        let nasty = "a\u{9b}2J\u{2028}\u{202e}\u{feff}\u{e0041}\u{1b}[\u{7f}\"\r\n\u{fc}";
+        let line = Line { host: nasty.to_owned(), reason: Some(nasty.to_owned()), ..Line::default() };
+        let bytes = encode(&line);
+        let text = std::str::from_utf8(&bytes).unwrap();
+        let escaped = concat!(
+            "\"host\":\"a\\u009b2J\\u2028\\u202e\\ufeff\\udb40\\udc41",
+            "\\u001b[\\u007f\\\"\\r\\n\u{fc}\""
+        );
+        assert!(text.contains(escaped), "{text}");
+        assert!(text.trim_end().chars().all(is_shown), "{text}");
+        let read: serde_json::Value = serde_json::from_str(text).unwrap();
+        assert_eq!((&read["host"], &read["reason"]), (&nasty.into(), &nasty.into()));
     }
 }

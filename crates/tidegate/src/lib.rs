@@ -54,6 +54,7 @@ pub mod recording;
 pub mod replay;
 mod scratch;
 mod service;
+mod shown;
 mod swap;
 mod ticker;
 pub mod via;

@@ -11,6 +11,7 @@ const ORDER: &[&str] = &[
     "swap",
     "date",
     "path",
+    "shown",
     "certificate",
     "recording",
     "ticker",

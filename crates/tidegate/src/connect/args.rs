@@ -62,7 +62,7 @@ pub(super) struct RequestArgs {
     /// Log in with the bearer token in this file, or in the environment variable TIDEGATE_BEARER.
     #[arg(long, value_name = "FILE")]
     pub(super) bearer_file: Option<PathBuf>,
-    /// Follow up to 5 redirects, but never from wss:// to ws://. Credentials and cookies are only sent to their own server.
+    /// Follow up to 5 redirects, but never from wss:// to ws://. Credentials and --header fields are only sent to their own server.
     #[arg(long)]
     pub(super) follow: bool,
 }

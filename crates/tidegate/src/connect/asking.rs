@@ -68,7 +68,7 @@ fn field(text: &str, from_file: bool) -> Result<(String, Secret), PlanError> {
 fn credentials(args: &RequestArgs) -> Result<Option<Secret>, PlanError> {
     if let Some(user) = &args.user {
         if user.contains(':') {
-            return Err(PlanError::UserColon);
+            return Err(PlanError::UserColon("user"));
         }
         let missing =
             PlanError::NoPassword { flag: "user", flag_file: "password-file", variable: "TIDEGATE_PASSWORD" };

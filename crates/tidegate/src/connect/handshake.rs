@@ -12,6 +12,7 @@ use super::head::{self, Head};
 use super::place::Place;
 use super::secret::Secret;
 use crate::io::Socket;
+use crate::shown::is_shown;
 
 /// What a server is asked for, besides the place.
 #[derive(Debug, Clone, Default)]
@@ -34,11 +35,10 @@ pub(super) enum Answer {
 }
 
 impl Asking {
-    /// The same for a server that the credentials are not meant for: those, and cookies, stay here.
+    /// The same for a server that the credentials are not meant for: those stay here, and all further fields, any of which
+    /// may have a key in it.
     pub(super) fn for_strangers(&self) -> Self {
-        let is_public = |name: &str| !SECRET_FIELDS.iter().any(|secret| name.eq_ignore_ascii_case(secret));
-        let fields = self.fields.iter().filter(|(name, _)| is_public(name)).cloned().collect();
-        Self { fields, credentials: None, ..self.clone() }
+        Self { fields: Vec::new(), credentials: None, ..self.clone() }
     }
 }
 
@@ -133,7 +133,7 @@ fn advice(status: u16, head: &Head, asking: &Asking) -> String {
 
 /// What a server sent, as far as it can be shown on one line of a terminal.
 fn printable(text: &str) -> String {
-    text.chars().filter(|found| !found.is_control()).take(SHOWN_CHARS_MAX).collect()
+    text.chars().filter(|found| is_shown(*found)).take(SHOWN_CHARS_MAX).collect()
 }
 
 /// How much of a field's value is shown.
@@ -176,6 +176,6 @@ mod tests {
         };
         let told = asking.for_strangers();
         assert!(told.credentials.is_none());
-        assert_eq!(told.fields, [field("X-A")]);
+        assert_eq!(told.fields, []);
     }
 }

@@ -87,8 +87,8 @@ pub(super) enum PlanError {
         variable: &'static str,
     },
     /// A name for `Basic` has no colon (RFC 7617 §2).
-    #[error("--user: a name has no colon")]
-    UserColon,
+    #[error("--{0}: a name has no colon")]
+    UserColon(&'static str),
     /// It is no host and port.
     #[error("--connect-to {0:?}: it must be HOST:PORT")]
     ConnectTo(String),
@@ -195,6 +195,7 @@ fn proxies(args: &WayArgs) -> Result<Proxies, PlanError> {
     };
     let login = match &args.proxy_user {
         None => None,
+        Some(user) if user.contains(':') => return Err(PlanError::UserColon("proxy-user")),
         Some(user) => {
             let variable = "TIDEGATE_PROXY_PASSWORD";
             let missing =

@@ -13,6 +13,7 @@ use tokio::task::spawn_blocking;
 
 use super::is_for_visitors;
 use crate::http::{Body, full};
+use crate::shown::is_shown;
 use crate::{clock, date};
 
 /// Entries that are shown. More make a page that no browser scrolls through, and a long look at the folder.
@@ -156,7 +157,7 @@ fn escaped(text: &str) -> String {
             '>' => safe += "&gt;",
             '"' => safe += "&quot;",
             '\'' => safe += "&#39;",
-            c if c.is_control() => safe.push(char::REPLACEMENT_CHARACTER),
+            c if !is_shown(c) => safe.push(char::REPLACEMENT_CHARACTER),
             c => safe.push(c),
         }
     }

@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::shown::is_shown;
+
 /// A summary, the routes, and the connections that have moved the most.
 pub(super) fn text(status: &Value, routes: &Value, top: &Value) -> String {
     let mut text = summary(status);
@@ -88,7 +90,7 @@ fn bytes(value: &Value) -> String {
 
 /// Names may hold anything printable; a terminal is shown nothing else.
 fn shown(value: &Value) -> String {
-    value.as_str().unwrap_or("-").chars().filter(|c| !c.is_control()).collect()
+    value.as_str().unwrap_or("-").chars().filter(|c| is_shown(*c)).collect()
 }
 
 /// Each column as wide as its widest cell.

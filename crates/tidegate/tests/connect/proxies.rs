@@ -79,6 +79,17 @@ fn a_login_at_the_proxy_comes_from_a_file() {
     assert!(!ended.diagnosis.contains("sesame"), "{}", ended.diagnosis);
 }
 
+/// What stands behind the colon may be a password, and would be read as one by the proxy.
+#[test]
+fn a_name_at_the_proxy_has_no_colon() {
+    let proxy = Backend::bind();
+    let flags = ["--proxy-user", "Aladdin:sesame"];
+    let ended = through(&proxy, "http", "ws://far.test/chat", &flags).wait_for_all();
+    assert!(ended.diagnosis.contains("--proxy-user: a name has no colon"), "{}", ended.diagnosis);
+    assert!(!ended.diagnosis.contains("sesame"), "{}", ended.diagnosis);
+    proxy.assert_untouched();
+}
+
 #[test]
 fn a_socks5_proxy_resolves_the_name() {
     let proxy = Backend::bind();

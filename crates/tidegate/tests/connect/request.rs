@@ -105,7 +105,7 @@ fn redirects_are_followed_if_asked_for_and_credentials_stay_at_home() {
     };
     assert_eq!(redirect(&home, "/a", "/b?c"), (true, true, true));
     assert_eq!(redirect(&home, "/b?c", &format!("http://{}/d", away.address())), (true, true, true));
-    assert_eq!(redirect(&away, "/d", "/e"), (false, false, true));
+    assert_eq!(redirect(&away, "/d", "/e"), (false, false, false));
     let (mut wire, _head) = away.accept_websocket();
     drop(client);
     wire.finish();

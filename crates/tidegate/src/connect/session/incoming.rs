@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use tidegate_proto::{CARRY_BYTES_MAX, CloseStatus, Connection, Event, Keepalive, Violation};
 
+use crate::shown::is_shown;
+
 /// Bytes of one read.
 const READ_BYTES: usize = 64 << 10;
 
@@ -135,5 +137,5 @@ impl Incoming {
 
 /// A reason as it can be shown on one line of a terminal.
 fn printable(reason: &str) -> String {
-    reason.chars().filter(|found| !found.is_control()).collect()
+    reason.chars().filter(|found| is_shown(*found)).collect()
 }
