@@ -4,7 +4,7 @@
 //! relay → settle`. Each stage takes the proof that the one before made; this is the only file that knows two of them.
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
@@ -21,12 +21,11 @@ use crate::forward::response_end_to_end;
 use crate::generation::Generation;
 use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
-use crate::journal::Entry;
+use crate::journal::{Entry, TOKEN};
 use crate::listener::{Accepted, Place, Served};
 use crate::live::{About, Registered};
 use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
-use crate::pool::Seat;
 use crate::proxied::Unannounced;
 use crate::recording::Tape;
 use crate::refused::Refused;
@@ -46,6 +45,13 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
         Err(error @ Unannounced::Malformed(..)) => return tracing::warn!(conn, %error, "dropped"),
         Err(error) => return tracing::debug!(conn, %error, "dropped"),
     };
+    let waiting = match handshake_share(&announced.accepted, &service) {
+        Ok(share) => share,
+        Err(exceeded) => {
+            let client = announced.accepted.arrival().client;
+            return Entry::unread(&service.books, conn, client, clock::now()).refused(&exceeded.into());
+        }
+    };
     let secured = match tls::accept(announced).await {
         Ok(secured) => secured,
         Err(error) => return service.without_tls(conn, &error),
@@ -62,9 +68,9 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
         served,
         service,
         session: Mutex::new(None),
-        handshake: Mutex::new(Some(handshake)),
+        handshake: Mutex::new(Some((handshake, waiting))),
         share: Mutex::new(None),
-        answering: AtomicBool::new(false),
+        answering: Arc::default(),
     });
     let ended = front::serve(secured.socket, head_timeout, Requests(Arc::clone(&exchange))).await;
     match (ended, exchange.take_session()) {
@@ -82,6 +88,14 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
     }
 }
 
+/// The part of a client in the handshakes under way: without it, who connects and says nothing could keep all others out.
+/// Of a trusted proxy it is not asked, since nobody knows yet for whom it comes.
+fn handshake_share(accepted: &Accepted, service: &Service) -> Result<Option<Share>, QuotaExceeded> {
+    let client = accepted.arrival().client.ip();
+    let counted = client.filter(|_| !accepted.listener().trusted_proxies.trust(client));
+    counted.map_or(Ok(None), |client| service.handshakes.take(client))
+}
+
 /// What the requests of one connection share.
 struct Exchange {
     conn: u64,
@@ -93,12 +107,15 @@ struct Exchange {
     /// Filled by the request that was answered with 101.
     session: Mutex<Option<Session>>,
     /// Given back with the first answer, or where a 101 is not the end of the handshake, with that end.
-    handshake: Mutex<Option<Place>>,
+    handshake: Mutex<Option<(Place, Option<Share>)>>,
     /// The connection's part of its client's quota, taken with the first request.
     share: Mutex<Option<(IpAddr, Option<Share>)>>,
-    /// A request is being answered.
-    answering: AtomicBool,
+    /// Requests that are being answered: one at most, until the last of its answer is there.
+    answering: Arc<AtomicUsize>,
 }
+
+/// A request is being answered, until this is dropped.
+struct Busy(Arc<AtomicUsize>);
 
 /// The evidence that a client was told yes: a backend stands, and there is an access line to write.
 struct Session {
@@ -157,7 +174,7 @@ async fn plain(
         Backend::Http(_) => {
             let (answer, seat) = backend::proxy::forward(&selected, request, body, &generation.trust).await?;
             entry.on_backend(seat.chosen());
-            Ok(passed_on(answer, Some(seat)))
+            Ok(passed_on(answer, (seat, exchange.busy())))
         }
         Backend::Tcp(_)
         | Backend::Tls(_)
@@ -213,7 +230,7 @@ fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, serv
 
 impl Exchange {
     async fn answer(self: Arc<Self>, head: http::Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
-        self.answering.store(true, Ordering::Relaxed);
+        let _busy = self.busy();
         let since = clock::now();
         let (parts, body) = head.into_parts();
         let (mut response, is_last) = match self.read(parts) {
@@ -229,7 +246,6 @@ impl Exchange {
         if !self.is_to_be_proven() {
             drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
         }
-        self.answering.store(false, Ordering::Relaxed);
         Ok(response)
     }
 
@@ -259,8 +275,8 @@ impl Exchange {
 
     /// The answer, and whether it must be the last: frames may already follow an upgrade request.
     async fn answer_upgrade(&self, request: &Request, since: Instant) -> (Response<Body>, bool) {
-        let mut entry = self.entry(request, since);
         let generation = self.service.generation();
+        let mut entry = self.entry(&generation, request, since);
         match upgrade(self, &generation, request, &mut entry).await {
             Ok((link, tape)) => {
                 let response = answer_101(&link);
@@ -270,7 +286,7 @@ impl Exchange {
                 (response, false)
             }
             Err(Refused::Backend(ConnectError::Answered(answer))) => {
-                let response = passed_on(*answer, None);
+                let response = passed_on(*answer, self.busy());
                 entry.answered(response.status().as_u16(), Some("the backend's own answer".to_owned()));
                 (response, true)
             }
@@ -279,8 +295,8 @@ impl Exchange {
     }
 
     async fn answer_plain(&self, request: &Request, body: Incoming, since: Instant) -> Response<Body> {
-        let mut entry = self.entry(request, since);
         let generation = self.service.generation();
+        let mut entry = self.entry(&generation, request, since);
         match plain(self, &generation, request, body, &mut entry).await {
             Ok(response) => {
                 entry.answered(response.status().as_u16(), None);
@@ -303,8 +319,14 @@ impl Exchange {
         response
     }
 
-    fn entry(&self, request: &Request, since: Instant) -> Entry {
-        Entry::new(&self.service.books, self.conn, request, since)
+    fn entry(&self, generation: &Generation, request: &Request, since: Instant) -> Entry {
+        let host = if generation.table.has_token_in(&request.host) { TOKEN } else { &request.host };
+        Entry::new(&self.service.books, self.conn, request, host, since)
+    }
+
+    fn busy(&self) -> Busy {
+        self.answering.fetch_add(1, Ordering::Relaxed);
+        Busy(Arc::clone(&self.answering))
     }
 
     fn unread(&self, since: Instant) -> Entry {
@@ -336,6 +358,12 @@ impl Exchange {
     }
 }
 
+impl Drop for Busy {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
 /// The HTTP stage's view of an exchange.
 struct Requests(Arc<Exchange>);
 
@@ -345,7 +373,7 @@ impl front::Requests for Requests {
     }
 
     fn is_answering(&self) -> bool {
-        self.0.answering.load(Ordering::Relaxed)
+        self.0.answering.load(Ordering::Relaxed) > 0
     }
 
     fn is_upgraded(&self) -> bool {
@@ -376,11 +404,11 @@ fn answered_elsewhere(answer: &Response<Bytes>) -> Response<Body> {
     response
 }
 
-/// What a backend answered, without the fields that concern its own connection; it has the seat until its body's end.
-fn passed_on(answer: Response<Incoming>, seat: Option<Seat>) -> Response<Body> {
+/// What a backend answered, without the fields that concern its own connection; `kept` is kept until its body's end.
+fn passed_on<K: Send + 'static>(answer: Response<Incoming>, kept: K) -> Response<Body> {
     let (parts, body) = answer.into_parts();
     let body = body.map_frame(move |frame| {
-        let _held: &Option<Seat> = &seat;
+        let _held: &K = &kept;
         frame
     });
     let mut response = Response::new(body.map_err(Into::into).boxed_unsync());

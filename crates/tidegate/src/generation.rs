@@ -8,6 +8,7 @@ use std::io;
 use crate::auth::Guards;
 use crate::backend::trust::Trust;
 use crate::config::Route;
+use crate::journal::TOKEN;
 use crate::lookup::Lookups;
 use crate::recording::{Recorder, Tape, Unrecorded};
 use crate::request::Request;
@@ -93,7 +94,7 @@ impl Generation {
     ) -> Result<Option<Box<Tape>>, Unrecorded> {
         let (Some(recorder), Some(record)) = (&self.recorder, &route.record) else { return Ok(None) };
         let scheme = if request.via.secure { "wss" } else { "ws" };
-        let host = if route.host_is_token() { "(token)" } else { &request.authority };
+        let host = if self.table.has_token_in(&request.host) { TOKEN } else { &request.authority };
         let url = format!("{scheme}://{host}{}", request.path);
         match recorder.open(&record.name, record.format, record.bytes_max, (conn, url)).await {
             Ok(tape) => Ok(Some(Box::new(tape))),

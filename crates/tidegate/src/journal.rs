@@ -19,6 +19,9 @@ use crate::ticker::Ticker;
 /// Bytes of a path that are logged.
 const PATH_BYTES_MAX: usize = 512;
 
+/// In the place of a host that is a token.
+pub(crate) const TOKEN: &str = "(token)";
+
 /// Where it is written down: the log, and the counters.
 #[derive(Debug)]
 pub(crate) struct Books {
@@ -45,8 +48,8 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// The entry of a request that was understood.
-    pub(crate) fn new(books: &Arc<Books>, conn: u64, request: &Request, since: Instant) -> Self {
+    /// The entry of a request that was understood; `host` is the one that it asks for, or [`TOKEN`].
+    pub(crate) fn new(books: &Arc<Books>, conn: u64, request: &Request, host: &str, since: Instant) -> Self {
         // A client is logged with its port where it is known, so where no proxy stands between.
         let client = match request.via.client {
             Some(client) if request.via.trusted => client.to_string(),
@@ -58,7 +61,7 @@ impl Entry {
             client,
             kind: "http",
             method: Some(request.method.to_string()),
-            host: request.host.clone(),
+            host: host.to_owned(),
             path: path.to_owned(),
             ..Line::default()
         };
@@ -85,13 +88,10 @@ impl Entry {
         }
     }
 
-    /// Names the route. Where the host is a token, it is a secret from now on.
+    /// Names the route.
     pub(crate) fn on_route(&mut self, route: &Route) {
         self.line.route = Some(route.name.clone());
         self.metrics = self.books.metrics.route(&route.name);
-        if route.host_is_token() {
-            "(token)".clone_into(&mut self.line.host);
-        }
     }
 
     /// Names the protocol of the WebSocket that is asked for, where it is not RFC 6455.

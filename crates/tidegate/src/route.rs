@@ -118,6 +118,13 @@ impl Table {
         self.rows.iter().map(|row| (&row.route, &row.pool))
     }
 
+    /// Whether a host that is asked for may be somebody's token, and with that a secret. It is, wherever a route looks up
+    /// such hosts: also in a request that comes to another route or to none, as one with a wrong path does.
+    pub(crate) fn has_token_in(&self, host: &str) -> bool {
+        let may_match = |route: &Route| route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host));
+        self.rows.iter().any(|row| row.route.host_is_token() && may_match(&row.route))
+    }
+
     /// The first route that serves this kind of request for this host and canonical path.
     ///
     /// # Errors

@@ -31,6 +31,8 @@ pub(crate) struct Service {
     pub(crate) drain: Drain,
     /// How many connections one client may have.
     pub(crate) quota: Quota,
+    /// How many handshakes one client may have under way: as many.
+    pub(crate) handshakes: Quota,
     /// The WebSockets that are open.
     pub(crate) live: Arc<Register>,
     /// Sessions that are told to close in a second.
@@ -55,6 +57,7 @@ impl Service {
             generation: Swap::new(Arc::new(generation)),
             books,
             drain: Drain::default(),
+            handshakes: quota.beside(),
             quota,
             live: Arc::default(),
             drain_rate: AtomicU32::new(drain_rate),

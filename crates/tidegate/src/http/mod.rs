@@ -6,7 +6,6 @@ mod watched;
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -23,7 +22,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::timeout;
 
-use self::watched::Watched;
+use self::watched::{Flow, Watched};
 use crate::io::Socket;
 
 /// Bytes of a request head that are read before it is given up; the exact limits are the request's.
@@ -62,7 +61,7 @@ pub(crate) enum Ended {
 pub(crate) trait Requests {
     /// Answers one.
     fn answer(&self, request: http::Request<Incoming>) -> Answering;
-    /// Whether one is being answered just now.
+    /// Whether one is being answered just now: its answer, or more of its answer, is still to come.
     fn is_answering(&self) -> bool;
     /// Whether the last answer was a 101.
     fn is_upgraded(&self) -> bool;
@@ -72,8 +71,8 @@ pub(crate) trait Requests {
 
 /// Serves requests until the connection ends or is upgraded.
 pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, requests: R) -> Ended {
-    let written = Arc::new(AtomicU64::new(0));
-    let socket = Watched::new(socket, Arc::clone(&written));
+    let flow = Arc::<Flow>::default();
+    let socket = Watched::new(socket, Arc::clone(&flow));
     let mut connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(head_timeout)
@@ -81,7 +80,7 @@ pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, r
         .max_headers(FIELDS_MAX)
         .title_case_headers(true)
         .serve_connection(TokioIo::new(socket), service_fn(|request| requests.answer(request)));
-    let mut watch = pin!(watch(&requests, &written, head_timeout.max(STALL)));
+    let mut watch = pin!(watch(&requests, &flow, head_timeout.max(STALL)));
     let mut stop = pin!(requests.stop());
     let mut stopping = false;
     let result = poll_fn(|cx| {
@@ -90,7 +89,7 @@ pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, r
             Pin::new(&mut connection).graceful_shutdown();
         }
         let polled = connection.poll_without_shutdown(cx).map(Some);
-        let nothing_begun = stopping && !requests.is_answering() && written.load(Ordering::Relaxed) == 0;
+        let nothing_begun = stopping && !requests.is_answering() && flow.written() == 0;
         if polled.is_pending() && (nothing_begun || watch.as_mut().poll(cx).is_ready()) {
             return Poll::Ready(None);
         }
@@ -114,14 +113,16 @@ pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, r
     }
 }
 
-/// Completes when an answer is under way, but the client has taken none of it for so long. How long the answer itself
-/// may take is not judged here: it has deadlines of its own.
-async fn watch(requests: &impl Requests, written: &AtomicU64, patience: Duration) {
-    let mut seen = written.load(Ordering::Relaxed);
+/// Completes when the client has taken nothing for so long of what is there for it, or nothing moves and nothing is to
+/// come. How long an answer itself may take, or be silent in its midst, is not judged here.
+async fn watch(requests: &impl Requests, flow: &Flow, patience: Duration) {
+    let look = || (flow.written(), flow.is_stuck());
+    let mut seen = look();
     loop {
         tokio::time::sleep(patience).await; // waits because it is the deadline itself
-        let now = written.load(Ordering::Relaxed);
-        if now == seen && !requests.is_answering() {
+        let now = look();
+        let (is_still, is_stuck) = (now.0 == seen.0, now.1 && seen.1);
+        if is_still && (is_stuck || !requests.is_answering()) {
             return;
         }
         seen = now;
@@ -211,4 +212,65 @@ pub(crate) fn empty() -> Body {
 
 pub(crate) fn full(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed_unsync()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+
+    /// Nobody answers here; it only says whether it does.
+    #[derive(Default)]
+    struct Scripted {
+        answering: Cell<bool>,
+    }
+
+    impl Requests for Scripted {
+        fn answer(&self, _: http::Request<Incoming>) -> Answering {
+            unreachable!("no request is made")
+        }
+
+        fn is_answering(&self) -> bool {
+            self.answering.get()
+        }
+
+        fn is_upgraded(&self) -> bool {
+            false
+        }
+
+        fn stop(&self) -> impl Future<Output = ()> + Send {
+            std::future::pending()
+        }
+    }
+
+    const HOUR: Duration = Duration::from_secs(60 * 60);
+
+    /// Server-sent events: a backend may be silent for as long as it likes.
+    #[tokio::test(start_paused = true)]
+    async fn a_silent_backend_is_waited_for_and_a_client_that_takes_nothing_is_not() {
+        let (requests, flow) = (Scripted::default(), Flow::default());
+        requests.answering.set(true);
+        assert!(timeout(HOUR, watch(&requests, &flow, STALL)).await.is_err(), "nothing is there to be taken");
+        let slow = async {
+            for _ in 0..100 {
+                flow.set_stuck(true);
+                tokio::time::sleep(STALL - Duration::from_secs(1)).await; // the client's own pace
+                flow.set_stuck(false);
+                flow.add(1);
+            }
+        };
+        tokio::select! {
+            () = watch(&requests, &flow, STALL) => panic!("it took a byte in time"),
+            () = slow => {}
+        }
+        flow.set_stuck(true);
+        assert!(timeout(2 * STALL, watch(&requests, &flow, STALL)).await.is_ok(), "it takes nothing");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_nothing_is_to_come_stillness_is_the_end() {
+        let (requests, flow) = (Scripted::default(), Flow::default());
+        assert!(timeout(2 * STALL, watch(&requests, &flow, STALL)).await.is_ok());
+    }
 }

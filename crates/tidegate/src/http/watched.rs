@@ -1,9 +1,9 @@
-//! The socket as hyper has it: what it reads is watched for chunk sizes, what it writes is counted.
+//! The socket as hyper has it: what it reads is watched for what hyper lets pass, what it writes is counted.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -15,22 +15,51 @@ use crate::io::Socket;
 pub(super) struct Watched {
     socket: Socket,
     framing: Framing,
+    flow: Arc<Flow>,
+}
+
+/// How what is written fares.
+#[derive(Debug, Default)]
+pub(super) struct Flow {
+    written: AtomicU64,
+    stuck: AtomicBool,
+}
+
+impl Flow {
     /// Bytes written so far.
-    written: Arc<AtomicU64>,
+    pub(super) fn written(&self) -> u64 {
+        self.written.load(Ordering::Relaxed)
+    }
+
+    /// Whether there are bytes that the socket does not take just now.
+    pub(super) fn is_stuck(&self) -> bool {
+        self.stuck.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn add(&self, written: usize) {
+        self.written.fetch_add(written as u64, Ordering::Relaxed);
+    }
+
+    pub(super) fn set_stuck(&self, stuck: bool) {
+        self.stuck.store(stuck, Ordering::Relaxed);
+    }
 }
 
 impl Watched {
-    pub(super) fn new(socket: Socket, written: Arc<AtomicU64>) -> Self {
-        Self { socket, framing: Framing::default(), written }
+    pub(super) fn new(socket: Socket, flow: Arc<Flow>) -> Self {
+        Self { socket, framing: Framing::default(), flow }
     }
 
     pub(super) fn into_inner(self) -> Socket {
         self.socket
     }
 
-    fn count(&self, written: usize) -> usize {
-        self.written.fetch_add(written as u64, Ordering::Relaxed);
-        written
+    fn noted(&self, polled: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        self.flow.set_stuck(polled.is_pending());
+        if let Poll::Ready(Ok(written)) = &polled {
+            self.flow.add(*written);
+        }
+        polled
     }
 }
 
@@ -49,8 +78,8 @@ impl AsyncRead for Watched {
 
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.socket).poll_write(cx, bytes))?;
-        Poll::Ready(Ok(self.count(written)))
+        let polled = Pin::new(&mut self.socket).poll_write(cx, bytes);
+        self.noted(polled)
     }
 
     fn poll_write_vectored(
@@ -58,8 +87,8 @@ impl AsyncWrite for Watched {
         cx: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(cx, slices))?;
-        Poll::Ready(Ok(self.count(written)))
+        let polled = Pin::new(&mut self.socket).poll_write_vectored(cx, slices);
+        self.noted(polled)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -67,7 +96,9 @@ impl AsyncWrite for Watched {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.socket).poll_flush(cx)
+        let polled = Pin::new(&mut self.socket).poll_flush(cx);
+        self.flow.set_stuck(polled.is_pending()); // what TLS has taken may still wait for the socket
+        polled
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -33,6 +33,12 @@ impl Quota {
         Self { max: Arc::new(AtomicUsize::new(max)), counts: Arc::default() }
     }
 
+    /// Counts something else of the same clients, with the same limit.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { max: Arc::clone(&self.max), counts: Arc::default() }
+    }
+
     /// At most `max` from now on. Nobody loses a connection by it, and those that came while there was no limit do not
     /// count.
     pub fn set(&self, max: usize) {
@@ -95,6 +101,17 @@ mod tests {
         assert!(quota.take(ip("192.0.2.2")).is_ok());
         drop(first);
         assert!(quota.take(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
+    fn two_counts_share_a_limit_and_nothing_else() {
+        let quota = Quota::new(1);
+        let beside = quota.beside();
+        let _one = quota.take(ip("192.0.2.1")).unwrap();
+        let _other = beside.take(ip("192.0.2.1")).unwrap();
+        assert!(beside.take(ip("192.0.2.1")).is_err());
+        quota.set(2);
+        assert!(beside.take(ip("192.0.2.1")).is_ok());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use tidegate_testkit::{Frame, Request};
 
-use crate::rig::{Far, Rig, close_from_client};
+use crate::rig::{Far, Rig, close_from_client, gateway};
 
 #[test]
 fn i10_one_line_for_a_websocket() {
@@ -112,18 +112,61 @@ fn i10_a_violation_is_named() {
     rig.finish();
 }
 
+/// The host that is a token is in no line, whatever else the request asks for.
+#[test]
+fn t235_a_host_that_may_be_a_token_is_in_no_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let lookup = format!(
+        "host = '*.vnc.test'\npath = '/ws'\nlookup = {{ kind = 'directory', source = {:?}, key = 'host' }}",
+        folder.path()
+    );
+    let gateway = gateway()
+        .tables(&format!("[[route]]\n{lookup}"))
+        .route("/echo", "echo:", "origins = ['*']")
+        .route("/files/*", &format!("file:{}", folder.path().display()), "")
+        .start();
+    for (request, status) in [
+        (Request::upgrade("/ws"), 403),
+        (Request::upgrade("/ws").without("Sec-WebSocket-Key"), 400),
+        (Request::get("/ws"), 426),
+        (Request::get("/nowhere"), 404),
+        (Request::upgrade("/nowhere"), 404),
+        (Request::get("/files/none"), 404),
+        (Request::upgrade("/files/none"), 400),
+    ] {
+        for host in ["s3cret.vnc.test", "S3CRET.vnc.test.:80"] {
+            let mut client = gateway.connect();
+            let request = request.clone().set("Host", host).set("Connection", "close, Upgrade");
+            client.send(request.set("Origin", "http://s3cret.vnc.test").encode());
+            assert_eq!(client.read_response().0.status(), status);
+            let line = gateway.access_line_of(client.local_address());
+            assert_eq!(line["host"], "(token)", "{line}");
+            assert!(!line.to_string().to_lowercase().contains("s3cret"), "{line}");
+        }
+    }
+    let mut client = gateway.connect();
+    client.send(Request::get("/nowhere").with("Connection", "close").encode());
+    assert_eq!(client.read_response().0.status(), 404);
+    assert_eq!(gateway.access_line_of(client.local_address())["host"], "gw.test", "another host is none");
+    drop(client);
+    gateway.finish();
+}
+
 /// T235: what a client writes into its path cannot forge a line or a field.
 #[test]
 fn t235_a_line_cannot_be_forged() {
     let rig = Rig::start();
     let nasty = "/tcp%0d%0a%22%7d%5b\"'<>\u{1b}[2J";
-    for target in ["/tcp%0d%0a%22%7d", "/%1b%5b2J", "/a'b", &format!("/{}", "x".repeat(5_000))] {
+    let controls = "/\u{9b}2J\u{2028}\u{202e}\u{feff}";
+    for target in ["/tcp%0d%0a%22%7d", "/%1b%5b2J", "/a'b", controls, &format!("/{}", "x".repeat(5_000))] {
         let mut client = rig.gateway.connect();
         client.send(Request::get(target).encode());
         assert_eq!(client.read_response().0.status(), 404);
         let line = rig.gateway.access_line_of(client.local_address());
         assert!(
-            line["path"].as_str().is_some_and(|path| path.len() <= 512 && !path.contains(char::is_control)),
+            line["path"]
+                .as_str()
+                .is_some_and(|path| path.len() <= 512 && path.bytes().all(|byte| byte.is_ascii_graphic())),
             "{line}"
         );
     }

@@ -1,6 +1,8 @@
 //! How many connections there may be, whose they are, and which hosts are served.
 
-use tidegate_testkit::{Gateway, Request};
+use std::time::Duration;
+
+use tidegate_testkit::{Gateway, PATIENCE, Request, within};
 
 use crate::rig::gateway;
 
@@ -81,4 +83,53 @@ fn t079_forwarded_scheme_and_host_count_only_from_a_trusted_proxy() {
     assert_eq!(ask(&trusting, &fields).0, 101);
     let wary = gateway().route("/echo", "echo:", "").start();
     assert_eq!(ask(&wary, &fields).0, 403);
+}
+
+/// Who connects and says nothing takes none of the places of others: of the handshakes under way, a client may have as
+/// many as of connections.
+#[test]
+fn t243_silent_connections_of_one_client_leave_places_to_others() {
+    let gateway = gateway()
+        .top("max_connections_per_client = 3\nmax_handshakes = 8")
+        .listener("proxy_protocol = true\ntrusted_proxies = ['127.0.0.1']")
+        .route("/echo", "echo:", "origins = ['*']")
+        .start();
+    let announced = |client: &str| {
+        let mut wire = gateway.connect();
+        wire.send(format!("PROXY TCP4 {client} 198.51.100.1 4000 80\r\n"));
+        wire
+    };
+    let mut silent: Vec<_> = (0..3).map(|_| announced("192.0.2.1")).collect();
+    let mut beyond: Vec<_> = (0..20).map(|_| announced("192.0.2.1")).collect();
+    let let_go = silent.iter_mut().chain(&mut beyond).filter_map(|wire| {
+        // Which three of them came first is for the workers to say.
+        (!wire.is_silent_for(Duration::from_millis(500))).then(|| wire.expect_fin())
+    });
+    assert_eq!(let_go.count(), 20);
+    let mut other = announced("192.0.2.2");
+    other.send(Request::upgrade("/echo").encode());
+    assert_eq!(other.read_head().status(), 101);
+    let line = gateway.access_line(|line| line["status"] == 503);
+    assert_eq!(line["reason"], "too many connections from this address", "{line}");
+    drop((silent, beyond));
+    drop(other);
+    gateway.finish();
+}
+
+/// The same without any proxy: with the first answer a place among the handshakes is free for the client's next.
+#[test]
+fn t243_a_client_s_handshakes_come_back_with_their_answers() {
+    let gateway = gateway().top("max_connections_per_client = 2").route("/echo", "echo:", "").start();
+    let silent = [gateway.connect(), gateway.connect()];
+    gateway.connect().expect_fin();
+    drop(silent);
+    let came_in = within(PATIENCE, || {
+        let mut client = gateway.connect();
+        client.try_send(Request::upgrade("/echo").encode()).ok()?;
+        let answer = client.read_some_or_end()?;
+        answer.starts_with(b"HTTP/1.1 101").then_some(client)
+    });
+    let (second, _second) = ask(&gateway, &[]);
+    let (third, _third) = ask(&gateway, &[]);
+    assert_eq!((came_in.is_some(), second, third), (true, 101, 503));
 }
