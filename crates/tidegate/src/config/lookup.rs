@@ -109,8 +109,21 @@ impl LookupSource {
     /// What is wrong, and the way out, in one sentence.
     pub fn read(kind: &str, source: &str, folder: &Path) -> Result<Self, String> {
         super::check::lookup_source(kind, source, folder).map_err(|fault| {
-            format!("{} {}; {}", super::diagnostic::quoted(source), fault.problem, fault.remedy)
+            let told = format!("{}; {}", fault.problem, fault.remedy);
+            match kind {
+                "http" | "json" | "redis" => format!("the source {told}"), // it may have a password in it
+                _ => format!("{} {told}", super::diagnostic::quoted(source)),
+            }
         })
+    }
+}
+
+impl UrlTemplate {
+    /// Scheme and authority: behind them credentials may stand anywhere, and no slash need part them.
+    fn origin(&self) -> &str {
+        let begin = self.before.find("://").map_or(0, |at| at + "://".len());
+        let end = self.before[begin..].find(['/', '?']).map_or(self.before.len(), |len| begin + len);
+        &self.before[..end]
     }
 }
 
@@ -129,9 +142,7 @@ impl fmt::Debug for RedisSource {
 impl fmt::Display for Lookup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let url = |f: &mut fmt::Formatter<'_>, kind: &str, url: &UrlTemplate| {
-            // Credentials may stand anywhere behind the host.
-            let end = url.before.match_indices('/').nth(2).map_or(url.before.len(), |(at, _)| at);
-            write!(f, "{kind} {}/…", &url.before[..end])
+            write!(f, "{kind} {}/…", url.origin())
         };
         f.write_str("by token, ")?;
         match &self.source {
@@ -143,6 +154,36 @@ impl fmt::Display for Lookup {
             LookupSource::Jwt(path) => write!(f, "jwt {}", path.display()),
             LookupSource::Redis(redis) => write!(f, "redis {}", redis.address),
             LookupSource::UnixDirectory(path) => write!(f, "unix-directory {}", path.display()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn t235_no_secret_of_a_source_is_shown() {
+        for (kind, source, shown) in [
+            ("http", "http://a.test:81/tokens/S3CRET/%s", "by token, http http://a.test:81/…"),
+            ("http", "http://a.test?key=S3CRET&t=%s", "by token, http http://a.test/…"),
+            ("json", "https://a.test/?key=S3CRET/a/%s", "by token, json https://a.test/…"),
+            ("redis", "a.test::1:S3CRET:ns", "by token, redis a.test:6379"),
+        ] {
+            let source = LookupSource::read(kind, source, Path::new("")).unwrap();
+            assert_eq!(Lookup::new(source).to_string(), shown);
+        }
+        for (kind, source) in [
+            ("redis", "127.0.0.1:63x79:0:S3CRET"),
+            ("http", "http://a.test/?key=S3CRET"),
+            ("json", "http://S3CRET:S3CRET@a.test/%s"),
+        ] {
+            let problem = LookupSource::read(kind, source, Path::new("")).unwrap_err();
+            assert!(
+                problem.starts_with("the source has ") || problem.starts_with("the source is "),
+                "{problem}"
+            );
+            assert!(!problem.contains("S3CRET"), "{problem}");
         }
     }
 }

@@ -69,7 +69,8 @@ fn users(section: &mut Section<'_, '_>) -> Option<Vec<User>> {
         return None;
     };
     let users = match found.value.as_array() {
-        None => section.text("users", users_of_file)?,
+        // Not repeated in messages either: it may be the one entry of a list that was meant, with a password.
+        None => section.secret("users", users_of_file)?,
         Some(list) => list.iter().filter_map(|item| listed_user(section, &found.item(item))).collect(),
     };
     let mut seen = BTreeSet::new();

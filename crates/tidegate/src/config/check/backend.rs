@@ -113,10 +113,23 @@ fn http(scheme: &str, rest: &str, tls: bool) -> Result<HttpTarget, Fault> {
     if path.bytes().any(|b| !b.is_ascii_graphic()) {
         return Err(Fault::new("has a path that is not plain ASCII", "percent-encode it"));
     }
+    if path.len() > BASE_BYTES_MAX {
+        let problem = format!("has a path of {} bytes", path.len());
+        return Err(Fault::new(problem, format!("write at most {BASE_BYTES_MAX}")));
+    }
+    if let Some(odd) = path.chars().find(|found| !is_of_path(*found)) {
+        let problem = format!("has a path with {odd:?}, which no URL has");
+        return Err(Fault::new(problem, "percent-encode it"));
+    }
     let host = host_port(authority)?;
     let port = host.port.unwrap_or(if tls { 443 } else { 80 });
     let base = (!path.is_empty()).then(|| path.trim_end_matches('/').to_owned());
     Ok(HttpTarget { tls, authority: host.into_authority(port), base })
+}
+
+/// What stands raw in the path of a URL (RFC 3986 §3.3), and the sign that begins an escape.
+fn is_of_path(character: char) -> bool {
+    character.is_ascii_alphanumeric() || "/-._~!$&'()*+,;=:@%".contains(character)
 }
 
 fn after_slashes<'t>(scheme: &str, rest: &'t str) -> Result<&'t str, Fault> {
@@ -180,6 +193,8 @@ fn directory(rest: &str, folder: &Path) -> Result<PathBuf, Fault> {
 
 const SCHEMES: [&str; 10] = ["tcp", "tls", "unix", "ws", "wss", "http", "https", "file", "echo", "handoff"];
 const ALLOWED: &str = "allowed: tcp://, tls://, unix:PATH, ws://, wss://, http://, https://, file:DIR, echo: and handoff:unix:PATH";
+/// With the longest path of a request behind it, a request target is far below what the HTTP library takes.
+const BASE_BYTES_MAX: usize = 4096;
 /// What a socket address holds, less the byte that ends it.
 pub(super) const UNIX_PATH_BYTES_MAX: usize = 107;
 
@@ -243,6 +258,9 @@ mod tests {
             ("ws://app/a?b=c", "has a query", "leave it out: the client's own query is passed on"),
             ("ws://app#a", "has a fragment", "leave out what begins with #"),
             ("ws://app/ä", "has a path that is not plain ASCII", "percent-encode it"),
+            ("http://app/a<b", "has a path with '<', which no URL has", "percent-encode it"),
+            ("ws://app/a\"b", "has a path with '\"', which no URL has", "percent-encode it"),
+            ("ws://app/a\\b", "has a path with '\\\\', which no URL has", "percent-encode it"),
             ("echo://", "has something after the colon", "write echo:"),
             ("handoff:", "names no socket", "write handoff:unix:PATH"),
             ("handoff:/a", "names no socket", "write handoff:unix:/a"),
@@ -258,6 +276,7 @@ mod tests {
         assert!(read("htp://app").unwrap_err().remedy.starts_with("did you mean http? allowed: tcp://"));
         assert!(read("file:no/such/directory").unwrap_err().problem.starts_with("cannot be read"));
         assert!(read(&format!("unix:/{}", "a".repeat(107))).is_err());
+        assert!(read(&format!("ws://app/{}", "a".repeat(4096))).is_err());
     }
 
     #[test]

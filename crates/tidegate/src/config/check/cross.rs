@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::report::{Report, Spot};
 use super::{listener, reach, route};
 use crate::config::diagnostic::quoted;
-use crate::config::{Admin, AuthKind, Backend, ListenAddress, ListenerTls, Route, TrustedProxies};
+use crate::config::{Admin, AuthKind, Backend, ListenAddress, Listener, ListenerTls, Route, TrustedProxies};
 
 /// Two listeners, or a listener and the admin listener, at one address. `is_default`: nobody has asked for the listener
 /// that there is.
@@ -123,6 +123,41 @@ pub(super) fn handoffs(report: &mut Report<'_>, listeners: &[listener::Draft], r
                 message,
                 "add a listener without tls; until then clients get 501".to_owned(),
             );
+        }
+    }
+}
+
+/// Routes that ask for a certificate, where no listener does or where one takes those that everybody can get.
+pub(super) fn client_certificates(
+    report: &mut Report<'_>,
+    listeners: &[listener::Draft],
+    routes: &[route::Draft],
+) {
+    let known: Option<Vec<_>> = listeners.iter().map(|draft| draft.listener.as_ref()).collect();
+    let Some(known) = known else { return }; // one that was not understood may be the one
+    let asks = |listener: &&Listener| listener.client_certificates.is_some();
+    let is_public = |listener: &&&Listener| {
+        listener.client_certificates.as_ref().is_some_and(|clients| clients.ca.is_none())
+    };
+    for draft in routes {
+        let Some(route) = &draft.route else { continue };
+        let Some(AuthKind::ClientCert(names)) = route.auth.as_ref().map(|auth| &auth.kind) else { continue };
+        let name = quoted(&route.name);
+        if !known.iter().any(|listener| asks(listener)) {
+            let message = format!(
+                "route {name} lets in who shows a certificate, and no listener asks for any: all get 403"
+            );
+            let remedy = "add client_cert = \"optional\" and client_ca = \"FILE\" to a listener with tls";
+            report.warning(&draft.spot, message, remedy.to_owned());
+        }
+        if let Some(public) = known.iter().find(is_public).filter(|_| names.is_empty()) {
+            let message = format!(
+                "route {name} lets in any certificate, and listener {} takes those of every public authority",
+                quoted(&public.address.to_string())
+            );
+            let remedy =
+                "set client_ca at the listener, to the authority of your clients, or names at the route";
+            report.error(&draft.spot, message, remedy.to_owned());
         }
     }
 }

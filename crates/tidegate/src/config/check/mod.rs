@@ -90,6 +90,7 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     cross::name(&mut routes);
     cross::routes(&mut report, &routes);
     cross::handoffs(&mut report, &listeners, &routes);
+    cross::client_certificates(&mut report, &listeners, &routes);
     if !report.has_errors() {
         // With an error there may be a host or an origin that was not understood.
         let known: Vec<_> = routes.iter().filter_map(|draft| draft.route.as_ref()).collect();

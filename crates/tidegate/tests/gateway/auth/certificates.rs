@@ -93,3 +93,18 @@ fn what_cannot_verify_anybody_is_no_configuration() {
     let said = secure.listener(&format!("client_ca = {:?}", authority.file())).refused();
     assert!(said.contains("client_ca stands without client_cert"), "{said}");
 }
+
+/// Anybody can have a certificate of a public authority.
+#[test]
+fn any_certificate_of_any_authority_is_refused_at_the_start() {
+    let authority = Authority::new();
+    let guarded = |names: &str| {
+        let auth = format!("auth = {{ kind = 'client-cert'{names} }}\norigins = ['http://gw.test']");
+        gateway().secure(&authority, &authority.issue("127.0.0.1")).route("/any", "echo:", &auth)
+    };
+    let said = guarded("").listener("client_cert = 'optional'").refused();
+    assert!(said.contains("takes those of every public authority; set client_ca"), "{said}");
+    let useless = guarded("").start();
+    useless.diagnosis("no listener asks for any: all get 403");
+    assert_eq!(status(useless.connect(), "/any"), 403);
+}
