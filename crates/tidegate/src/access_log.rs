@@ -60,6 +60,9 @@ pub(crate) struct Line {
     /// The canonical path, or the beginning of it.
     #[serde(skip_serializing_if = "String::is_empty")]
     pub(crate) path: String,
+    /// The beginning of an Origin that is not allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) origin: Option<String>,
     /// The HTTP status; 101 for a WebSocket.
     pub(crate) status: u16,
     /// The protocol of a WebSocket, where it is not RFC 6455.

@@ -24,13 +24,13 @@ pub(crate) struct Asker {
     client: Client<HttpsConnector<HttpConnector>, Empty<Bytes>>,
 }
 
-/// Why there is no answer. Has nothing of the URL, where a token may stand.
+/// Why there is no answer. Of the URL it has host and port alone: a token may stand behind them, and a password before.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum AskError {
-    #[error("the server that was asked cannot be reached")]
-    Connect,
-    #[error("the server that was asked answers with no HTTP")]
-    Http,
+    #[error("the server that is asked, {0}, cannot be reached")]
+    Connect(Box<str>),
+    #[error("the server that is asked, {0}, answers with no HTTP")]
+    Http(Box<str>),
     #[error("the answer is longer than 64 KiB, or broken off")]
     Body,
 }
@@ -60,14 +60,21 @@ impl Asker {
         &self,
         question: http::Request<Empty<Bytes>>,
     ) -> Result<Response<Bytes>, AskError> {
+        let uri = question.uri().clone();
         let answer = self.client.request(question).await.map_err(|error| {
             tracing::debug!(error = %error_chain(&error), "asking another server failed");
-            if error.is_connect() { AskError::Connect } else { AskError::Http }
+            let server = server(&uri);
+            if error.is_connect() { AskError::Connect(server) } else { AskError::Http(server) }
         })?;
         let (head, body) = answer.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await.map_err(|_| AskError::Body)?;
         Ok(Response::from_parts(head, body.to_bytes()))
     }
+}
+
+fn server(uri: &http::Uri) -> Box<str> {
+    let host = uri.host().unwrap_or_default();
+    uri.port().map_or_else(|| host.into(), |port| format!("{host}:{port}").into())
 }
 
 fn error_chain(error: &dyn std::error::Error) -> String {

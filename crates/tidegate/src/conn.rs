@@ -83,6 +83,9 @@ pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Se
         (Ended::Broken(status), _) => {
             exchange.unread(clock::now()).answered(status, Some("no request".to_owned()));
         }
+        (Ended::Tls(status), _) => {
+            exchange.unread(clock::now()).answered(status, Some("TLS on a port without it".to_owned()));
+        }
         // A session that nobody takes up says so in its access line.
         (Ended::Closed | Ended::Upgraded(..), _) => {}
     }
@@ -254,12 +257,19 @@ impl Exchange {
         let listener = &self.served.listener;
         let request = Request::read(head, &self.arrival, &listener.trusted_proxies)?;
         if !listener.server_names.as_ref().is_none_or(|names| names.contains(&request.host)) {
-            return Err(Refused::Misdirected);
+            return Err(self.misdirected(request));
         }
         if let Some(client) = request.via.client {
             self.count(client)?;
         }
         Ok(request)
+    }
+
+    /// The host is logged unless it may be a token on one of the routes.
+    fn misdirected(&self, request: Request) -> Refused {
+        let may_be_token = self.service.generation().table.routes().any(|(route, _)| route.host_is_token());
+        let host = if may_be_token { "(token)".to_owned() } else { request.host };
+        Refused::Misdirected { host, path: request.path }
     }
 
     /// Counts the connection for this client. Behind a proxy that keeps its connections it can be another one than for

@@ -12,6 +12,7 @@ use crate::io::Peer;
 use crate::live::{Counts, Live};
 use crate::metrics::{Asked, Closed, Metrics, RouteMetrics, Traffic};
 use crate::outcome::{End, Party};
+use crate::policy::Denied;
 use crate::refused::Refused;
 use crate::request::{Kind, Request};
 use crate::ticker::Ticker;
@@ -21,6 +22,9 @@ const PATH_BYTES_MAX: usize = 512;
 
 /// In the place of a host that is a token.
 pub(crate) const TOKEN: &str = "(token)";
+
+/// Bytes of an origin that are logged.
+const ORIGIN_BYTES_MAX: usize = 256;
 
 /// Where it is written down: the log, and the counters.
 #[derive(Debug)]
@@ -55,7 +59,7 @@ impl Entry {
             Some(client) if request.via.trusted => client.to_string(),
             _ => request.arrival.client.to_string(),
         };
-        let path = &request.path[..request.path.floor_char_boundary(PATH_BYTES_MAX)];
+        let path = beginning(&request.path, PATH_BYTES_MAX);
         let line = Line {
             conn,
             client,
@@ -117,8 +121,18 @@ impl Entry {
     }
 
     /// Writes it for a request that was refused.
-    pub(crate) fn refused(self, refused: &Refused) {
+    pub(crate) fn refused(mut self, refused: &Refused) {
         self.metrics.refusals.add(refused.label());
+        match refused {
+            Refused::Misdirected { host, path } => {
+                host.clone_into(&mut self.line.host);
+                beginning(path, PATH_BYTES_MAX).clone_into(&mut self.line.path);
+            }
+            Refused::Policy(Denied::Origin(origin)) => {
+                self.line.origin = Some(beginning(origin, ORIGIN_BYTES_MAX).to_owned());
+            }
+            _ => {} // the others are told by their reasons
+        }
         self.answered(refused.status().as_u16(), Some(refused.to_string()));
     }
 
@@ -187,6 +201,11 @@ impl Entry {
         self.line.duration_ms = u64::try_from((clock::now() - self.since).as_millis()).unwrap_or(u64::MAX);
         self.books.log.write(&mut self.line);
     }
+}
+
+/// No more than so many bytes.
+fn beginning(text: &str, bytes_max: usize) -> &str {
+    &text[..text.floor_char_boundary(bytes_max)]
 }
 
 /// A client of hybi-00 that was told yes and did not go on.

@@ -38,7 +38,12 @@ pub(crate) enum Refused {
     Backend(#[from] ConnectError),
     /// The host asked for is none of the listener's: 421.
     #[error("this host is not served here")]
-    Misdirected,
+    Misdirected {
+        /// The host; not where it may be a token.
+        host: String,
+        /// The path.
+        path: String,
+    },
     /// The client has as many connections as it may: 503.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),
@@ -70,11 +75,11 @@ impl Refused {
             Self::Route(NoRoute::NotAllowed) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Route(NoRoute::NotWebSocket) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::OriginRepeated | Denied::Subprotocol) => StatusCode::BAD_REQUEST,
-            Self::Policy(Denied::Origin | Denied::OriginMissing) => StatusCode::FORBIDDEN,
+            Self::Policy(Denied::Origin(_) | Denied::OriginMissing) => StatusCode::FORBIDDEN,
             Self::Auth(denial) => denial.status(),
             Self::Lookup(error) => error.status(),
             Self::Backend(error) => error.status(),
-            Self::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
             Self::Quota(_) | Self::Unrecorded(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
@@ -85,12 +90,12 @@ impl Refused {
             Self::BadRequest(_) => "request",
             Self::Handshake(_) => "handshake",
             Self::Route(_) => "no_route",
-            Self::Policy(Denied::Origin | Denied::OriginMissing | Denied::OriginRepeated) => "origin",
+            Self::Policy(Denied::Origin(_) | Denied::OriginMissing | Denied::OriginRepeated) => "origin",
             Self::Policy(Denied::Subprotocol) => "subprotocol",
             Self::Auth(_) => "auth",
             Self::Lookup(_) => "lookup",
             Self::Backend(_) => "backend",
-            Self::Misdirected => "host",
+            Self::Misdirected { .. } => "host",
             Self::Quota(_) => "quota",
             Self::Unrecorded(_) => "recording",
             Self::Draining => "draining",
@@ -122,7 +127,7 @@ impl Refused {
             | Self::Auth(_)
             | Self::Lookup(_)
             | Self::Backend(_)
-            | Self::Misdirected
+            | Self::Misdirected { .. }
             | Self::Quota(_)
             | Self::Unrecorded(_)
             | Self::Draining => &[],
@@ -153,7 +158,7 @@ impl Refused {
                 LookupError::Timeout => "the look-up behind this gateway did not answer in time",
             }
             .to_owned(),
-            Self::Backend(error) => match error {
+            Self::Backend(error) => match error.kind() {
                 ConnectError::Unreachable(_) => "the service behind this gateway cannot be reached",
                 ConnectError::Exhausted(_) => "the gateway has no resources for another connection",
                 ConnectError::ConnectTimeout | ConnectError::UpgradeTimeout => {
@@ -167,6 +172,7 @@ impl Refused {
                 | ConnectError::Unasked
                 | ConnectError::Answered(_) => "the service behind this gateway answered wrongly",
                 ConnectError::NotAllowed => NOWHERE,
+                ConnectError::At { .. } => "the service behind this gateway cannot be had", // never its own kind
                 ConnectError::Sealed => "what is served here cannot be had over TLS",
                 ConnectError::NotBuilt => {
                     "this route is configured for something that this version cannot do"
@@ -178,7 +184,7 @@ impl Refused {
             | Self::Handshake(_)
             | Self::Route(_)
             | Self::Policy(_)
-            | Self::Misdirected
+            | Self::Misdirected { .. }
             | Self::Quota(_)
             | Self::Draining => self.to_string(),
         }

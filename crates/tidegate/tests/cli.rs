@@ -4,8 +4,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::{Read as _, Write as _};
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Command, Output};
+use std::thread;
 
 fn tidegate(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_tidegate"));
@@ -127,6 +130,42 @@ fn commands_that_end_say_plainly_what_is_wrong() {
         output.status.code() == Some(2) && said.contains("--admin") && said.contains("--config"),
         "{said}"
     );
+}
+
+/// What `tidegate status` says about a server that answers so.
+fn status_of(answer: &'static str) -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let server = thread::spawn(move || {
+        let (mut socket, _) = listener.accept().unwrap();
+        let mut request = [0; 4096];
+        assert!(socket.read(&mut request).unwrap() > 0);
+        socket.write_all(answer.as_bytes()).unwrap();
+    });
+    let output = run(&["status", "--admin", &format!("localhost:{port}")]);
+    server.join().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    stderr(&output)
+}
+
+#[test]
+fn what_answers_in_the_place_of_a_gateway_is_told() {
+    assert_eq!(
+        status_of("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"),
+        "error: what answers there (200 OK) is no admin listener of tidegate\n"
+    );
+    assert_eq!(
+        status_of("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}"),
+        "error: the admin listener wants its token: give --admin-token-file FILE, or -c with its configuration\n"
+    );
+}
+
+#[test]
+fn an_address_of_another_machine_is_called_one() {
+    let output = run(&["serve", "--listen", "192.0.2.1:8080"]);
+    assert_eq!(output.status.code(), Some(1));
+    let said = stderr(&output);
+    assert!(said.contains("192.0.2.1:8080 (no interface of this machine has this address)"), "{said}");
 }
 
 #[test]

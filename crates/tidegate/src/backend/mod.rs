@@ -25,6 +25,7 @@ pub(crate) use self::handoff::NotTaken;
 pub use self::handoff::Receiver;
 use self::pick::{Candidate, Candidates};
 use self::trust::Trust;
+use crate::certificate::explained;
 use crate::config::Backend;
 use crate::io::Socket;
 use crate::lookup::Destination;
@@ -94,7 +95,7 @@ pub enum ConnectError {
     #[error("no resources for a backend connection: {0}")]
     Exhausted(#[source] io::Error),
     /// No TLS with it: another certificate than is trusted, another name, no TLS at all: 502.
-    #[error("no TLS with the backend: {0}")]
+    #[error("no TLS with the backend: {}", explained(.0))]
     Tls(#[source] io::Error),
     /// Not connected within `connect_timeout`: 504.
     #[error("backend did not take the connection in time")]
@@ -126,15 +127,39 @@ pub enum ConnectError {
     /// The route gives connections to another process, which cannot be done with one over TLS: 501.
     #[error("a connection over TLS cannot be handed over")]
     Sealed,
+    /// One of these, with the backend that it was, for logs.
+    #[error("{error}, at {backend}")]
+    At {
+        /// Its scheme and address.
+        backend: Box<str>,
+        /// What was wrong.
+        #[source]
+        error: Box<ConnectError>,
+    },
     /// Accepted in the configuration, but not built yet: 501.
     #[error("this kind of backend is not built yet")]
     NotBuilt,
 }
 
 impl ConnectError {
+    /// What was wrong, wherever it was.
+    pub(crate) fn kind(&self) -> &Self {
+        if let Self::At { error, .. } = self { error.kind() } else { self }
+    }
+
+    /// Names the backend. `found`: it was looked up, and then the path of a socket may hold the token.
+    fn at(self, backend: &Backend, found: bool) -> Self {
+        let is_secret = found && !matches!(backend, Backend::Tcp(_) | Backend::Tls(_));
+        if is_secret || !(self.is_unconnected() || matches!(self, Self::Http(_) | Self::UpgradeTimeout)) {
+            return self;
+        }
+        Self::At { backend: backend.to_string().into(), error: Box::new(self) }
+    }
+
     /// The status that the client is answered with.
     pub fn status(&self) -> StatusCode {
         match self {
+            Self::At { error, .. } => error.status(),
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
             Self::Unreachable(_)
             | Self::Tls(_)
@@ -153,8 +178,9 @@ impl ConnectError {
 
 impl ConnectError {
     /// The label of metrics.
-    pub(crate) const fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self {
+            Self::At { error, .. } => error.label(),
             Self::Unreachable(_) => "unreachable",
             Self::Exhausted(_) => "exhausted",
             Self::Tls(_) => "tls",
@@ -256,7 +282,12 @@ pub async fn connect(
                 let seat = candidate.into_seat();
                 return Ok(Link { permit: destination.into_permit(), agreed, far, seat });
             }
-            Err(error) => candidates.after(&candidate, error)?,
+            Err(error) => {
+                let found = destination.found();
+                let name =
+                    |error: ConnectError| error.at(found.unwrap_or(candidate.backend), found.is_some());
+                candidates.after(&candidate, error).map_err(name)?;
+            }
         }
     }
 }

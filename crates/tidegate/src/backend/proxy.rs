@@ -33,9 +33,10 @@ pub async fn forward(
     let mut candidates = Candidates::of(selected, request);
     let (socket, target, seat) = loop {
         let candidate = candidates.take();
+        let backend = candidate.backend;
         match reach(selected, &candidate, request, trust).await {
             Ok((socket, target)) => break (socket, target, candidate.into_seat()),
-            Err(error) => candidates.after(&candidate, error)?,
+            Err(error) => candidates.after(&candidate, error).map_err(|error| error.at(backend, false))?,
         }
     };
     let head = head(selected, target, request, body);

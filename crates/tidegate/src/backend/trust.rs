@@ -42,6 +42,8 @@ pub enum TrustError {
         error: rustls::pki_types::pem::Error,
     },
     /// There is nothing to verify a backend with.
+    #[error("route {route:?}: backend_tls: there is no certificate in {}", path.display())]
+    NoCertificate { route: String, path: PathBuf },
     #[error(
         "route {0:?}: the system has no root certificates; install ca-certificates, or name backend_tls = {{ ca = \"FILE\" }}"
     )]
@@ -113,7 +115,11 @@ fn roots_of(route: &Route, path: &PathBuf) -> Result<RootCertStore, TrustError> 
             .add(certificate.map_err(failed)?)
             .map_err(|error| TrustError::Tls { route: route.name.clone(), error })?;
     }
-    if roots.is_empty() { Err(failed(rustls::pki_types::pem::Error::NoItemsFound)) } else { Ok(roots) }
+    if roots.is_empty() {
+        Err(TrustError::NoCertificate { route: route.name.clone(), path: path.clone() })
+    } else {
+        Ok(roots)
+    }
 }
 
 fn system_roots(route: &Route) -> Result<RootCertStore, TrustError> {

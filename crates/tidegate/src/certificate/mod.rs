@@ -1,5 +1,6 @@
 //! A certificate and its key: read from PEM files, held against each other, and looked over.
 
+mod distrust;
 mod names;
 mod pem;
 mod sealed;
@@ -17,6 +18,7 @@ use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use webpki::{EndEntityCert, KeyUsage};
 
+pub(crate) use self::distrust::{explained, is_plain, is_unknown_issuer};
 pub(crate) use self::names::{common_name, names};
 pub use self::sealed::KeyPassword;
 

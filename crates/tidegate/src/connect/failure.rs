@@ -8,6 +8,7 @@ use tidegate_proto::handshake::ResponseViolation;
 use super::head::HeadError;
 use super::place::RedirectError;
 use super::proxy::ProxyError;
+use crate::certificate::{explained, is_plain, is_unknown_issuer};
 
 /// Why a WebSocket could not be opened.
 #[derive(Debug, thiserror::Error)]
@@ -46,7 +47,7 @@ pub(super) enum Failure {
     #[error("the proxy sent something before the server could")]
     ProxyAhead,
     /// No TLS with the server.
-    #[error("no TLS with the server: {error}{advice}", advice = tls_advice(error))]
+    #[error("no TLS with the server: {}{advice}", explained(error), advice = tls_advice(error))]
     Tls {
         /// What is wrong with it.
         error: io::Error,
@@ -149,8 +150,10 @@ fn is_certificate(error: &io::Error) -> bool {
 }
 
 fn tls_advice(error: &io::Error) -> &'static str {
-    if is_certificate(error) {
-        "; name its authority with --ca FILE if it is your own (--insecure believes anybody)"
+    if is_unknown_issuer(error) {
+        "; name its authority with --ca FILE if it is your own (--insecure trusts anybody)"
+    } else if is_plain(error) {
+        "; write ws:// in place of wss:// if it is to be without"
     } else {
         ""
     }

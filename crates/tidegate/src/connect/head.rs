@@ -13,6 +13,9 @@ const FIELDS_MAX: usize = 100;
 /// Interim answers (RFC 9110 §15.2) before the final one.
 const INTERIM_MAX: usize = 8;
 
+/// How the alert begins with which TLS answers what is no TLS; the third byte is of the version.
+const ALERT_RECORD: [u8; 2] = [21, 3];
+
 /// Status and fields of an answer, and what came behind them.
 #[derive(Debug)]
 pub(super) struct Head {
@@ -34,6 +37,9 @@ pub(super) enum HeadError {
     /// What it sent is not HTTP/1.1.
     #[error("did not answer in HTTP/1.1 ({0})")]
     Malformed(httparse::Error),
+    /// It sent a record of TLS (RFC 8446 §5.1).
+    #[error("answered in TLS: write wss:// in place of ws://")]
+    Tls,
     /// The head does not end within 16 KiB.
     #[error("answered with a head of more than 16 KiB")]
     TooLong,
@@ -88,6 +94,9 @@ fn is_interim(status: u16) -> bool {
 fn parse(received: &[u8]) -> Result<Option<(usize, Head)>, HeadError> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
+    if received.starts_with(&ALERT_RECORD) {
+        return Err(HeadError::Tls);
+    }
     let httparse::Status::Complete(len) = response.parse(received).map_err(HeadError::Malformed)? else {
         return Ok(None);
     };

@@ -41,6 +41,9 @@ pub(crate) enum TlsError {
     /// No bundle of authorities is so long.
     #[error("--ca {}: it has more than 1 MiB", .0.display())]
     CaTooLong(PathBuf),
+    /// It may be a key, say.
+    #[error("--ca: there is no certificate in {}", .0.display())]
+    CaNone(PathBuf),
     /// A certificate in it cannot be used.
     #[error("--ca {}: {error}", path.display())]
     CaCertificate {
@@ -99,7 +102,7 @@ fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
         let added = roots.add(certificate.map_err(failed)?);
         added.map_err(|error| TlsError::CaCertificate { path: path.to_owned(), error })?;
     }
-    if roots.is_empty() { Err(failed(rustls::pki_types::pem::Error::NoItemsFound)) } else { Ok(roots) }
+    if roots.is_empty() { Err(TlsError::CaNone(path.to_owned())) } else { Ok(roots) }
 }
 
 fn system_roots() -> Result<RootCertStore, TlsError> {

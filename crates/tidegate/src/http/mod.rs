@@ -46,6 +46,9 @@ pub(crate) type BodyError = Box<dyn std::error::Error + Send + Sync>;
 /// The answer to a request under way.
 pub(crate) type Answering = Pin<Box<dyn Future<Output = Result<Response<Body>, hyper::Error>> + Send>>;
 
+/// The first byte of TLS (RFC 8446 §5.1), and of no request.
+const TLS_HANDSHAKE: u8 = 22;
+
 /// What is left of a connection when HTTP on it has ended.
 #[derive(Debug)]
 pub(crate) enum Ended {
@@ -55,6 +58,8 @@ pub(crate) enum Ended {
     Closed,
     /// The client sent what is no request, and was answered with this status.
     Broken(u16),
+    /// The same, and what it sent begins TLS, which is not spoken on this port.
+    Tls(u16),
 }
 
 /// Who answers the requests of a connection.
@@ -98,12 +103,14 @@ pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, r
     .await;
     let parts = connection.into_parts();
     let socket = parts.io.into_inner().into_inner();
+    let begins_tls = parts.read_buf.first() == Some(&TLS_HANDSHAKE);
     match result {
         Some(Ok(())) if requests.is_upgraded() => Ended::Upgraded(socket, parts.read_buf),
         Some(Err(error)) if error.is_timeout() => head_overdue(socket, !parts.read_buf.is_empty()).await,
         Some(Err(error)) => {
             linger(socket).await;
-            broken_status(&error).map_or(Ended::Closed, Ended::Broken)
+            let broken = if begins_tls { Ended::Tls } else { Ended::Broken };
+            broken_status(&error).map_or(Ended::Closed, broken)
         }
         Some(Ok(())) => {
             linger(socket).await;

@@ -20,6 +20,12 @@ const LINE_BYTES_MAX: u64 = 1024;
 
 /// The value that the token has; `None` where it has none. The caller bounds the time.
 pub(super) async fn get(source: &RedisSource, token: &str) -> io::Result<Option<String>> {
+    let named =
+        |error: io::Error| io::Error::new(error.kind(), format!("Redis at {}: {error}", source.address));
+    value(source, token).await.map_err(named)
+}
+
+async fn value(source: &RedisSource, token: &str) -> io::Result<Option<String>> {
     let RedisSource { address, database, password, namespace } = source;
     let mut socket = TcpStream::connect((address.host.as_str(), address.port)).await?;
     let key = match namespace {

@@ -49,14 +49,14 @@ pub enum SubprotocolChoice {
 }
 
 /// Why a client may not connect.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Denied {
     /// More than one Origin field: 400.
     #[error("the request has more than one Origin field")]
     OriginRepeated,
-    /// Another site than the route allows: 403.
+    /// Another site than the route allows, this one: 403.
     #[error("this origin may not connect here")]
-    Origin,
+    Origin(Box<str>),
     /// No Origin, and the route wants one: 403.
     #[error("a request without Origin may not connect here")]
     OriginMissing,
@@ -119,7 +119,7 @@ pub fn decide<'a>(
             let allowed = std::str::from_utf8(origin)
                 .is_ok_and(|origin| origin::is_allowed(&route.origins, origin, own));
             if !allowed {
-                return Err(Denied::Origin);
+                return Err(Denied::Origin(String::from_utf8_lossy(origin).into()));
             }
         }
     }
@@ -193,7 +193,10 @@ mod tests {
             decide_on("allow_missing_origin = false", "echo:", &[]).unwrap_err(),
             Denied::OriginMissing
         );
-        assert_eq!(decide_on("", "echo:", &[("Origin", "http://evil.test")]).unwrap_err(), Denied::Origin);
+        assert_eq!(
+            decide_on("", "echo:", &[("Origin", "http://evil.test")]).unwrap_err(),
+            Denied::Origin("http://evil.test".into())
+        );
         for pair in [["http://gw.test", "http://evil.test"], ["http://evil.test", "http://gw.test"]] {
             let fields = pair.map(|origin| ("Origin", origin));
             assert_eq!(decide_on("", "echo:", &fields).unwrap_err(), Denied::OriginRepeated);

@@ -39,7 +39,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 0, value_parser = seconds())]
     pub(super) idle_timeout: u32,
     /// Certificate chain (PEM), which may contain the key. Without this file there is no TLS.
-    #[arg(long, value_name = "FILE", default_value = "self.pem", allow_hyphen_values = true)]
+    #[arg(long, value_name = "FILE", default_value = CERT_DEFAULT, allow_hyphen_values = true)]
     pub(super) cert: PathBuf,
     /// Private key (PEM), if the certificate's file does not contain it.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true)]
@@ -183,6 +183,9 @@ fn mode(text: &str) -> Result<u32, String> {
 
 /// A year: more is a slip of the finger.
 const SECONDS_MAX: i64 = 366 * 24 * 60 * 60;
+
+/// Where a certificate is looked for if none is named; it need not be there.
+pub(super) const CERT_DEFAULT: &str = "self.pem";
 
 /// The name that this program is started by when it is to behave like this.
 pub(super) const PROGRAM: &str = "websockify";

@@ -19,7 +19,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use clap::error::ErrorKind;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -79,6 +79,9 @@ fn serve(options: &Options) -> anyhow::Result<ExitCode> {
     };
     start_diagnosis(args)?;
     let config = config?;
+    if let Some(folder) = args.web.as_ref().filter(|folder| !folder.is_dir()) {
+        bail!("--web: there is no folder {}", folder.display());
+    }
     warn(args, &config);
     if args.daemon {
         daemon::leave_session().context("cannot leave the terminal")?;
@@ -105,6 +108,9 @@ fn warn(args: &Args, config: &Config) {
     ];
     for (_, warning) in warnings.iter().filter(|(given, _)| *given) {
         tracing::warn!("{warning}");
+    }
+    if args.cert != Path::new(args::CERT_DEFAULT) && !args.cert.exists() {
+        tracing::warn!("--cert: there is no file {}, and so there is no TLS", args.cert.display());
     }
 }
 

@@ -1,5 +1,8 @@
 //! TLS with the server: whom the client believes, and whom it tells what.
 
+use std::fs;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, KeyPair};
 use tidegate_testkit::{Authority, Backend, Connecting, Frame, Gateway, Identity};
 
 use crate::rig::{numbered, stdio, tcp};
@@ -36,12 +39,63 @@ fn c004_tls_comes_first_and_the_certificate_is_verified() {
 #[test]
 fn c004_a_certificate_for_another_name_or_of_the_past_is_refused() {
     let authority = Authority::new();
-    for identity in [authority.issue("elsewhere.test"), authority.issue_expired("127.0.0.1")] {
+    for (identity, said) in [
+        (authority.issue("elsewhere.test"), "its certificate is not for 127.0.0.1, but for elsewhere.test"),
+        (authority.issue_expired("127.0.0.1"), "its certificate has expired"),
+    ] {
         let (_gateway, url) = secure_echo(&authority, &identity);
         let ended = stdio(&url).arg("--ca").arg(authority.file()).run(b"secret");
         assert_eq!(ended.status, Some(3), "{}", ended.diagnosis);
-        assert!(ended.diagnosis.contains("certificate"), "{}", ended.diagnosis);
+        assert!(ended.diagnosis.contains(said), "{}", ended.diagnosis);
     }
+}
+
+/// What `openssl req -x509` makes by itself is an authority, and no server's certificate.
+#[test]
+fn an_authority_that_stands_as_a_server_is_called_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let [cert, key] = ["cert.pem", "key.pem"].map(|name| folder.path().join(name));
+    let pair = KeyPair::generate().unwrap();
+    let mut params = CertificateParams::new(vec!["127.0.0.1".to_owned()]).unwrap();
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    fs::write(&cert, params.self_signed(&pair).unwrap().pem()).unwrap();
+    fs::write(&key, pair.serialize_pem()).unwrap();
+    let tls = format!("tls = {{ cert = '{}', key = '{}' }}", cert.display(), key.display());
+    let builder = Gateway::builder(env!("CARGO_BIN_EXE_tidegate"));
+    let gateway = builder.listener(&tls).route("/echo", "echo:", "").start();
+    let ended = stdio(&format!("wss://{}/echo", gateway.address())).arg("--ca").arg(&cert).run(b"secret");
+    assert_eq!(ended.status, Some(3), "{}", ended.diagnosis);
+    assert!(ended.diagnosis.contains("that of an authority (CA:TRUE)"), "{}", ended.diagnosis);
+    assert!(ended.diagnosis.contains("basicConstraints=critical,CA:FALSE"), "{}", ended.diagnosis);
+}
+
+#[test]
+fn the_other_scheme_is_named_where_it_is_the_other_one() {
+    let plain = Gateway::builder(env!("CARGO_BIN_EXE_tidegate")).route("/echo", "echo:", "").start();
+    let ended = stdio(&format!("wss://{}/echo", plain.address())).arg("--insecure").run(b"secret");
+    assert_eq!(ended.status, Some(3), "{}", ended.diagnosis);
+    assert!(ended.diagnosis.contains("it does not speak TLS there; write ws://"), "{}", ended.diagnosis);
+    let line = plain.access_line_after(0);
+    assert_eq!(
+        (&line["status"], &line["reason"]),
+        (&400.into(), &"TLS on a port without it".into()),
+        "{line}"
+    );
+
+    let authority = Authority::new();
+    let (_gateway, url) = secure_echo(&authority, &authority.issue("127.0.0.1"));
+    let ended = stdio(&url.replace("wss://", "ws://")).run(b"secret");
+    assert_eq!(ended.status, Some(4), "{}", ended.diagnosis);
+    assert!(ended.diagnosis.contains("answered in TLS: write wss://"), "{}", ended.diagnosis);
+}
+
+#[test]
+fn a_key_is_no_authority() {
+    let authority = Authority::new();
+    let key = authority.issue("a.test").key().to_owned();
+    let ended = stdio("wss://127.0.0.1:1").arg("--ca").arg(&key).run(b"");
+    assert_eq!(ended.status, Some(2), "{}", ended.diagnosis);
+    assert!(ended.diagnosis.contains("--ca: there is no certificate in "), "{}", ended.diagnosis);
 }
 
 #[test]

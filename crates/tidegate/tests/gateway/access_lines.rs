@@ -1,7 +1,7 @@
 //! The access log: one line of JSON for each request and for each WebSocket, without anybody's secrets.
 
 use serde_json::{Value, json};
-use tidegate_testkit::{Frame, Request};
+use tidegate_testkit::{Backend, Frame, Request};
 
 use crate::rig::{Far, Rig, close_from_client, gateway};
 
@@ -177,4 +177,39 @@ fn t235_a_line_cannot_be_forged() {
     rig.gateway.access_line_of(client.local_address());
     drop(client);
     rig.finish();
+}
+
+/// Whoever looks into a refusal finds there what was refused; the client is told no more than before.
+#[test]
+fn a_refusal_names_what_was_refused() {
+    let gone = Backend::refusing();
+    let gateway = gateway()
+        .listener("server_names = ['gw.test']")
+        .route("/echo", "echo:", "")
+        .route("/gone", &format!("tcp://{gone}"), "")
+        .route("/asked", "echo:", &format!("auth = {{ kind = 'forward', url = 'http://{gone}/secret' }}"))
+        .start();
+    let ask = |request: Request| {
+        let mut client = gateway.connect();
+        client.send(request.encode());
+        let (_, body) = client.read_response();
+        assert!(!body.contains(&gone.to_string()) && !body.contains("evil"), "{body}");
+        gateway.access_line_of(client.local_address())
+    };
+    let long = format!("https://{}.evil.example", "a".repeat(1000));
+    let line = ask(Request::upgrade("/echo").with("Origin", &long));
+    assert_eq!((&line["status"], &line["origin"]), (&403.into(), &long[..256].into()), "{line}");
+    let line = ask(Request::upgrade("/echo").set("Host", "evil.example:81"));
+    assert_eq!((&line["status"], &line["path"]), (&421.into(), &"/echo".into()), "{line}");
+    assert_eq!(line["host"], "evil.example", "{line}");
+    let line = ask(Request::upgrade("/gone"));
+    let reason = line["reason"].as_str().unwrap();
+    assert!(
+        reason.starts_with("backend unreachable: ") && reason.ends_with(&format!(", at tcp://{gone}")),
+        "{line}"
+    );
+    let line = ask(Request::upgrade("/asked"));
+    let reason = format!("the server that is asked, {gone}, cannot be reached");
+    assert!(line["reason"].as_str().unwrap().contains(&reason), "{line}");
+    assert!(!line.to_string().contains("secret"), "{line}");
 }

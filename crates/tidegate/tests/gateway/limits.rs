@@ -8,6 +8,34 @@ use crate::rig::{EVERY_FAR, Far, Rig, Session, assert_same, beside, close_from_c
 
 const MIB: usize = 1 << 20;
 
+/// Whoever runs the client learns from the Close which limit it was.
+#[test]
+fn the_close_names_the_limit() {
+    let rig = Rig::with("max_frame = '64KiB'\nmax_message = 100_000\nmax_fragments = 2");
+    let small = |fin: bool| {
+        let frame = Frame::continuation([7; 10]);
+        if fin { frame } else { frame.unfinished() }.masked().encode()
+    };
+    let begin = Frame::binary([7; 10]).unfinished().masked().encode();
+    let most = Frame::binary([7; 60_000]).unfinished().masked().encode();
+    let rest = Frame::continuation([7; 60_000]).masked().encode();
+    for (bytes, code, reason) in [
+        (Frame::binary("").masked().encode_header(65_537), 1009, "frame larger than 64 KiB"),
+        ([most, rest].concat(), 1009, "message larger than 100000 bytes"),
+        ([begin, small(false), small(true)].concat(), 1008, "message of more than 2 frames"),
+    ] {
+        let mut client = rig.gateway.open("/echo");
+        client.send(&bytes);
+        let close = loop {
+            let frame = client.read_frame();
+            if frame.is_control() {
+                break frame;
+            }
+        };
+        assert_eq!((close.close_code(), &close.payload[2..]), (Some(code), reason.as_bytes()));
+    }
+}
+
 /// The default of `max_frame` and `max_message`, to the byte.
 #[test]
 fn t104_a_message_of_exactly_the_limit_passes() {

@@ -29,6 +29,19 @@ fn wrong_usage_ends_with_2_and_says_what_is_wrong() {
     }
 }
 
+/// Where files are looked for that are not there, nobody would notice until a browser does.
+#[test]
+fn files_that_are_not_there_are_told_at_the_start() {
+    let place = Place::new();
+    let (status, said) = place.ended(&format!("{ANY_PORT} 127.0.0.1:1 --web nodir"));
+    assert!(status == 1 && said.contains("--web: there is no folder nodir"), "{status}: {said}");
+    let (status, said) = place.ended(&format!("{ANY_PORT} 127.0.0.1:1 --cert mistyped.pem --timeout 1"));
+    assert!(
+        status == 0 && said.contains("--cert: there is no file mistyped.pem, and so there is no TLS"),
+        "{said}"
+    );
+}
+
 #[test]
 fn help_is_no_mistake() {
     let (status, said) = Place::new().ended("--help");
