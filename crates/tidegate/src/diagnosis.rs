@@ -34,11 +34,13 @@ pub(crate) fn start(level: LevelFilter, more: Vec<Sink>) -> Result<(), FilterErr
     Ok(())
 }
 
+/// What the library also takes, numbers and nothing at all, is more often a slip.
+const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
+
 /// A word that is no level would be taken for the name of a part, and everything else would be silent.
 fn filter(asked: &str, level: LevelFilter) -> Option<EnvFilter> {
     let parts = || asked.split(',').map(str::trim).filter(|part| !part.is_empty());
-    let is_level =
-        |text: &str| text.parse::<LevelFilter>().is_ok() && !text.bytes().any(|b| b.is_ascii_digit());
+    let is_level = |text: &str| LEVELS.iter().any(|level| level.eq_ignore_ascii_case(text));
     let is_known = |part: &str| is_level(part.split_once('=').map_or(part, |(_, level)| level.trim()));
     let builder = EnvFilter::builder().with_default_directive(level.into());
     if parts().all(is_known) { builder.parse(parts().collect::<Vec<_>>().join(",")).ok() } else { None }

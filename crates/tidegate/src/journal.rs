@@ -123,15 +123,11 @@ impl Entry {
     /// Writes it for a request that was refused.
     pub(crate) fn refused(mut self, refused: &Refused) {
         self.metrics.refusals.add(refused.label());
-        match refused {
-            Refused::Misdirected { host, path } => {
-                host.clone_into(&mut self.line.host);
-                beginning(path, PATH_BYTES_MAX).clone_into(&mut self.line.path);
-            }
-            Refused::Policy(Denied::Origin(origin)) => {
-                self.line.origin = Some(beginning(origin, ORIGIN_BYTES_MAX).to_owned());
-            }
-            _ => {} // the others are told by their reasons
+        if let Refused::Misdirected { host, path } = refused {
+            host.clone_into(&mut self.line.host);
+            beginning(path, PATH_BYTES_MAX).clone_into(&mut self.line.path);
+        } else if let Refused::Policy(Denied::Origin(origin)) = refused {
+            self.line.origin = Some(beginning(origin, ORIGIN_BYTES_MAX).to_owned());
         }
         self.answered(refused.status().as_u16(), Some(refused.to_string()));
     }

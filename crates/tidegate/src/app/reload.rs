@@ -186,10 +186,8 @@ fn with_what_stays(mut shown: Value, former: &Value) -> (Value, Vec<String>) {
     for key in ["workers", "admin", "admin_token_file", "admin_tls", "admin_client_ca", "admin_names"] {
         let Some(kept) = former.get(key) else { continue };
         if shown[key] != *kept {
-            let [wanted, stays] = [&shown[key], kept].map(|value| match value {
-                Value::Null => "(not set)".to_owned(),
-                value => value.to_string(),
-            });
+            let [wanted, stays] = [&shown[key], kept]
+                .map(|value| if value.is_null() { "(not set)".to_owned() } else { value.to_string() });
             warnings.push(format!("{key} = {wanted}: it stays at {stays} until the gateway is started anew"));
             shown[key] = kept.clone();
         }

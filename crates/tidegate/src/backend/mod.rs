@@ -134,7 +134,7 @@ pub enum ConnectError {
         backend: Box<str>,
         /// What was wrong.
         #[source]
-        error: Box<ConnectError>,
+        error: Box<Self>,
     },
     /// Accepted in the configuration, but not built yet: 501.
     #[error("this kind of backend is not built yet")]

@@ -32,6 +32,7 @@ pub(crate) fn is_unknown_issuer(error: &io::Error) -> bool {
     matches!(inner, Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)))
 }
 
+#[expect(clippy::wildcard_enum_match_arm, reason = "the library speaks for the others, and for later ones")]
 fn certificate(error: &CertificateError) -> String {
     match error {
         CertificateError::UnknownIssuer => "its certificate is signed by nobody who is trusted here".to_owned(),

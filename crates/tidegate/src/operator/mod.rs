@@ -61,8 +61,9 @@ fn told(answer: &Value) -> anyhow::Result<ExitCode> {
     let spread = if told == 0 || over.is_zero() {
         String::new()
     } else {
-        let last = date::minute(clock::wall() + over).unwrap_or_default();
-        format!(", one after another, the last in {} ({last} UTC)", humantime::format_duration(over))
+        let last = clock::wall().checked_add(over).and_then(date::minute);
+        let last = last.map(|at| format!(" ({at} UTC)")).unwrap_or_default();
+        format!(", one after another, the last in {}{last}", humantime::format_duration(over))
     };
     writeln!(std::io::stdout(), "{told} {noun} told to close{spread}")?;
     Ok(ExitCode::SUCCESS)

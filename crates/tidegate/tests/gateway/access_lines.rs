@@ -197,7 +197,7 @@ fn a_refusal_names_what_was_refused() {
         gateway.access_line_of(client.local_address())
     };
     let long = format!("https://{}.evil.example", "a".repeat(1000));
-    let line = ask(Request::upgrade("/echo").with("Origin", &long));
+    let line = ask(Request::upgrade("/echo").set("Origin", &long));
     assert_eq!((&line["status"], &line["origin"]), (&403.into(), &long[..256].into()), "{line}");
     let line = ask(Request::upgrade("/echo").set("Host", "evil.example:81"));
     assert_eq!((&line["status"], &line["path"]), (&421.into(), &"/echo".into()), "{line}");

@@ -82,7 +82,8 @@ pub(super) fn passwords(report: &mut Report<'_>, listeners: &[listener::Draft], 
 pub(super) fn routes(report: &mut Report<'_>, drafts: &[route::Draft]) {
     let mut names: BTreeMap<&str, &Spot> = BTreeMap::new();
     for (name, spot) in drafts.iter().filter_map(|draft| draft.name.as_ref()) {
-        if let Some(first) = names.insert(name, spot) {
+        let first = *names.entry(name).or_insert(spot);
+        if first != spot {
             let message = format!("name {} stands twice, first in {}", quoted(name), report.place(first));
             report.error(spot, message, "give each route a name of its own".to_owned());
         }

@@ -75,7 +75,8 @@ fn takes_any_name(route: &Route) -> bool {
     by_any_name && route.backends.iter().any(takes_upgrades)
 }
 
-/// The address of one that can be reached so. Over TLS the certificate tells a foreign name apart, and a Unix socket is not reached by a browser.
+/// The address of one that can be reached so. Over TLS the certificate tells a foreign name apart, and a Unix socket is
+/// not reached by a browser.
 fn exposed(listener: &Listener) -> Option<SocketAddr> {
     let ListenAddress::Tcp(address) = listener.address else { return None };
     let is_plain = !matches!(listener.tls, ListenerTls::Required(_));

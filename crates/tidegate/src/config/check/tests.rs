@@ -125,7 +125,7 @@ fn routes_are_as_written(config: &Config) {
     assert_eq!((route.frame_bytes_max, route.message_bytes_max), (65_536, Some(16 << 20)));
     assert_eq!(route.fragments_max, Some(7));
     assert_eq!(route.connect_timeout, Duration::from_millis(500));
-    assert_eq!(route.upgrade_timeout, Duration::from_secs(3));
+    assert_eq!(config.routes[2].upgrade_timeout, Duration::from_secs(3));
     assert_eq!(route.send_proxy, Some(ProxyVersion::V2));
     assert!(matches!(config.routes[1].origins, OriginPolicy::Any));
     assert!(matches!(&config.routes[3].backends[..], [Backend::File(Folder { listing: true, .. })]));
