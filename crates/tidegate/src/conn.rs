@@ -126,6 +126,8 @@ struct Session {
     client: (Option<IpAddr>, u16),
     link: Link,
     tape: Option<Box<Tape>>,
+    /// Until when the client may stay at the longest.
+    until: Option<Instant>,
     entry: Entry,
 }
 
@@ -135,7 +137,7 @@ async fn upgrade(
     generation: &Generation,
     request: &Request,
     entry: &mut Entry,
-) -> Result<(Link, Option<Box<Tape>>), Refused> {
+) -> Result<(Link, Option<Box<Tape>>, Option<Instant>), Refused> {
     let selected = generation.table.select(Kind::WebSocket, &request.host, &request.path);
     let legacy = selected.as_ref().is_ok_and(|selected| selected.route().legacy_hybi00);
     let opening = opening::read(request, exchange.served.listener.lenient_key, legacy)?;
@@ -149,11 +151,12 @@ async fn upgrade(
         return Err(Refused::Draining);
     }
     let admitted = generation.guards.admit(permit, request, exchange.names.as_ref()).await?;
+    let until = admitted.until();
     let destination = generation.lookups.resolve(admitted, request).await?;
     let link = backend::connect(destination, request, &generation.trust).await?;
     entry.on_backend(link.chosen());
     let tape = generation.tape(link.permit().route(), request, exchange.conn).await?;
-    Ok((link, tape))
+    Ok((link, tape, until))
 }
 
 /// The way of every other request.
@@ -195,7 +198,7 @@ async fn plain(
 /// Not an `async fn`, and nothing after an `await` of the relay: its future would hold all of this twice, for as long as
 /// the connection lives.
 fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, service: &Arc<Service>, kept: K) {
-    let Session { conn, client, link, tape, entry } = session;
+    let Session { conn, client, link, tape, until, entry } = session;
     let route = Arc::clone(link.permit().route());
     let about = About {
         conn,
@@ -207,7 +210,7 @@ fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, serv
         route: Arc::clone(&route),
     };
     let (far, agreed, seat) = link.into_parts();
-    let live = service.enter(about);
+    let live = service.enter(about, until);
     match far {
         Far::Relayed(far) => {
             let traffic = entry.traffic();
@@ -288,10 +291,11 @@ impl Exchange {
         let generation = self.service.generation();
         let mut entry = self.entry(&generation, request, since);
         match upgrade(self, &generation, request, &mut entry).await {
-            Ok((link, tape)) => {
+            Ok((link, tape, until)) => {
                 let response = answer_101(&link);
                 entry.opened();
-                let session = Session { conn: self.conn, client: request.client(), link, tape, entry };
+                let client = request.client();
+                let session = Session { conn: self.conn, client, link, tape, until, entry };
                 *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
                 (response, false)
             }

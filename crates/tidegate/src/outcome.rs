@@ -53,6 +53,8 @@ pub enum Cause {
     Reloaded,
     /// It was open for `max_age`.
     MaxAge,
+    /// The token that opened it has expired.
+    TokenExpired,
     /// The operator wants it closed.
     Operator,
 }
@@ -222,6 +224,7 @@ impl Cause {
             Self::Drained => "drained",
             Self::Reloaded => "reloaded",
             Self::MaxAge => "max_age",
+            Self::TokenExpired => "token_expired",
             Self::Operator => "operator",
         }
     }

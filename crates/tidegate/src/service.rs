@@ -96,16 +96,19 @@ impl Service {
             .sum()
     }
 
-    /// Enters a WebSocket that is open from now on.
+    /// Enters a WebSocket that is open from now on, and `until` its token expires at the latest.
     ///
     /// What has been told to others since it was let in holds for it as well: behind its entry, so that whoever told
     /// them has found it there, or it finds what they were told here.
-    pub(crate) fn enter(&self, about: About) -> Registered {
+    pub(crate) fn enter(&self, about: About, until: Option<Instant>) -> Registered {
         let live = self.live.enter(about);
         let route = &live.about.route;
         if let Some(age) = route.age_max {
             let at = live.since + age.mul_f64(0.9 + 0.2 * chance());
             live.leash.tell(Order { at, idle: None, because: Arc::clone(&MAX_AGE) });
+        }
+        if let Some(at) = until {
+            live.leash.tell(Order { at, idle: None, because: Arc::clone(&TOKEN_EXPIRED) });
         }
         if let Some(window) = window(self.generation().table.fate(None, route)) {
             let at = live.since + window.mul_f64(chance());
@@ -209,6 +212,10 @@ const fn window(fate: OnChange) -> Option<Duration> {
 
 static RELOADED: LazyLock<Arc<Because>> = LazyLock::new(|| {
     Because::new(Cause::Reloaded, CloseCode::GOING_AWAY, "the route has changed".to_owned())
+});
+
+static TOKEN_EXPIRED: LazyLock<Arc<Because>> = LazyLock::new(|| {
+    Because::new(Cause::TokenExpired, CloseCode::POLICY_VIOLATION, "token expired".to_owned())
 });
 
 static MAX_AGE: LazyLock<Arc<Because>> =

@@ -14,12 +14,12 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use http::{Response, StatusCode, Uri};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use self::basic::{Busy, Users};
 use crate::ask::{AskError, Asker};
 use crate::config::{Auth, AuthKind, JwtAuth, Route, TokenFrom};
-use crate::jwt::{KeyError, Rejected, Verifier};
+use crate::jwt::{self, KeyError, Rejected, Verifier};
 use crate::policy::Permit;
 use crate::request::{Request, query_parameter};
 use crate::route::Selected;
@@ -27,7 +27,10 @@ use crate::tls::ClientNames;
 
 /// The evidence that whoever made a request may use the route. Only `Guards::admit` makes one.
 #[derive(Debug)]
-pub struct Admitted<T>(T);
+pub struct Admitted<T> {
+    what: T,
+    until: Option<Instant>,
+}
 
 /// What belongs to a route.
 pub trait OfRoute {
@@ -46,8 +49,16 @@ enum Guard {
     Basic(Box<Users>),
     /// Any certificate that was verified where there is no name.
     ClientCert(Vec<String>),
-    Jwt(Verifier, TokenFrom),
+    Jwt(Box<Tokens>),
     Forward(Asker, Uri),
+}
+
+/// What `jwt` takes.
+#[derive(Debug)]
+struct Tokens {
+    verifier: Verifier,
+    from: TokenFrom,
+    end_sessions: bool,
 }
 
 /// Why a request is not let in. No text of it has anything that the client showed.
@@ -107,7 +118,12 @@ pub(crate) struct LoadError {
 impl<T> Admitted<T> {
     /// What was admitted.
     pub fn into_inner(self) -> T {
-        self.0
+        self.what
+    }
+
+    /// Until when a session may last that begins with this request, where the route has them end with their token.
+    pub const fn until(&self) -> Option<Instant> {
+        self.until
     }
 }
 
@@ -149,11 +165,12 @@ impl Guards {
         names: Option<&ClientNames>,
     ) -> Result<Admitted<T>, Denial> {
         let route = what.route();
+        let mut until = None;
         if let Some(auth) = &route.auth {
             let guard = self.routes.get(&route.name).expect("every route with auth was loaded");
-            guard.check(auth, request, names).await?;
+            until = guard.check(auth, request, names).await?;
         }
-        Ok(Admitted(what))
+        Ok(Admitted { what, until })
     }
 }
 
@@ -166,38 +183,48 @@ impl Guard {
         Ok(match kind {
             AuthKind::Basic(users) => Self::Basic(Box::new(Users::new(users, Arc::clone(places)))),
             AuthKind::ClientCert(names) => Self::ClientCert(names.clone()),
-            AuthKind::Jwt(JwtAuth { key, from, issuer, audience }) => {
+            AuthKind::Jwt(JwtAuth { key, from, issuer, audience, ends_sessions }) => {
                 let mut verifier = Verifier::load(key).map_err(|error| (key.clone(), error))?;
                 verifier.demand(issuer.as_deref(), audience.as_deref());
-                Self::Jwt(verifier, from.clone())
+                Self::Jwt(Box::new(Tokens { verifier, from: from.clone(), end_sessions: *ends_sessions }))
             }
             AuthKind::Forward(url) => Self::Forward(Asker::clone(asker), url.clone()),
         })
     }
 
-    async fn check(&self, auth: &Auth, request: &Request, names: Option<&ClientNames>) -> Result<(), Denial> {
+    /// Lets the request in, and tells until when.
+    async fn check(
+        &self,
+        auth: &Auth,
+        request: &Request,
+        names: Option<&ClientNames>,
+    ) -> Result<Option<Instant>, Denial> {
         match self {
             Self::Basic(users) => {
                 let checked = timeout(auth.timeout, users.check(&request.fields)).await;
                 let checked = checked.unwrap_or(Err(Busy)).map_err(|Busy| Denial::Busy)?;
-                Ok(checked.map_err(|why| challenged(why, auth, "Basic", ", charset=\"UTF-8\""))?)
+                checked.map_err(|why| challenged(why, auth, "Basic", ", charset=\"UTF-8\""))?;
             }
             Self::ClientCert(allowed) => {
                 let names = names.ok_or(Denial::Certificate)?;
                 let is_allowed = allowed.is_empty() || allowed.iter().any(|name| names.contains(name));
-                if is_allowed { Ok(()) } else { Err(Denial::Certificate) }
+                if !is_allowed {
+                    return Err(Denial::Certificate);
+                }
             }
-            Self::Jwt(verifier, from) => {
-                let token = token(request, from).ok_or(Credentials::Missing);
-                let checked = token.and_then(|token| Ok(verifier.claims(&token).map(drop)?));
+            Self::Jwt(tokens) => {
+                let token = token(request, &tokens.from).ok_or(Credentials::Missing);
+                let checked = token.and_then(|token| Ok(tokens.verifier.claims(&token)?));
                 let detail = |why| if why == Credentials::Missing { "" } else { ", error=\"invalid_token\"" };
-                Ok(checked.map_err(|why| challenged(why, auth, "Bearer", detail(why)))?)
+                let claims = checked.map_err(|why| challenged(why, auth, "Bearer", detail(why)))?;
+                return Ok(jwt::expiry(&claims).filter(|_| tokens.end_sessions));
             }
             Self::Forward(asker, url) => {
                 let asked = timeout(auth.timeout, delegate::check(asker, url, request)).await;
-                asked.map_err(|_elapsed| Denial::Timeout)?
+                asked.map_err(|_elapsed| Denial::Timeout)??;
             }
         }
+        Ok(None)
     }
 }
 

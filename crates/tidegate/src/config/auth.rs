@@ -64,6 +64,8 @@ pub struct JwtAuth {
     pub issuer: Option<String>,
     /// What `aud` must contain.
     pub audience: Option<String>,
+    /// WebSockets end with the token that opened them. Default: they go on.
+    pub ends_sessions: bool,
 }
 
 /// Where in a request a signed token stands.

@@ -201,13 +201,17 @@ fn auth(auth: &Auth) -> Value {
             json!({ "kind": "basic", "users": names })
         }
         AuthKind::ClientCert(names) => json!({ "kind": "client-cert", "names": names }),
-        AuthKind::Jwt(JwtAuth { key, from, issuer, audience }) => {
+        AuthKind::Jwt(JwtAuth { key, from, issuer, audience, ends_sessions }) => {
             let from = match from {
                 TokenFrom::Bearer => "bearer".to_owned(),
                 TokenFrom::Query(name) => format!("query:{name}"),
                 TokenFrom::Cookie(name) => format!("cookie:{name}"),
             };
-            json!({ "kind": "jwt", "key": path(key), "from": from, "issuer": issuer, "audience": audience })
+            let on_expiry = if *ends_sessions { "close" } else { "keep" };
+            json!({
+                "kind": "jwt", "key": path(key), "from": from,
+                "issuer": issuer, "audience": audience, "on_expiry": on_expiry,
+            })
         }
         AuthKind::Forward(url) => {
             let (scheme, host) = (url.scheme_str().unwrap_or("http"), url.host().unwrap_or(""));

@@ -8,11 +8,15 @@ mod encrypted;
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
+use std::time::{Duration, UNIX_EPOCH};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::{AlgorithmFamily, DecodingKey, Validation, decode};
 use serde_json::{Map, Value};
+use tokio::time::Instant;
+
+use crate::clock;
 
 use self::encrypted::Opener;
 
@@ -119,6 +123,16 @@ impl Verifier {
             if is_time { Rejected::Time } else { Rejected::Other }
         })
     }
+}
+
+/// When a token expires that was believed. One that is in its minute of grace expires with that.
+pub(crate) fn expiry(claims: &Map<String, Value>) -> Option<Instant> {
+    const GRACE: f64 = 60.0;
+    let since_epoch = clock::wall().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let left = claims.get("exp")?.as_f64()? - since_epoch.as_secs_f64();
+    let left = if left > 0.0 { left } else { left + GRACE };
+    let left = Duration::try_from_secs_f64(left.max(0.0)).ok()?; // else it is for longer than anybody can say
+    clock::now().checked_add(left)
 }
 
 impl std::fmt::Debug for Verifier {

@@ -178,7 +178,17 @@ fn jwt(section: &mut Section<'_, '_>) -> Option<JwtAuth> {
     let from = section.text("from", |text, _| token_from(text));
     let text = |text: &str, _: &Path| Ok(text.to_owned());
     let (issuer, audience) = (section.text("issuer", text), section.text("audience", text));
-    Some(JwtAuth { key: key?, from: from.unwrap_or(TokenFrom::Bearer), issuer, audience })
+    let ends_sessions = section.text("on_expiry", |text, _| on_expiry(text)).unwrap_or(false);
+    Some(JwtAuth { key: key?, from: from.unwrap_or(TokenFrom::Bearer), issuer, audience, ends_sessions })
+}
+
+/// Whether sessions end.
+fn on_expiry(text: &str) -> Result<bool, Fault> {
+    match text {
+        "keep" => Ok(false),
+        "close" => Ok(true),
+        _ => Err(Fault::new("is nothing that can become of a WebSocket", r#"write "keep" or "close""#)),
+    }
 }
 
 fn token_from(text: &str) -> Result<TokenFrom, Fault> {
@@ -212,7 +222,7 @@ fn names() -> String {
 const KINDS: [(&str, &[&str]); 4] = [
     ("basic", &["users"]),
     ("client-cert", &["names"]),
-    ("jwt", &["key", "from", "issuer", "audience"]),
+    ("jwt", &["key", "from", "issuer", "audience", "on_expiry"]),
     ("forward", &["url"]),
 ];
 const REALM_BYTES_MAX: usize = 64;

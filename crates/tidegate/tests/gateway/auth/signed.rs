@@ -1,7 +1,7 @@
 //! `kind = "jwt"`.
 
 use serde_json::{Value, json};
-use tidegate_testkit::Request;
+use tidegate_testkit::{Frame, Request};
 
 use super::House;
 use crate::signing::{SECRET, in_seconds, secret_file, signed, token};
@@ -44,6 +44,38 @@ fn a_bearer_token_opens_a_route_and_a_wrong_one_is_401_with_a_challenge() {
         }
     }
     house.finish();
+}
+
+/// What a ticket opened may last, or not: the route decides.
+#[test]
+fn a_session_ends_with_its_token_where_the_route_says_so() {
+    let folder = tempfile::tempdir().unwrap();
+    let (keeping, closing) = (house(&folder, ""), house(&folder, ", on_expiry = 'close'"));
+    let exp = in_seconds(3);
+    let mut sessions = [(&keeping, exp), (&closing, exp), (&closing, in_seconds(600))].map(|(house, exp)| {
+        let mut client = house.gateway.connect();
+        client.send(bearer(&token(&json!({ "exp": exp })))(Request::upgrade("/ws")).encode());
+        let backend = house.backend.accept();
+        assert_eq!(client.read_head().status(), 101);
+        (client, backend)
+    });
+    let (client, backend) = &mut sessions[1];
+    let close = client.read_frame();
+    assert_eq!((close.close_code(), &close.payload[2..]), (Some(1008), &b"token expired"[..]));
+    assert!(in_seconds(0) >= exp, "not before its time");
+    client.send_frame(&close.masked());
+    client.expect_fin();
+    backend.expect_fin();
+    let line = closing.gateway.access_line_of(client.local_address());
+    assert_eq!((&line["end"], &line["closed_by"]), (&"token_expired".into(), &"gateway".into()), "{line}");
+    for at in [0, 2] {
+        let (client, backend) = &mut sessions[at];
+        client.send_frame(&Frame::binary("still there?").masked());
+        assert_eq!(backend.read_exact(12), b"still there?");
+    }
+    drop(sessions);
+    keeping.finish();
+    closing.finish();
 }
 
 /// Clocks differ: a minute is forgiven, more is not.
