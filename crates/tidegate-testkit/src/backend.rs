@@ -137,6 +137,14 @@ impl Backend {
         self.listener.set_nonblocking(false).expect("a socket can be asked to block");
     }
 
+    /// A connection that has been made already and was not accepted yet, without TLS.
+    pub fn accepted_already(&self) -> Option<Wire> {
+        self.listener.set_nonblocking(true).expect("a socket can be asked not to block");
+        let accepted = self.listener.accept();
+        self.listener.set_nonblocking(false).expect("a socket can be asked to block");
+        accepted.ok().map(|(socket, _)| Wire::new(socket))
+    }
+
     /// Serves every connection on a thread of its own, until the result is dropped.
     pub fn serve(self, script: impl Fn(Wire) + Send + Sync + 'static) -> Serving {
         let address = self.address();

@@ -1,11 +1,12 @@
 //! The access log: one JSON line for each HTTP request and one for each WebSocket, at its end.
 //!
 //! Lines are written by a thread of their own behind a bounded queue: a full disk or a blocked pipe costs lines, which
-//! are counted, and never a connection.
+//! are counted, and never a connection. A disk that fills up may cut a line; the next one begins behind a line feed.
 
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::fd::AsFd as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -119,8 +120,8 @@ struct Desk {
     next: Mutex<Option<Sink>>,
     /// Lines that came faster than they could be written, since the last time that it was said.
     dropped_unsaid: AtomicU64,
-    /// All of them.
-    dropped: AtomicU64,
+    /// All of them, and those that could not be written.
+    lost: AtomicU64,
 }
 
 /// Where lines go in the end: opened, so that from now on it can only fail as a full disk does.
@@ -170,13 +171,13 @@ impl AccessLog {
         let bytes = encode(line);
         if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
             desk.dropped_unsaid.fetch_add(1, Ordering::Relaxed);
-            desk.dropped.fetch_add(1, Ordering::Relaxed);
+            desk.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
-    /// How many lines were dropped because they came faster than they could be written.
+    /// How many lines came faster than they could be written, or could not be written at all.
     pub(crate) fn lines_lost(&self) -> u64 {
-        self.0.desk.dropped.load(Ordering::Relaxed)
+        self.0.desk.lost.load(Ordering::Relaxed)
     }
 
     /// Waits, a bounded time, until everything handed in so far is written.
@@ -239,7 +240,8 @@ impl Sink {
         let off = *to == config::AccessLog::Off;
         let to: Box<dyn Write + Send> = match to {
             config::AccessLog::Off => Box::new(io::sink()),
-            config::AccessLog::Stdout => Box::new(io::stdout()),
+            // Past the standard library's buffer, which would hold the end of a batch that a full disk did not take.
+            config::AccessLog::Stdout => Box::new(File::from(io::stdout().as_fd().try_clone_to_owned()?)),
             config::AccessLog::Diagnosis => Box::new(Diagnosis),
             config::AccessLog::File(path) => Box::new(open_file(path)?),
         };
@@ -264,7 +266,7 @@ impl Desk {
 
 impl fmt::Debug for Desk {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("off", &self.off).field("dropped", &self.dropped).finish_non_exhaustive()
+        f.debug_struct("Desk").field("off", &self.off).field("lost", &self.lost).finish_non_exhaustive()
     }
 }
 
@@ -284,7 +286,49 @@ impl Write for Diagnosis {
     }
 }
 
-fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, desk: &Desk) {
+/// Where lines are being written.
+struct Writer {
+    to: Box<dyn Write + Send>,
+    /// The last line that it took is not whole.
+    is_cut: bool,
+}
+
+impl Writer {
+    const fn new(to: Box<dyn Write + Send>) -> Self {
+        Self { to, is_cut: false }
+    }
+
+    /// Writes whole lines, behind the end of one that was cut; how many of them it did not take whole, and why.
+    fn write(&mut self, lines: &[u8]) -> Result<(), (u64, io::Error)> {
+        let mut left = lines;
+        let result = self.try_write(&mut left);
+        if left.len() < lines.len() {
+            self.is_cut = lines[..lines.len() - left.len()].last() != Some(&b'\n');
+        }
+        let lost = left.iter().filter(|byte| **byte == b'\n').count();
+        result.map_err(|error| (lost as u64, error))
+    }
+
+    /// What was not taken stays in `left`.
+    fn try_write(&mut self, left: &mut &[u8]) -> io::Result<()> {
+        if self.is_cut && !left.is_empty() {
+            self.to.write_all(b"\n")?;
+            self.is_cut = false;
+        }
+        while !left.is_empty() {
+            match self.to.write(left) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(taken) => *left = &left[taken..],
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.to.flush()
+    }
+}
+
+fn write_all(entries: &Receiver<Entry>, to: Box<dyn Write + Send>, desk: &Desk) {
+    let mut writer = Writer::new(to);
     let mut batch = Vec::new();
     let mut failing = false;
     while let Ok(first) = entries.recv() {
@@ -299,20 +343,23 @@ fn write_all(entries: &Receiver<Entry>, mut sink: Box<dyn Write + Send>, desk: &
             next = if batch.len() < 1 << 16 { entries.try_recv().ok() } else { None };
         }
         if let Some(next) = desk.next().take() {
-            sink = next.to;
+            writer = Writer::new(next.to);
         }
-        let result = sink.write_all(&batch).and_then(|()| sink.flush());
+        let result = writer.write(&batch);
         batch.clear();
         for done in waiting {
             // Whoever asked may have stopped waiting.
             done.try_send(()).ok();
         }
         match &result {
-            Err(error) if !failing => {
+            Err((_, error)) if !failing => {
                 tracing::warn!(%error, "the access log cannot be written; lines are lost");
             }
             Ok(()) if failing => tracing::info!("the access log is written again"),
             Ok(()) | Err(_) => {}
+        }
+        if let Err((lost, _)) = &result {
+            desk.lost.fetch_add(*lost, Ordering::Relaxed);
         }
         failing = result.is_err();
         let lost = desk.dropped_unsaid.swap(0, Ordering::Relaxed);

@@ -54,14 +54,23 @@ impl Workers {
         Ok(Self { workers, tracker: TaskTracker::new(), stop })
     }
 
-    /// Gives a connection to the worker that has the fewest.
+    /// Gives a connection to the worker that has the fewest, of those that run. Where none is left, nobody can be served
+    /// any more, and the process ends: whoever watches it starts it anew.
     pub(crate) async fn serve(&self, accepted: Accepted) {
-        let live = |worker: &&Worker| worker.live.load(Ordering::Relaxed);
-        let worker = self.workers.iter().min_by_key(live).expect("there is at least one worker");
-        worker.live.fetch_add(1, Ordering::Relaxed);
-        let load = Load { live: Arc::clone(&worker.live), _tracked: self.tracker.token() };
-        let given = worker.connections.send((accepted, load)).await;
-        given.expect("a worker takes connections for as long as this side can give them");
+        let mut given = accepted;
+        loop {
+            let running = self.workers.iter().filter(|worker| !worker.connections.is_closed());
+            let Some(worker) = running.min_by_key(|worker| worker.live.load(Ordering::Relaxed)) else {
+                tracing::error!("no worker thread is left; the process ends");
+                std::process::exit(1);
+            };
+            worker.live.fetch_add(1, Ordering::Relaxed);
+            let load = Load { live: Arc::clone(&worker.live), _tracked: self.tracker.token() };
+            match worker.connections.send((given, load)).await {
+                Ok(()) => return,
+                Err(returned) => given = returned.0.0, // it has ended meanwhile
+            }
+        }
     }
 
     /// Completes when no connection is left. New ones must not be given any more.

@@ -133,3 +133,27 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     }
     files
 }
+
+/// What a client sends is no command: nothing starts a process but `websockify`, by words of its operator: the one that it
+/// wraps, and itself in the background.
+#[test]
+fn t238_only_websockify_starts_a_process() {
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let (mut starting, mut folders) = (Vec::new(), vec![sources.clone()]);
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if fs::read_to_string(&path).unwrap().lines().any(is_about_commands) {
+                starting.push(path.strip_prefix(&sources).unwrap().display().to_string());
+            }
+        }
+    }
+    starting.sort();
+    assert_eq!(starting, ["websockify/daemon.rs", "websockify/wrap.rs"]);
+}
+
+fn is_about_commands(line: &str) -> bool {
+    line.contains("process") && line.contains("Command")
+}

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use rustls::ClientConfig;
 
 use super::{Gateway, Lines, process};
-use crate::{Authority, Identity, PATIENCE, within};
+use crate::{Authority, Faults, Identity, PATIENCE, within};
 
 /// A gateway to be started: its configuration in pieces.
 #[derive(Debug, Clone, Default)]
@@ -44,7 +44,7 @@ impl Gateway {
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
         let address = diagnosis.wait_for("the address", address_in);
         let sockets = process::sockets(child.id()).expect("the gateway is running");
-        Self { child, address, client: None, log, diagnosis, sockets, config: None }
+        Self { child, address, client: None, log, diagnosis, sockets, panics: 0, config: None }
     }
 }
 
@@ -96,6 +96,12 @@ impl Builder {
     pub fn env(mut self, name: &str, value: impl Into<OsString>) -> Self {
         self.environment.push((name.to_owned(), value.into()));
         self
+    }
+
+    /// Where what this board orders comes true.
+    #[must_use]
+    pub fn with_faults(self, faults: &Faults) -> Self {
+        faults.environment().into_iter().fold(self, |builder, (name, value)| builder.env(&name, value))
     }
 
     /// Starts it and waits until it listens.
@@ -154,7 +160,7 @@ impl Builder {
 }
 
 /// The address in `listening on http://127.0.0.1:40123`.
-fn address_in(line: &str) -> Option<SocketAddr> {
+pub(super) fn address_in(line: &str) -> Option<SocketAddr> {
     let (_, rest) = line.split_once("listening on ")?;
     let (_, address) = rest.split_once("://")?;
     address.trim().parse().ok()

@@ -28,6 +28,8 @@ pub struct Gateway {
     log: Lines,
     diagnosis: Lines,
     sockets: usize,
+    /// Threads or tasks that the test has made panic.
+    panics: usize,
     config: Option<tempfile::NamedTempFile>,
 }
 
@@ -41,6 +43,14 @@ impl Gateway {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Where its second listener is.
+    #[track_caller]
+    pub fn other_address(&self) -> SocketAddr {
+        self.diagnosis.wait_for("a second address", |line| {
+            builder::address_in(line).filter(|address| *address != self.address)
+        })
     }
 
     /// A new connection to it.
@@ -237,6 +247,17 @@ impl Gateway {
         });
     }
 
+    /// Waits until it rests: it uses less than a twentieth of a processor.
+    #[track_caller]
+    pub fn rest(&self) {
+        const PERIOD: Duration = Duration::from_millis(200);
+        eventually("the gateway rests", || {
+            let before = self.cpu();
+            thread::sleep(PERIOD);
+            (self.cpu() - before < PERIOD / 20).then_some(())
+        });
+    }
+
     /// That it still runs, and never panicked.
     #[track_caller]
     pub fn assert_alive(&mut self) {
@@ -244,11 +265,37 @@ impl Gateway {
         self.assert_no_panic();
     }
 
-    /// That none of its threads has panicked so far.
+    /// That none of its threads has panicked so far, or as many as the test has announced.
     #[track_caller]
     pub fn assert_no_panic(&self) {
-        let panicked = self.diagnosis.all().into_iter().find(|line| line.contains("panicked at"));
-        assert_eq!(panicked, None);
+        let panicked: Vec<_> =
+            self.diagnosis.all().into_iter().filter(|line| line.contains("panicked at")).collect();
+        assert_eq!(panicked.len(), self.panics, "{panicked:?}");
+    }
+
+    /// The test makes it panic so many times.
+    pub const fn expect_panics(&mut self, count: usize) {
+        self.panics = count;
+    }
+
+    /// From now on it may have no more than so many descriptors; those that it has it keeps.
+    pub fn limit_descriptors(&self, count: u64) {
+        process::limit_descriptors(&self.child, count).expect("our own child can be limited");
+    }
+
+    /// Stops it, until it is [continued](Self::resume).
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on.
+    pub fn resume(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    /// Threads that it has.
+    pub fn threads(&self) -> usize {
+        process::threads(self.child.id()).expect("the gateway is running")
     }
 
     /// The end of a test that leaves nothing behind: every connection is closed, the gateway runs, it never panicked,

@@ -3,9 +3,10 @@
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
+use std::process::Child;
 use std::time::Duration;
 
-use rustix::process::{Resource, getrlimit, setrlimit};
+use rustix::process::{Pid, Resource, Rlimit, getrlimit, prlimit, setrlimit};
 
 /// Bytes of private memory that are resident: what grows when something is hoarded. Files that are mapped, such as the
 /// binary, do not count.
@@ -44,6 +45,18 @@ pub(super) fn raise_descriptor_limit() -> u64 {
     limit.current = limit.maximum;
     setrlimit(Resource::Nofile, limit).ok(); // where it is refused, the limit stays as it was, which the answer tells
     getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Allows a child so many descriptors, and no other number any more than before.
+pub(super) fn limit_descriptors(child: &Child, count: u64) -> io::Result<()> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let limit = Rlimit { current: Some(count), maximum };
+    Ok(prlimit(Some(Pid::from_child(child)), Resource::Nofile, limit).map(drop)?)
+}
+
+/// How many threads it has.
+pub(super) fn threads(pid: u32) -> io::Result<usize> {
+    Ok(fs::read_dir(format!("/proc/{pid}/task"))?.count())
 }
 
 /// How many descriptors it has.

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{KeyPassword, ListenAddress, Listener, ListenerTls};
@@ -100,7 +101,8 @@ impl Doors {
         for listening in sockets {
             announce(&listening);
             let accepting = accept(listening, self.places.clone(), Arc::clone(&self.workers));
-            tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
+            let accepting = tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
+            tokio::spawn(end_with(accepting));
         }
     }
 
@@ -154,6 +156,15 @@ async fn accept(listening: Listening, places: Places, workers: Arc<Workers>) {
     loop {
         let accepted = listening.accept(&places).await;
         workers.serve(accepted).await;
+    }
+}
+
+/// A gateway that lives and is deaf is the worst of all: where a listener has panicked, the process ends, so that whoever
+/// watches it starts it anew.
+async fn end_with(accepting: JoinHandle<Option<()>>) {
+    if accepting.await.is_err_and(|error| error.is_panic()) {
+        tracing::error!("a listener has panicked; the process ends");
+        std::process::exit(1);
     }
 }
 

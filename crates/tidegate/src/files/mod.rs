@@ -193,11 +193,16 @@ fn not_found() -> Response<Body> {
 fn unreadable(error: &io::Error) -> Response<Body> {
     use io::ErrorKind::{InvalidFilename, NotADirectory, NotFound, PermissionDenied};
     const TOO_MANY_LINKS: Option<i32> = Some(40);
+    const ENFILE: i32 = 23;
+    const EMFILE: i32 = 24;
     let nothing_there = matches!(error.kind(), NotFound | NotADirectory | PermissionDenied | InvalidFilename);
     if nothing_there || error.raw_os_error() == TOO_MANY_LINKS {
         return not_found();
     }
     tracing::warn!(%error, "a static file cannot be read");
+    if matches!(error.raw_os_error(), Some(ENFILE | EMFILE)) {
+        return text(StatusCode::SERVICE_UNAVAILABLE, "the gateway has no resources for another file", &[]);
+    }
     text(StatusCode::INTERNAL_SERVER_ERROR, "the file cannot be read", &[])
 }
 

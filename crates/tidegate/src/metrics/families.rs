@@ -63,7 +63,7 @@ families! {
     BACKEND_CONNECTS = Counter "tidegate_backend_connects" ["route", "backend", "result"] "Connections to each backend that were tried, and what came of them.";
     BACKEND_RESTING = Gauge "tidegate_backend_resting" ["route", "backend"] "1 while others are tried before this backend, because it took no connection.";
 
-    LINES_LOST = Counter "tidegate_access_log_lines_lost" [] "Lines of the access log that were dropped because they came faster than they could be written.";
+    LINES_LOST = Counter "tidegate_access_log_lines_lost" [] "Lines of the access log that were lost: they came faster than they could be written, or the disk was full.";
 
     CPU = Counter "process_cpu_seconds" [] "Processor time, of user and system.";
     RESIDENT = Gauge "process_resident_memory_bytes" [] "Resident memory.";

@@ -138,7 +138,7 @@ fn the_next_one_where_a_backend_hangs() {
 }
 
 #[test]
-fn all_are_gone() {
+fn f20_all_are_gone() {
     let gateway = with_lines(&[refusing(), refusing()], "");
     assert_eq!(status(&gateway), 502);
     gateway.diagnosis("takes no connections");
@@ -149,7 +149,7 @@ fn all_are_gone() {
 
 /// A backend that did not take a connection is left alone for a while, as long as there is another.
 #[test]
-fn back_again() {
+fn f20_back_again() {
     for (disable_time, is_asked) in [("1h", false), ("0", true)] {
         let (gone, live) = (Backend::refusing(), silent());
         let lines = format!("disable_time = '{disable_time}'");
@@ -164,7 +164,7 @@ fn back_again() {
 
 /// Where all are left alone, the one that is back is found at once.
 #[test]
-fn back_again_after_all_were_gone() {
+fn f20_back_again_after_all_were_gone() {
     let gone = Backend::refusing();
     let gateway = with_lines(&[refusing(), format!("tcp://{gone}"), refusing()], "disable_time = '1h'");
     assert_eq!(status(&gateway), 502);

@@ -101,3 +101,21 @@ fn t224_packed_files_lie_below_the_folder_too() {
     }
     gateway.finish();
 }
+
+/// Conditions that nobody can read are none: the file is served.
+#[test]
+fn t229_conditions_that_cannot_be_read_are_ignored() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "0123456789").unwrap();
+    let gateway = gateway().route("/files/*", &format!("file:{}", folder.path().display()), "").start();
+    let long = "x".repeat(8_000);
+    for name in ["If-Modified-Since", "If-Unmodified-Since", "If-Range"] {
+        for value in [&long, "", "yesterday", "Thu, 99 Nov 9999 99:99:99 GMT", "-1"] {
+            let (head, body) = ask(&gateway, Request::get("/files/a.txt").with(name, value));
+            assert_eq!((head.status(), &body[..]), (200, &b"0123456789"[..]), "{name}: {value}");
+        }
+    }
+    let (head, _) = ask(&gateway, Request::get("/files/a.txt").with("If-None-Match", &long));
+    assert_eq!(head.status(), 200);
+    gateway.finish();
+}

@@ -97,7 +97,7 @@ fn t226_head_has_no_body_and_other_methods_are_refused() {
 }
 
 #[test]
-fn t226_a_folder_without_its_slash_is_sent_there_and_nowhere_else() {
+fn t226_t227_a_folder_without_its_slash_is_sent_there_and_nowhere_else() {
     let folder = folder();
     fs::create_dir(folder.path().join("evil.test")).unwrap();
     let gateway = gateway()

@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use tidegate_testkit::{Authority, Backend, Builder, Frame, Gateway, Head, Request, Wire};
+use tidegate_testkit::{Authority, Backend, Builder, Faults, Frame, Gateway, Head, Request, Wire};
 
 /// Starts the built binary.
 pub(crate) fn gateway() -> Builder {
@@ -54,6 +54,12 @@ impl Rig {
     /// In front of these backends.
     pub(crate) fn between(tcp: Backend, ws: Backend, top: &str, route: &str) -> Self {
         Self::of(&gateway().top(top).route("/echo", "echo:", route), tcp, ws, route)
+    }
+
+    /// Where what the board orders comes true.
+    pub(crate) fn faulty(faults: &Faults, top: &str, route: &str) -> Self {
+        let builder = gateway().with_faults(faults).top(top).route("/echo", "echo:", route);
+        Self::of(&builder, Backend::bind(), Backend::bind(), route)
     }
 
     /// TLS everywhere: `wss://` in front, `tls://` and `wss://` behind. The routes have these lines more.

@@ -189,7 +189,7 @@ fn f27_ends_client_fin_without_close_notify() {
 
 /// Bytes of a record that was cut are nobody's: they may have been changed on the way.
 #[test]
-fn f25_f26_ends_client_within_a_record() {
+fn t210_f25_f26_ends_client_within_a_record() {
     let rig = Rig::secure_with("");
     for far in [Far::Tcp, Far::Ws] {
         let mut session = rig.open(far);
@@ -206,7 +206,7 @@ fn f25_f26_ends_client_within_a_record() {
 
 /// A record that does not authenticate ends the connection at once; nothing of it is passed on.
 #[test]
-fn f25_ends_client_that_breaks_tls() {
+fn t211_f25_ends_client_that_breaks_tls() {
     let rig = Rig::secure_with("");
     for far in [Far::Tcp, Far::Ws] {
         let mut session = rig.open(far);
@@ -220,7 +220,7 @@ fn f25_ends_client_that_breaks_tls() {
 
 /// What is no TLS is answered with no HTTP.
 #[test]
-fn t029_plain_http_on_a_port_of_tls() {
+fn t029_t204_plain_http_on_a_port_of_tls() {
     let rig = Rig::secure_with("");
     let mut client = rig.gateway.connect_bare();
     client.send(Request::upgrade("/echo").encode());

@@ -63,7 +63,7 @@ fn expect_served(mut wire: Wire) {
 }
 
 #[test]
-fn a_socket_by_its_name_and_nobody_is_refused_while_the_gateway_is_replaced() {
+fn f60_a_socket_by_its_name_and_nobody_is_refused_while_the_gateway_is_replaced() {
     let socket = tcp();
     let address = socket.local_addr().unwrap();
     let unit = Unit::with("systemd:web");

@@ -50,7 +50,7 @@ fn its_port_is_in_its_environment() {
 }
 
 #[test]
-fn its_end_is_ours_with_its_status() {
+fn f59_its_end_is_ours_with_its_status() {
     let place = Place::new();
     for (script, status) in [("exit 7", 7), ("exit 0", 0), ("kill -9 $$", 137)] {
         let words = ["--wrap-mode", "exit", ANY_PORT, "--", "sh", "-c", script];
@@ -84,7 +84,7 @@ fn pid_in(file: &Path) -> i32 {
 }
 
 #[test]
-fn our_end_is_its_end() {
+fn f59_our_end_is_its_end() {
     let place = Place::new();
     let script = "echo $$ > pid; exec sleep 600";
     let mut gateway = wrap(&place, "", &["sh", "-c", script]);
@@ -96,7 +96,7 @@ fn our_end_is_its_end() {
 }
 
 #[test]
-fn a_command_that_does_not_listen_to_reason_is_killed() {
+fn f59_a_command_that_does_not_listen_to_reason_is_killed() {
     let place = Place::new();
     let script = "trap '' TERM; echo $$ > pid; while :; do sleep 1; done";
     let mut gateway = wrap(&place, "", &["sh", "-c", script]);

@@ -48,7 +48,7 @@ fn names_of_a_certificate_open_a_route() {
 
 /// Who has no certificate of this authority gets no HTTP at all: TLS itself refuses.
 #[test]
-fn a_required_certificate_is_asked_for_in_tls() {
+fn t208_a_required_certificate_is_asked_for_in_tls() {
     let authority = Authority::new();
     let gateway = asking(&authority, "required");
     assert_eq!(status(connect_as(&gateway, &authority, &authority.issue_to("alice")), "/named"), 101);
@@ -70,7 +70,7 @@ fn a_required_certificate_is_asked_for_in_tls() {
 
 /// One that cannot be verified is worse than none.
 #[test]
-fn an_optional_certificate_of_a_stranger_is_refused_in_tls() {
+fn t208_an_optional_certificate_of_a_stranger_is_refused_in_tls() {
     let (authority, strangers) = (Authority::new(), Authority::new());
     let gateway = asking(&authority, "optional");
     let mut client = connect_as(&gateway, &authority, &strangers.issue_to("alice"));
@@ -79,7 +79,7 @@ fn an_optional_certificate_of_a_stranger_is_refused_in_tls() {
 }
 
 #[test]
-fn what_cannot_verify_anybody_is_no_configuration() {
+fn f45_what_cannot_verify_anybody_is_no_configuration() {
     let authority = Authority::new();
     let identity = authority.issue("127.0.0.1");
     let secure = gateway().secure(&authority, &identity).route("/", "echo:", "");

@@ -16,7 +16,7 @@ fn looking(folder: &tempfile::TempDir, kind: &str, source: &str, more: &str) -> 
 }
 
 #[test]
-fn a_file_is_read_anew_for_each_look_up() {
+fn f42_a_file_is_read_anew_for_each_look_up() {
     let (first, second) = (Backend::bind(), Backend::bind());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("tokens");
@@ -53,7 +53,7 @@ fn a_folder_is_all_files_in_it_and_a_read_only_file_is_read_once() {
 }
 
 #[test]
-fn a_bad_line_is_passed_over_and_named_once() {
+fn t233_a_bad_line_is_passed_over_and_named_once() {
     let backend = Backend::bind();
     let folder = tempfile::tempdir().unwrap();
     let text = format!("secret-token:{0}\none: {0}\nempty:\nnowhere: not-a-target\n", backend.address());

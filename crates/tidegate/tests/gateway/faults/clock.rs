@@ -1,0 +1,101 @@
+//! Time that jumps, stops, or is scarce.
+
+use std::thread;
+use std::time::Duration;
+
+use tidegate_testkit::{Faults, Frame, Gateway, Wire, opcode};
+
+use super::expect_echo;
+use crate::rig::{EVERY_FAR, Rig};
+
+/// A clock that is set is no reason to end anybody; the log follows it.
+#[test]
+fn f50_a_wall_clock_that_jumps_ends_nobody() {
+    const HOUR: i64 = 3600;
+    let faults = Faults::new();
+    let rig = Rig::faulty(&faults, "", "ping_interval = '200ms'\nping_timeout = '5s'\nidle_timeout = '1h'");
+    let mut client = rig.gateway.open("/echo");
+    for seconds in [0, 30 * HOUR, -30 * HOUR, 1, 0] {
+        faults.wall_clock(seconds);
+        for _ in 0..3 {
+            let ping = client.read_frame(); // time goes on as it did
+            client.send_frame(&Frame::pong(&ping.payload).masked());
+        }
+        let other = rig.gateway.open("/echo");
+        let address = other.local_address();
+        drop(other);
+        let line = rig.gateway.access_line_of(address);
+        let took = line["duration_ms"].as_u64().unwrap();
+        assert!(took < 60_000, "{line}");
+        let year_of = |line: &serde_json::Value| line["time"].as_str().map(|time| time[..10].to_owned());
+        let today = year_of(&rig.gateway.access_line(|_| true));
+        assert_eq!(seconds.abs() < HOUR, year_of(&line) == today, "{line}");
+    }
+    drop(client);
+    rig.finish();
+}
+
+/// All sessions of a gateway with a ping each 300 ms, of which each may be answered within 2 s.
+fn pinged() -> (Rig, Vec<Wire>) {
+    let rig = Rig::with("ping_interval = '300ms'\nping_timeout = '2s'");
+    let clients = (0..50).map(|_| rig.gateway.open("/echo")).collect();
+    (rig, clients)
+}
+
+/// Answers each ping that has come, and tells whether the session goes on.
+fn expect_alive(clients: &mut [Wire]) {
+    for client in clients {
+        client.send_frame(&Frame::text("ahoy").masked());
+        loop {
+            let frame = client.read_frame();
+            match frame.opcode {
+                opcode::PING => client.send_frame(&Frame::pong(&frame.payload).masked()),
+                _ => break assert_eq!(frame, Frame::text("ahoy")),
+            }
+        }
+    }
+}
+
+/// A machine that slept through every deadline: nobody is dead who has had no chance to answer.
+#[test]
+fn f51_after_a_sleep_only_the_dead_are_found_dead() {
+    let (rig, mut clients) = pinged();
+    for _ in 0..2 {
+        expect_alive(&mut clients);
+        asleep(&rig.gateway, Duration::from_secs(3));
+        expect_alive(&mut clients);
+    }
+    drop(clients);
+    rig.finish();
+}
+
+/// A gateway that may run for a hundredth of the time is slow, and nothing else.
+#[test]
+fn f52_a_gateway_without_time_kills_nobody_for_its_own_lateness() {
+    let (rig, mut clients) = pinged();
+    thread::scope(|scope| {
+        let gateway = &rig.gateway;
+        let starving = scope.spawn(|| {
+            for _ in 0..40 {
+                asleep(gateway, Duration::from_millis(99));
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        while !starving.is_finished() {
+            expect_alive(&mut clients);
+        }
+    });
+    drop(clients);
+    for far in EVERY_FAR {
+        drop(rig.open(far));
+    }
+    expect_echo(&mut rig.gateway.open("/echo"));
+    rig.finish();
+}
+
+/// Stops the whole process for so long. Nothing but its own clock can tell it that.
+fn asleep(gateway: &Gateway, time: Duration) {
+    gateway.pause();
+    thread::sleep(time);
+    gateway.resume();
+}
