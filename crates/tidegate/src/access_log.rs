@@ -3,6 +3,7 @@
 //! Lines are written by a thread of their own behind a bounded queue: a full disk or a blocked pipe costs lines, which
 //! are counted, and never a connection. A disk that fills up may cut a line; the next one begins behind a line feed.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -68,7 +69,7 @@ pub(crate) struct Line {
     pub(crate) status: u16,
     /// The protocol of a WebSocket, where it is not RFC 6455.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) protocol: Option<&'static str>,
+    pub(crate) protocol: Option<Cow<'static, str>>,
     /// Why, where it is not told by the status.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) reason: Option<String>,

@@ -3,6 +3,9 @@
 //! `accept → proxied → tls → http → handshake → route → policy → auth → lookup → backend → recording → 101 →
 //! relay → settle`. Each stage takes the proof that the one before made; this is the only file that knows two of them.
 
+mod resumed;
+mod settling;
+
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,6 +17,8 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
+pub(crate) use self::resumed::Resumed;
+use self::settling::Settling;
 use crate::auth::Denial;
 use crate::backend::{self, ConnectError, Far, Link};
 use crate::config::{Backend, PathPattern};
@@ -23,7 +28,7 @@ use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
 use crate::journal::{Entry, TOKEN};
 use crate::listener::{Accepted, Place, Served};
-use crate::live::{About, Registered};
+use crate::live::About;
 use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
 use crate::proxied::Unannounced;
@@ -38,7 +43,7 @@ use crate::{clock, files, page, policy, proof, proxied, relay, tls};
 
 /// Serves one connection, and keeps `load` until its very end. The task ends when HTTP on it does: a WebSocket lives on
 /// in a task of its own, which is small, while this one's memory is given back.
-pub(crate) async fn serve<L: Send + 'static>(accepted: Accepted, service: Arc<Service>, load: L) {
+pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service: Arc<Service>, load: L) {
     let conn = service.next_connection();
     let announced = match proxied::accept(accepted).await {
         Ok(announced) => announced,
@@ -197,7 +202,13 @@ async fn plain(
 ///
 /// Not an `async fn`, and nothing after an `await` of the relay: its future would hold all of this twice, for as long as
 /// the connection lives.
-fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, service: &Arc<Service>, kept: K) {
+fn go_on<K: Send + Sync + 'static>(
+    session: Session,
+    socket: Socket,
+    early: Bytes,
+    service: &Arc<Service>,
+    kept: K,
+) {
     let Session { conn, client, link, tape, until, entry } = session;
     let route = Arc::clone(link.permit().route());
     let about = About {
@@ -214,14 +225,10 @@ fn go_on<K: Send + 'static>(session: Session, socket: Socket, early: Bytes, serv
     match far {
         Far::Relayed(far) => {
             let traffic = entry.traffic();
-            let ended = move |end, live: Registered| {
-                entry.ended(end, &live);
-                drop((live, seat));
-                drop(kept); // last: whoever waits for this connection's end finds its line written
-            };
+            let settling = Settling { entry, seat: Some(seat), kept };
             let ticker = service.books.ticker.clone();
             let terms = Terms { rules: &route, agreed: &agreed, traffic, tape, ticker };
-            tokio::spawn(relay::run(socket, early, far, terms, live, ended));
+            tokio::spawn(relay::run(socket, early, far, terms, live, settling));
         }
         Far::HandedOver(receiver) => {
             tokio::spawn(async move {

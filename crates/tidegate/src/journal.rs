@@ -1,5 +1,6 @@
 //! What is written down about a request: exactly one access line, whatever becomes of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -8,6 +9,7 @@ use crate::access_log::{AccessLog, Line, WebSocketLine};
 use crate::backend::NotTaken;
 use crate::clock;
 use crate::config::Route;
+use crate::handover::{Record, record};
 use crate::io::Peer;
 use crate::live::{Counts, Live};
 use crate::metrics::{Asked, Closed, Metrics, RouteMetrics, Traffic};
@@ -100,7 +102,7 @@ impl Entry {
 
     /// Names the protocol of the WebSocket that is asked for, where it is not RFC 6455.
     pub(crate) fn in_protocol(&mut self, protocol: &'static str) {
-        self.line.protocol = Some(protocol);
+        self.line.protocol = Some(Cow::Borrowed(protocol));
     }
 
     /// Names the backend, where there was one to choose.
@@ -113,6 +115,48 @@ impl Entry {
         self.websocket = true;
         self.metrics.requests.add(Asked::new(true, 101));
         self.metrics.open();
+    }
+
+    /// What another process has to know to write it.
+    pub(crate) fn write_down(&self) -> record::Line {
+        let line = &self.line;
+        record::Line {
+            client: line.client.clone(),
+            age: clock::now() - self.since,
+            method: line.method.clone(),
+            host: line.host.clone(),
+            path: line.path.clone(),
+            protocol: line.protocol.as_deref().map(ToOwned::to_owned),
+        }
+    }
+
+    /// The entry of a WebSocket that another process has opened.
+    pub(crate) fn resumed(books: &Arc<Books>, record: &Record, route: &Route) -> Self {
+        let Record { about, line: written, .. } = record;
+        let line = Line {
+            conn: about.conn,
+            client: written.client.clone(),
+            kind: "http",
+            route: Some(route.name.clone()),
+            backend: about.backend.as_deref().map(Into::into),
+            method: written.method.clone(),
+            host: written.host.clone(),
+            path: written.path.clone(),
+            protocol: written.protocol.clone().map(Cow::Owned),
+            ..Line::default()
+        };
+        let mut entry = Self::of(books, line, clock::ago(written.age));
+        entry.metrics = books.metrics.route(&route.name);
+        entry.metrics.open_again();
+        entry.asks_upgrade = true;
+        entry.websocket = true;
+        entry
+    }
+
+    /// Another process writes it: here the WebSocket counts as open no more, and has not ended either.
+    pub(crate) fn moved(mut self) {
+        self.written = true;
+        self.metrics.leave();
     }
 
     /// Where this thread counts what such a WebSocket moves.

@@ -16,6 +16,7 @@ mod conn;
 mod connect;
 mod forward;
 mod generation;
+mod handover;
 mod http;
 mod journal;
 mod listener;

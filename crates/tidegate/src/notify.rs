@@ -1,5 +1,6 @@
 //! What the service manager is told: systemd, or whoever else has set `NOTIFY_SOCKET`. Where nobody has, nothing happens.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -36,7 +37,23 @@ pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
+/// The process of this number is the main one.
+pub(crate) fn main_process(pid: u32) {
+    tell(&[NotifyState::MainPid(pid)]);
+}
+
+/// Another process tells from now on.
+pub(crate) fn be_silent() {
+    SILENT.store(true, Ordering::Relaxed);
+}
+
+/// Nothing more is told by this process: another has taken its place.
+static SILENT: AtomicBool = AtomicBool::new(false);
+
 fn tell(states: &[NotifyState<'_>]) {
+    if SILENT.load(Ordering::Relaxed) {
+        return;
+    }
     if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(%error, "the service manager cannot be told how the gateway is (NOTIFY_SOCKET)");
     }

@@ -218,6 +218,13 @@ impl End {
 }
 
 impl Cause {
+    const ALL: [Self; 4] = [Self::Drained, Self::Reloaded, Self::MaxAge, Self::Operator];
+
+    /// The one with this label.
+    pub(crate) fn named(label: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|cause| cause.label() == label)
+    }
+
     /// The label of logs and metrics.
     pub const fn label(self) -> &'static str {
         match self {

@@ -110,6 +110,17 @@ impl Pool {
         Seat { pool: Arc::clone(self), member }
     }
 
+    /// Counts a connection to the backend of this name that was made elsewhere; of several, where there is no name, there
+    /// is none to count.
+    pub(crate) fn seat_of(self: &Arc<Self>, name: Option<&str>) -> Option<Seat> {
+        let member = match (name, &self.members[..]) {
+            (Some(name), members) => members.iter().position(|member| member.name == name)?,
+            (None, [_]) => 0,
+            (None, _) => return None,
+        };
+        Some(self.seat(member))
+    }
+
     /// How each backend stands.
     pub(crate) fn standings(&self, now: Instant) -> Vec<Standing> {
         let standing = |member: &Arc<Member>| Standing {

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::config::{Backend, HostPattern, OnChange, PathPattern, Route};
-use crate::pool::Pool;
+use crate::config::{self, Backend, HostPattern, OnChange, PathPattern, Route};
+use crate::pool::{Pool, Seat};
 use crate::request::Kind;
 
 /// The routes of one generation of the configuration, in file order.
@@ -107,6 +107,16 @@ impl Table {
         let kept = self.rows.iter().filter(is_kept).count();
         let removed = former.rows.iter().filter(|row| self.named(&row.route.name).is_none()).count();
         [added, self.rows.len() - added - kept, removed]
+    }
+
+    /// The route of a session that was opened in another process, and its place at this backend, if it is known by that.
+    /// A route of that name that is not in the table any more has no rules left to go by, and none are needed: what the
+    /// session goes by was written down with it.
+    pub(crate) fn resume(&self, name: &str, backend: Option<&str>) -> (Arc<Route>, Option<Seat>) {
+        match self.named(name) {
+            Some(row) => (Arc::clone(&row.route), row.pool.seat_of(backend)),
+            None => (Arc::new(config::gone(name)), None),
+        }
     }
 
     fn named(&self, name: &str) -> Option<&Row> {

@@ -14,6 +14,7 @@ use crate::clock;
 use crate::config::OnChange;
 use crate::drain::{Drain, Pace, chance};
 use crate::generation::Generation;
+use crate::handover::record;
 use crate::journal::Books;
 use crate::live::{About, Because, Filter, Idle, Live, Order, Register, Registered};
 use crate::metrics::TlsHandshake;
@@ -76,6 +77,7 @@ impl Service {
     pub(crate) fn succeed(&self, generation: Generation) -> usize {
         let generation = Arc::new(generation);
         let former = self.generation.store(Arc::clone(&generation));
+        let now = clock::now();
         let mut fates = HashMap::new();
         let mut told: HashMap<Duration, Vec<Arc<Live>>> = HashMap::new();
         for live in self.live.sessions(&Filter::default()) {
@@ -83,7 +85,10 @@ impl Service {
             let fate = fates
                 .entry(Arc::as_ptr(route)) // alive, and so the only one at its address, for as long as the session is
                 .or_insert_with(|| generation.table.fate(Some(&former.table), route));
-            if let Some(window) = window(*fate) {
+            // Whose end is nearer than what it would be told now keeps its moment, however often the file changes.
+            if let Some(window) = window(*fate)
+                && !live.leash.is_told(&RELOADED, now + window)
+            {
                 told.entry(window).or_default().push(live);
             }
         }
@@ -113,6 +118,25 @@ impl Service {
         if let Some(window) = window(self.generation().table.fate(None, route)) {
             let at = live.since + window.mul_f64(chance());
             live.leash.tell(Order { at, idle: None, because: Arc::clone(&RELOADED) });
+        }
+        if let Some(order) = self.drain.order() {
+            live.leash.tell(order);
+        }
+        live
+    }
+
+    /// Enters a WebSocket that another process has opened, with what it was told there.
+    pub(crate) fn enter_again(
+        &self,
+        about: About,
+        age: Duration,
+        counts: record::Counts,
+        orders: Vec<record::Order>,
+    ) -> Registered {
+        let live = self.live.enter_again(about, age, counts);
+        let now = clock::now();
+        for order in orders {
+            live.leash.tell(Order::read(order, now));
         }
         if let Some(order) = self.drain.order() {
             live.leash.tell(order);
@@ -155,6 +179,11 @@ impl Service {
     /// Sessions that are told to close in a second.
     pub(crate) fn drain_rate(&self) -> u32 {
         self.drain_rate.load(Ordering::Relaxed)
+    }
+
+    /// Goes on with numbers behind this one.
+    pub(crate) fn number_connections_from(&self, last: u64) {
+        self.connections.store(last, Ordering::Relaxed);
     }
 
     /// The number of the next connection, from 1.

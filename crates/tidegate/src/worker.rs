@@ -37,7 +37,7 @@ struct Worker {
 
 /// A connection as a part of its worker's load, until it is dropped.
 #[derive(Debug)]
-struct Load {
+pub(crate) struct Load {
     live: Arc<AtomicUsize>,
     _tracked: TaskTrackerToken,
 }
@@ -59,18 +59,28 @@ impl Workers {
     pub(crate) async fn serve(&self, accepted: Accepted) {
         let mut given = accepted;
         loop {
-            let running = self.workers.iter().filter(|worker| !worker.connections.is_closed());
-            let Some(worker) = running.min_by_key(|worker| worker.live.load(Ordering::Relaxed)) else {
-                tracing::error!("no worker thread is left; the process ends");
-                std::process::exit(1);
-            };
-            worker.live.fetch_add(1, Ordering::Relaxed);
-            let load = Load { live: Arc::clone(&worker.live), _tracked: self.tracker.token() };
+            let (worker, load) = self.least_loaded();
             match worker.connections.send((given, load)).await {
                 Ok(()) => return,
                 Err(returned) => given = returned.0.0, // it has ended meanwhile
             }
         }
+    }
+
+    /// Has the worker that has the fewest connections take up one more, which was let in elsewhere.
+    pub(crate) fn take_up<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(Load) -> F) {
+        let (worker, load) = self.least_loaded();
+        worker.runtime.spawn(task(load));
+    }
+
+    fn least_loaded(&self) -> (&Worker, Load) {
+        let running = self.workers.iter().filter(|worker| !worker.connections.is_closed());
+        let Some(worker) = running.min_by_key(|worker| worker.live.load(Ordering::Relaxed)) else {
+            tracing::error!("no worker thread is left; the process ends");
+            std::process::exit(1);
+        };
+        worker.live.fetch_add(1, Ordering::Relaxed);
+        (worker, Load { live: Arc::clone(&worker.live), _tracked: self.tracker.token() })
     }
 
     /// Completes when no connection is left. New ones must not be given any more.

@@ -21,6 +21,7 @@ const ORDER: &[&str] = &[
     "metrics",
     "pool",
     "io",
+    "handover",
     "live",
     "proxy_header",
     "drain",

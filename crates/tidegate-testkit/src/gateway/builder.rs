@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::{Gateway, Lines, process};
+use super::{Gateway, Lines, process, successor};
 use crate::{Authority, Faults, Identity, PATIENCE, within};
 
 /// A gateway to be started: its configuration in pieces.
@@ -44,7 +44,18 @@ impl Gateway {
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
         let address = diagnosis.wait_for("the address", address_in);
         let sockets = process::sockets(child.id()).expect("the gateway is running");
-        Self { child, address, client: None, log, diagnosis, sockets, panics: 0, config: None }
+        successor::adopt_orphans();
+        Self {
+            child,
+            successor: None,
+            address,
+            client: None,
+            log,
+            diagnosis,
+            sockets,
+            panics: 0,
+            config: None,
+        }
     }
 }
 

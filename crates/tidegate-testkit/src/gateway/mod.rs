@@ -3,6 +3,7 @@
 mod builder;
 pub(crate) mod lines;
 pub(crate) mod process;
+mod successor;
 
 use std::net::SocketAddr;
 use std::process::{Child, ExitStatus};
@@ -16,12 +17,15 @@ use serde_json::Value;
 
 pub use self::builder::Builder;
 use self::lines::Lines;
+use self::successor::{Successor, taken_over_by};
 use crate::{Request, Wire, eventually};
 
 /// A running gateway. Dropping it kills the process and fails the test if it had panicked.
 #[derive(Debug)]
 pub struct Gateway {
     child: Child,
+    /// The process that has taken the place of the one before it, if one has.
+    successor: Option<Successor>,
     address: SocketAddr,
     /// How its clients speak TLS, where its listener does.
     client: Option<Arc<ClientConfig>>,
@@ -128,20 +132,56 @@ impl Gateway {
     /// What it says behind so many lines of its diagnosis, down to whether it was reloaded.
     #[track_caller]
     fn reloaded_after(&self, before: usize) -> String {
+        self.said_after(before, "word of a reload", |line| line.contains("reloaded"))
+    }
+
+    /// What it says behind so many lines of its diagnosis, down to the one that is the last.
+    #[track_caller]
+    fn said_after(&self, before: usize, what: &str, is_last: impl Fn(&str) -> bool) -> String {
         let (mut passed, mut said) = (0, Vec::new());
-        self.diagnosis.wait_for("word of a reload", |line| {
+        self.diagnosis.wait_for(what, |line| {
             passed += 1;
             if passed <= before {
                 return None;
             }
             said.push(line.to_owned());
-            line.contains("reloaded").then(|| said.join("\n"))
+            is_last(line).then(|| said.join("\n"))
         })
     }
 
     /// The number of its process.
     pub fn pid(&self) -> u32 {
-        self.child.id()
+        self.successor.as_ref().map_or_else(|| self.child.id(), Successor::pid)
+    }
+
+    /// Has it hand over to a new process, by SIGUSR2; what it says of it. If that has taken over, this is that process
+    /// from now on, and the one before it has ended.
+    #[track_caller]
+    pub fn upgrade(&mut self) -> String {
+        let before = self.diagnosis.all().len();
+        self.signal(Signal::USR2);
+        let said = self.said_after(before, "word of a hand-over", |line| line.contains("handed over"));
+        if let Some(pid) = taken_over_by(&said) {
+            self.follow(pid);
+        }
+        said
+    }
+
+    /// From now on this is the process of that number, which has taken over; the one before it ends by itself.
+    #[track_caller]
+    pub fn follow(&mut self, pid: u32) {
+        self.expect_end();
+        self.successor = Some(Successor::new(pid));
+    }
+
+    #[track_caller]
+    fn expect_end(&mut self) {
+        let Self { child, successor, .. } = self;
+        let status = eventually("the process ends", || match successor {
+            Some(successor) => successor.try_wait(),
+            None => child.try_wait().expect("our own child can be asked").map(|status| status.code()),
+        });
+        assert_eq!(status, Some(0), "the process that was there before");
     }
 
     /// Waits for its end.
@@ -149,7 +189,11 @@ impl Gateway {
     pub fn wait(&mut self) -> ExitStatus {
         // Its output ends with it, and unlike the process it can be waited for with a bound.
         self.log.wait_for_end();
-        self.child.wait().expect("our own child can be waited for")
+        let status = self.child.wait().expect("our own child can be waited for");
+        match &mut self.successor {
+            None => status,
+            Some(successor) => successor.wait(),
+        }
     }
 
     /// The first access line, complete or still to come, that `is_it` is true of.
@@ -193,32 +237,32 @@ impl Gateway {
 
     /// Bytes of its own memory that are resident: heap and stacks, not the binary.
     pub fn memory(&self) -> u64 {
-        process::anonymous_memory(self.child.id()).expect("the gateway is running")
+        process::anonymous_memory(self.pid()).expect("the gateway is running")
     }
 
     /// Its share of the memory in use, in bytes: with its part of what it has in common with other processes.
     pub fn proportional_memory(&self) -> u64 {
-        process::proportional_memory(self.child.id()).expect("the gateway is running")
+        process::proportional_memory(self.pid()).expect("the gateway is running")
     }
 
     /// For how long its threads have run on a processor so far.
     pub fn cpu(&self) -> Duration {
-        process::cpu(self.child.id()).expect("the gateway is running")
+        process::cpu(self.pid()).expect("the gateway is running")
     }
 
     /// Descriptors that it has open, of any kind.
     pub fn descriptors(&self) -> usize {
-        process::all_descriptors(self.child.id()).expect("the gateway is running")
+        process::all_descriptors(self.pid()).expect("the gateway is running")
     }
 
     /// Sockets that it has open.
     pub fn sockets(&self) -> usize {
-        process::sockets(self.child.id()).expect("the gateway is running")
+        process::sockets(self.pid()).expect("the gateway is running")
     }
 
     /// Ends of pipes that it has open.
     pub fn pipes(&self) -> usize {
-        process::pipes(self.child.id()).expect("the gateway is running")
+        process::pipes(self.pid()).expect("the gateway is running")
     }
 
     /// Bytes that were sent to it at this end of a connection and that it has not read yet.
@@ -261,7 +305,11 @@ impl Gateway {
     /// That it still runs, and never panicked.
     #[track_caller]
     pub fn assert_alive(&mut self) {
-        assert_eq!(self.child.try_wait().expect("our own child can be asked"), None, "the gateway has ended");
+        let ended = match &mut self.successor {
+            None => self.child.try_wait().expect("our own child can be asked").map(|status| status.code()),
+            Some(successor) => successor.try_wait(),
+        };
+        assert_eq!(ended, None, "the gateway has ended");
         self.assert_no_panic();
     }
 
@@ -308,13 +356,15 @@ impl Gateway {
     }
 
     fn signal(&self, signal: Signal) {
-        let pid = rustix::process::Pid::from_child(&self.child);
+        let pid = i32::try_from(self.pid()).ok().and_then(rustix::process::Pid::from_raw);
+        let pid = pid.expect("a process has a number");
         rustix::process::kill_process(pid, signal).expect("our own child can be sent signals");
     }
 }
 
 impl Drop for Gateway {
     fn drop(&mut self) {
+        successor::end_children(self.pid()); // a test that fails may have begun a hand-over
         drop(self.child.kill()); // it may have ended already, as it was told to
         drop(self.child.wait());
         if thread::panicking() {

@@ -1,6 +1,8 @@
 //! One request to the admin listener, from the guard to its answer.
 
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use http::header::{
     ALLOW, CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE,
@@ -15,7 +17,7 @@ use super::connections::Wrong;
 use super::guard::{Guard, Turned};
 use super::operations::{OPERATIONS, Operation, What};
 use super::query::Query;
-use super::{House, ReloadOrder, Reloaded, connections, metrics, openapi, routes};
+use super::{House, ReloadOrder, Reloaded, UpgradeOrder, connections, metrics, openapi, routes};
 use crate::http::{Body, full};
 
 /// What is answered: a status, a body, and its media type.
@@ -100,6 +102,7 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
             Some(Ok(None)) | None => Answer::none(),
         },
         What::Reload => reload(house),
+        What::Upgrade => upgrade(house, &asked.query),
         What::Drain => connections::drain(house, &asked.query)
             .map_or_else(Answer::from, |told| Answer::json(StatusCode::ACCEPTED, &told)),
     }
@@ -124,6 +127,28 @@ fn reload(house: &House) -> Answer {
     }
 }
 
+/// Hands over, and waits for what comes of it.
+fn upgrade(house: &House, query: &Query) -> Answer {
+    let binary = query.text("binary").map(PathBuf::from);
+    if binary.is_some() && !house.guard.is_exclusive() {
+        let why = "a binary can be named only where the admin listener is a Unix socket or wants a token or certificate";
+        return Answer::error(StatusCode::FORBIDDEN, why);
+    }
+    if binary.as_ref().is_some_and(|path| !path.is_absolute()) {
+        return Answer::bad("binary is no absolute path".to_owned());
+    }
+    let (answer, result) = oneshot::channel();
+    if house.service.drain.is_started() || house.upgrade.try_send(UpgradeOrder { binary, answer }).is_err() {
+        let why = "another hand-over is under way, or the gateway stops";
+        return Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
+    }
+    match result.blocking_recv() {
+        Ok(Ok(report)) => Answer::json(StatusCode::OK, &report),
+        Ok(Err(refused)) => Answer::error(StatusCode::UNPROCESSABLE_ENTITY, &refused),
+        Err(_gone) => Answer::error(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops"),
+    }
+}
+
 /// The gateway in a few numbers.
 fn status(house: &House) -> Value {
     let (service, taken) = (&house.service, house.places.taken());
@@ -142,6 +167,7 @@ fn status(house: &House) -> Value {
         "websockets_open": service.live.open(),
         "websockets_closing": connections::closing(house),
         "websockets_opened": service.live.opened(),
+        "websockets_taken_over": service.books.metrics.taken_over.load(Ordering::Relaxed),
     })
 }
 

@@ -22,6 +22,9 @@ pub(crate) struct Guard {
     /// `None` behind a Unix socket, where no browser comes.
     names: Option<Vec<String>>,
     token: Option<Mutex<Token>>,
+    /// Only the operator comes here: by the permissions of a Unix socket, a token or a certificate. Any user of this
+    /// machine can connect to an address of it.
+    exclusive: bool,
 }
 
 /// The token, as its file had it when somebody last looked.
@@ -57,7 +60,10 @@ impl Guard {
             | ListenAddress::Systemd(_)
             | ListenAddress::Stdin => None,
         };
-        Self { names, token: admin.token.clone().map(|token| Mutex::new(Token::new(token))) }
+        let token = admin.token.clone().map(|token| Mutex::new(Token::new(token)));
+        let has_file = matches!(admin.listener.address, ListenAddress::Unix(_));
+        let exclusive = has_file || token.is_some() || admin.listener.client_certificates.is_some();
+        Self { names, token, exclusive }
     }
 
     /// Whether it was asked for by a name that is ours. A page that has its own name point here cannot have the browser
@@ -85,6 +91,11 @@ impl Guard {
             scheme.eq_ignore_ascii_case(BEARER) && bool::from(shown.trim_ascii().ct_eq(secret.as_bytes()))
         });
         if is_right { Ok(()) } else { Err(Turned::Token) }
+    }
+
+    /// Whether nobody but the operator can ask.
+    pub(super) const fn is_exclusive(&self) -> bool {
+        self.exclusive
     }
 
     /// Whether no page can have sent it: a browser asks us first whether it may set such a field, and is not told yes.

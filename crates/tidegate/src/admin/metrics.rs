@@ -1,6 +1,7 @@
 //! `/metrics`: everything that is counted, gathered when it is asked for.
 
 use std::collections::HashSet;
+use std::sync::atomic::Ordering;
 
 use super::House;
 use crate::clock;
@@ -38,6 +39,12 @@ fn gateway(exposition: &mut Exposition, house: &House) {
     for (result, count) in service.books.metrics.reloads.all() {
         reloads.whole(&[result], count);
     }
+    let mut handovers = exposition.family(&f::HANDOVERS);
+    for (result, count) in service.books.metrics.handovers.all() {
+        handovers.whole(&[result], count);
+    }
+    let taken_over = service.books.metrics.taken_over.load(Ordering::Relaxed);
+    exposition.family(&f::TAKEN_OVER).whole(&[], taken_over);
     exposition.family(&f::LINES_LOST).whole(&[], service.books.log.lines_lost());
 }
 

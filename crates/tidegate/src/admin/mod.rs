@@ -13,6 +13,7 @@ mod query;
 mod routes;
 mod serve;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -37,6 +38,23 @@ pub(crate) struct House {
     pub(crate) config: Arc<Swap<Value>>,
     /// Whoever reloads is told through this.
     pub(crate) reload: mpsc::Sender<ReloadOrder>,
+    /// And whoever hands over, through this.
+    pub(crate) upgrade: mpsc::Sender<UpgradeOrder>,
+}
+
+/// To hand over to a new process, and to say what came of it.
+#[derive(Debug)]
+pub(crate) struct UpgradeOrder {
+    /// What to start; `None`: what this process was started from, as it is now.
+    pub(crate) binary: Option<PathBuf>,
+    answer: oneshot::Sender<Result<Value, String>>,
+}
+
+impl UpgradeOrder {
+    /// Says what came of it; whoever asked may be gone.
+    pub(crate) fn answer(self, result: Result<Value, String>) {
+        self.answer.send(result).ok();
+    }
 }
 
 /// To reload, and to say what came of it.

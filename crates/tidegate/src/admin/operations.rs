@@ -40,6 +40,7 @@ pub(super) enum What {
     Close,
     Drain,
     Reload,
+    Upgrade,
 }
 
 impl Operation {
@@ -200,6 +201,24 @@ pub(super) const OPERATIONS: &[Operation] = &[
             (503, "Too many reloads at once, or the gateway stops."),
         ],
     },
+    Operation {
+        what: What::Upgrade,
+        method: Method::POST,
+        path: "/upgrade",
+        summary: "Hands listeners and WebSockets over to a new process of the gateway, and ends this one.",
+        parameters: &[BINARY],
+        media: JSON,
+        answers: &[
+            (
+                200,
+                "The new process serves; the report says how many WebSockets have moved, and why others stay.",
+            ),
+            BAD,
+            (403, "Not asked deliberately, or a binary is named where any user of the machine can ask."),
+            (422, "The new process did not take over; everything goes on in this one."),
+            (503, "Another hand-over is under way, or the gateway stops."),
+        ],
+    },
 ];
 
 const BAD: (u16, &str) = (400, "The query is wrong, or there is a body; the answer says what to write.");
@@ -220,6 +239,8 @@ const WINDOW: Parameter =
     string("window", "Spread over this time, up to 24h. Default: no faster than drain_rate.");
 const IDLE: Parameter =
     string("idle", "Only those through which nothing passes for so long, within the window.");
+const BINARY: Parameter =
+    string("binary", "Path of the new binary. Default: that of the running one, as it is there now.");
 const CODE: Parameter =
     integer("code", "Close code: 1000, 1001, 1008, 1011, 1012, 1013 or 3000 to 4999. Default: 1001.");
 const REASON: Parameter = string("reason", "The words beside it, at most 123 bytes.");

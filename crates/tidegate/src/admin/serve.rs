@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use http::Response;
 use hyper::body::Incoming;
+use tokio_util::task::TaskTracker;
 
 use super::House;
 use super::api;
 use crate::http::{self as front, Answering, Body};
-use crate::listener::{Accepted, Listening, Places};
+use crate::listener::{Accepted, Gate, Listening, Places};
 use crate::{proxied, tls};
 
 /// Connections at once; more wait in the kernel.
@@ -19,11 +20,17 @@ pub(crate) fn places() -> Places {
     Places::new(CONNECTIONS_MAX, CONNECTIONS_MAX)
 }
 
-/// Takes connections for as long as it is polled.
-pub(crate) async fn serve(listening: Listening, places: Places, house: Arc<House>) {
+/// Takes connections for as long as it is polled. `visitors` are those that are there.
+pub(crate) async fn serve(
+    listening: Arc<Listening>,
+    gate: Gate,
+    places: Places,
+    house: Arc<House>,
+    visitors: TaskTracker,
+) {
     loop {
-        let accepted = listening.accept(&places).await;
-        tokio::spawn(serve_one(accepted, Arc::clone(&house)));
+        let accepted = listening.accept(&places, &gate).await;
+        visitors.spawn(serve_one(accepted, Arc::clone(&house)));
     }
 }
 

@@ -1,14 +1,18 @@
 //! The admin listener: opened before anything else happens, served once there is something to see.
 
 use std::convert::Infallible;
+use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio_util::task::TaskTracker;
 
 use super::Running;
 use crate::admin::{self, Guard, House, ReloadOrder};
 use crate::config::Admin;
-use crate::listener::{Listening, Served, SocketFile};
+use crate::handover::message;
+use crate::listener::{Gate, Inherited, Listening, Served, SocketFile};
 use crate::tls;
 
 /// Reloads that wait for the one under way.
@@ -31,9 +35,11 @@ impl Running {
 
     /// Nobody carries orders out any more: whoever waits for one is told so.
     pub(super) async fn refuse_orders(&self) {
-        let mut orders = self.orders.lock().await;
-        orders.close();
-        while orders.try_recv().is_ok() {}
+        let (mut reloads, mut upgrades) = (self.orders.lock().await, self.upgrades.lock().await);
+        reloads.close();
+        upgrades.close();
+        while reloads.try_recv().is_ok() {}
+        while upgrades.try_recv().is_ok() {}
     }
 }
 
@@ -43,23 +49,60 @@ pub(super) struct Overseer {
     listening: Listening,
 }
 
+/// The admin listener as it is served.
+pub(super) struct Desk {
+    listening: Arc<Listening>,
+    file: Option<SocketFile>,
+    /// Whoever is being answered.
+    visitors: TaskTracker,
+}
+
 impl Overseer {
-    /// Binds.
+    /// Binds, unless its socket was handed over.
     ///
     /// # Errors
     /// What keeps it from listening.
-    pub(super) fn open(admin: Admin) -> anyhow::Result<Self> {
+    pub(super) fn open(admin: Admin, inherited: &mut Inherited) -> anyhow::Result<Self> {
         let guard = Guard::new(&admin);
         let listener = admin.listener;
         let acceptor = tls::acceptor(&listener)?;
-        Ok(Self { guard, listening: Listening::bind(Served { listener, acceptor })? })
+        Ok(Self { guard, listening: Listening::open_admin(Served { listener, acceptor }, inherited)? })
     }
 
-    /// Serves until the process ends. The file of its socket, if it has one, is to be kept until then.
-    pub(super) fn serve(mut self, house: impl FnOnce(Guard) -> House) -> Option<SocketFile> {
+    /// Serves until the process ends, while the gate is open. What is returned is to be kept until then.
+    pub(super) fn serve(mut self, gate: Gate, house: impl FnOnce(Guard) -> House) -> Desk {
         tracing::info!("admin listener on {}", self.listening.address);
         let file = self.listening.take_file();
-        tokio::spawn(admin::serve(self.listening, admin::places(), Arc::new(house(self.guard))));
-        file
+        let (listening, visitors) = (Arc::new(self.listening), TaskTracker::new());
+        let house = Arc::new(house(self.guard));
+        tokio::spawn(admin::serve(Arc::clone(&listening), gate, admin::places(), house, visitors.clone()));
+        Desk { listening, file, visitors }
+    }
+}
+
+impl Desk {
+    /// Its socket, for another process that is to take it over.
+    ///
+    /// # Errors
+    /// The system has no more descriptors.
+    pub(super) fn hand_over(&self) -> io::Result<(message::Listener, OwnedFd)> {
+        self.listening.hand_over(0, true)
+    }
+
+    /// The file of its socket is ours.
+    pub(super) fn keep(&mut self) {
+        self.file.iter_mut().for_each(SocketFile::keep);
+    }
+
+    /// The file of its socket is another process's.
+    pub(super) fn release(&mut self) {
+        self.file.iter_mut().for_each(SocketFile::release);
+    }
+
+    /// Waits until whoever asked has the answer and has gone.
+    pub(super) fn answered(&self) -> impl Future<Output = ()> + 'static {
+        let visitors = self.visitors.clone();
+        visitors.close();
+        async move { visitors.wait().await }
     }
 }

@@ -1,13 +1,16 @@
 //! The listeners: opened together, and exchanged one by one while those that stay go on listening.
 
+use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::{KeyPassword, ListenAddress, Listener, ListenerTls};
-use crate::listener::{Inherited, Listening, Places, Served, SocketFile};
+use crate::handover::message;
+use crate::listener::{Gate, Inherited, Listening, Places, Served, SocketFile};
 use crate::swap::Swap;
 use crate::tls;
 use crate::worker::Workers;
@@ -18,6 +21,7 @@ pub(super) struct Doors {
     doors: Vec<Door>,
     /// Tells all of them to accept no more.
     stop: CancellationToken,
+    gate: Gate,
     places: Places,
     workers: Arc<Workers>,
 }
@@ -28,6 +32,8 @@ struct Door {
     served: Arc<Swap<Served>>,
     /// Tells it to accept no more; its sockets are closed with that.
     stop: CancellationToken,
+    /// Each is its accepting task's, and closed with that.
+    sockets: Vec<Weak<Listening>>,
     files: Vec<SocketFile>,
 }
 
@@ -42,8 +48,8 @@ pub(super) struct Change {
 
 impl Doors {
     /// None yet.
-    pub(super) fn new(stop: CancellationToken, places: Places, workers: Arc<Workers>) -> Self {
-        Self { doors: Vec::new(), stop, places, workers }
+    pub(super) fn new(stop: CancellationToken, gate: Gate, places: Places, workers: Arc<Workers>) -> Self {
+        Self { doors: Vec::new(), stop, gate, places, workers }
     }
 
     /// Makes ready what listeners need: their TLS, and sockets for those that are new. A door whose address stays keeps
@@ -97,13 +103,44 @@ impl Doors {
         let files = sockets.iter_mut().filter_map(Listening::take_file).collect();
         let served = sockets.first().map(|listening| Arc::clone(&listening.served));
         let served = served.expect("a listener that was opened has a socket");
-        self.doors.push(Door { served, stop: stop.clone(), files });
-        for listening in sockets {
-            announce(&listening);
-            let accepting = accept(listening, self.places.clone(), Arc::clone(&self.workers));
+        let sockets: Vec<_> = sockets.into_iter().map(Arc::new).collect();
+        for listening in &sockets {
+            announce(listening);
+            let (gate, places, workers) = (self.gate.clone(), self.places.clone(), Arc::clone(&self.workers));
+            let accepting = accept(Arc::clone(listening), gate, places, workers);
             let accepting = tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
             tokio::spawn(end_with(accepting));
         }
+        let sockets = sockets.iter().map(Arc::downgrade).collect();
+        self.doors.push(Door { served, stop, sockets, files });
+    }
+
+    /// All sockets, for another process that is to take them over.
+    ///
+    /// # Errors
+    /// The system has no more descriptors.
+    pub(super) fn hand_over(&self) -> io::Result<Vec<(message::Listener, OwnedFd)>> {
+        let doors = self.doors.iter().enumerate();
+        let sockets = doors.flat_map(|(group, door)| door.sockets.iter().map(move |socket| (group, socket)));
+        let open = sockets.filter_map(|(group, socket)| Some((group, socket.upgrade()?)));
+        open.map(|(group, socket)| socket.hand_over(group, false)).collect()
+    }
+
+    /// The files of the sockets that another process has taken over, in the order of [`hand_over`](Self::hand_over), are
+    /// that process's.
+    pub(super) fn release(&mut self, is_taken: impl Fn(usize) -> bool) {
+        let mut index = 0;
+        for door in &mut self.doors {
+            if (index..index + door.sockets.len()).any(&is_taken) {
+                door.files.iter_mut().for_each(SocketFile::release);
+            }
+            index += door.sockets.len();
+        }
+    }
+
+    /// The files of sockets that were taken over are ours.
+    pub(super) fn keep(&mut self) {
+        self.doors.iter_mut().flat_map(|door| &mut door.files).for_each(SocketFile::keep);
     }
 
     /// The places that connections take.
@@ -152,9 +189,9 @@ impl Door {
 }
 
 /// Takes connections for as long as it is polled.
-async fn accept(listening: Listening, places: Places, workers: Arc<Workers>) {
+async fn accept(listening: Arc<Listening>, gate: Gate, places: Places, workers: Arc<Workers>) {
     loop {
-        let accepted = listening.accept(&places).await;
+        let accepted = listening.accept(&places, &gate).await;
         workers.serve(accepted).await;
     }
 }

@@ -6,10 +6,11 @@ mod descriptors;
 mod doors;
 mod reload;
 mod signals;
+mod upgrade;
 mod watchdog;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -18,20 +19,22 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use self::admin::Overseer;
+use self::admin::{Desk, Overseer};
 use self::descriptors::connections_max;
 use self::doors::Doors;
 use self::reload::Settings;
 pub(crate) use self::reload::Source;
-use self::signals::Hangups;
+use self::signals::{Hangups, Upgrades};
 pub(crate) use self::signals::{Stop, StopSignals};
+use self::upgrade::Taken;
+pub(crate) use self::upgrade::{Launch, Predecessor, SWITCH};
 use crate::access_log::AccessLog;
-use crate::admin::{House, ReloadOrder};
+use crate::admin::{House, ReloadOrder, UpgradeOrder};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::generation::Generation;
 use crate::journal::Books;
-use crate::listener::{Inherited, Places, Served, SocketFile};
+use crate::listener::{Gate, Inherited, Places, Served};
 use crate::live::Because;
 use crate::metrics::Metrics;
 use crate::notify;
@@ -46,31 +49,66 @@ use crate::worker::Workers;
 ///
 /// # Errors
 /// What keeps it from starting: an address, a certificate, a file.
-pub(crate) async fn serve(config: Config, source: Source, told: CancellationToken) -> anyhow::Result<()> {
-    let mut signals = StopSignals::listen()?;
-    let mut hangups = Hangups::listen()?;
+/// `launch` is how this process was started, where another can be started to take its place.
+pub(crate) async fn serve(
+    config: Config,
+    source: Source,
+    launch: Option<Launch>,
+    told: CancellationToken,
+) -> anyhow::Result<()> {
+    let signals = Signals::listen()?;
     let running = Running::start(config, Some(source))?;
-    running.feed_watchdog();
-    notify::ready();
-    let stop = tokio::select! {
-        stop = signals.next() => stop,
-        () = told.cancelled() => Stop::Shutdown,
-        never = running.reload_when_told(&mut hangups) => match never {},
-        never = running.reload_when_ordered() => match never {},
-        never = running.watch_certificates() => match never {},
-    };
-    notify::stopping(running.workers.live());
-    running.finish(stop, &mut signals).await;
+    running.serve(launch, told, signals).await;
     Ok(())
+}
+
+/// The same, in the place of the process that has started this one and hands over to it. `config` is what was read, or
+/// what is wrong with it.
+///
+/// # Errors
+/// What keeps it from taking over; the other process goes on then.
+pub(crate) async fn take_over(
+    predecessor: Predecessor,
+    config: Result<Config, String>,
+    source: Source,
+    launch: Launch,
+) -> anyhow::Result<()> {
+    let mut signals = Signals::listen()?;
+    match upgrade::take_over(predecessor, config, source).await? {
+        Taken::Over(running) => running.serve(Some(launch), CancellationToken::new(), signals).await,
+        // What it has taken until then is nobody else's.
+        Taken::Abandoned(running) => {
+            notify::be_silent();
+            running.run_out(&mut signals.stops).await;
+            running.finish(Stop::Restart, &mut signals.stops).await;
+        }
+    }
+    Ok(())
+}
+
+/// Everything that it listens to from before its start on, so that none of it ends the process.
+struct Signals {
+    stops: StopSignals,
+    hangups: Hangups,
+    upgrades: Upgrades,
+}
+
+impl Signals {
+    fn listen() -> anyhow::Result<Self> {
+        Ok(Self { stops: StopSignals::listen()?, hangups: Hangups::listen()?, upgrades: Upgrades::listen()? })
+    }
 }
 
 /// A gateway that serves. It is over when [`finish`](Self::finish) is.
 pub(crate) struct Running {
     /// Tells the listeners to accept no more.
     stop: CancellationToken,
+    /// Whether they accept just now.
+    gate: Gate,
     doors: tokio::sync::Mutex<Doors>,
-    /// Of the socket of the admin listener.
-    admin_file: Mutex<Option<SocketFile>>,
+    places: Places,
+    /// The admin listener.
+    desk: Mutex<Option<Desk>>,
     service: Arc<Service>,
     workers: Arc<Workers>,
     settings: Mutex<Settings>,
@@ -78,6 +116,7 @@ pub(crate) struct Running {
     shown: Arc<Swap<Value>>,
     /// What the admin listener is told.
     orders: tokio::sync::Mutex<mpsc::Receiver<ReloadOrder>>,
+    upgrades: tokio::sync::Mutex<mpsc::Receiver<UpgradeOrder>>,
     source: Option<Source>,
 }
 
@@ -87,9 +126,24 @@ impl Running {
     /// # Errors
     /// What keeps it from starting: an address, a certificate, a file.
     pub(crate) fn start(config: Config, source: Option<Source>) -> anyhow::Result<Self> {
+        let mut inherited = Inherited::take_from_environment()
+            .context("one of the sockets that this process was started with cannot be listened on")?;
+        let running = Self::prepare(config, source, &mut inherited, Gate::new(true))?;
+        inherited.warn_of_unused();
+        Ok(running)
+    }
+
+    /// The same with sockets that there are already, and behind a gate that may be shut at first.
+    fn prepare(
+        config: Config,
+        source: Option<Source>,
+        inherited: &mut Inherited,
+        gate: Gate,
+    ) -> anyhow::Result<Self> {
         let (settings, shown) =
             (Settings::of(&config), Arc::new(Swap::new(Arc::new(config::shown(&config)))));
-        let admin = config.admin.map(Overseer::open).transpose().context("the admin listener")?;
+        let admin = config.admin.map(|admin| Overseer::open(admin, inherited));
+        let admin = admin.transpose().context("the admin listener")?;
         let stop = CancellationToken::new();
         let access_log = AccessLog::open(&config.access_log)
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
@@ -104,35 +158,54 @@ impl Running {
             Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
         let connections_max = connections_max(config.connections_max, records, config.workers);
         let places = Places::new(connections_max, config.handshakes_max);
-        let mut doors = Doors::new(stop.clone(), places.clone(), Arc::clone(&workers));
-        let mut inherited = Inherited::take_from_environment()
-            .context("one of the sockets that this process was started with cannot be listened on")?;
-        let all = doors.prepare(config.listeners, &mut inherited)?;
-        inherited.warn_of_unused();
+        let mut doors = Doors::new(stop.clone(), gate.clone(), places.clone(), Arc::clone(&workers));
+        let all = doors.prepare(config.listeners, inherited)?;
         doors.change(all);
         let (reload, orders) = admin::orders();
-        let admin_file = admin.and_then(|admin| {
-            admin.serve(|guard| House {
+        let (upgrade, upgrades) = upgrade::orders();
+        let desk = admin.map(|admin| {
+            admin.serve(gate.clone(), |guard| House {
                 service: Arc::clone(&service),
                 workers: Arc::clone(&workers),
-                places,
+                places: places.clone(),
                 guard,
                 config: Arc::clone(&shown),
                 reload,
+                upgrade,
             })
         });
         let (doors, settings) = (tokio::sync::Mutex::new(doors), Mutex::new(settings));
         Ok(Self {
             stop,
+            gate,
             doors,
-            admin_file: Mutex::new(admin_file),
+            places,
+            desk: Mutex::new(desk),
             service,
             workers,
             settings,
             shown,
             orders: tokio::sync::Mutex::new(orders),
+            upgrades: tokio::sync::Mutex::new(upgrades),
             source,
         })
+    }
+
+    /// Serves until a signal or `told` says stop, or another process has taken over; then drains what is left.
+    async fn serve(self, launch: Option<Launch>, told: CancellationToken, signals: Signals) {
+        let Signals { mut stops, mut hangups, mut upgrades } = signals;
+        self.feed_watchdog();
+        notify::ready();
+        let stop = tokio::select! {
+            stop = stops.next() => stop,
+            () = told.cancelled() => Stop::Shutdown,
+            () = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => Stop::Restart,
+            never = self.reload_when_told(&mut hangups) => match never {},
+            never = self.reload_when_ordered() => match never {},
+            never = self.watch_certificates() => match never {},
+        };
+        notify::stopping(self.workers.live());
+        self.finish(stop, &mut stops).await;
     }
 
     /// Accepts no more. Whoever is connected stays so.
@@ -185,7 +258,7 @@ impl Running {
         finish(&self.workers, patience, signals).await;
         self.workers.stop();
         self.doors.lock().await.clear();
-        drop(self.admin_file.lock().unwrap_or_else(PoisonError::into_inner).take());
+        drop(self.desk().take());
         self.service.books.log.flush();
         if let Some(ticker) = &self.service.books.ticker {
             ticker.flush();
@@ -197,6 +270,10 @@ impl Running {
 
     async fn with_certificates(&self) -> Vec<(Arc<Swap<Served>>, Vec<PathBuf>)> {
         self.doors.lock().await.with_certificates()
+    }
+
+    fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
+        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn settings(&self) -> Settings {

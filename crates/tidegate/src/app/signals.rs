@@ -1,4 +1,4 @@
-//! What signals mean: TERM and INT stop, QUIT stops for a restart, HUP reloads.
+//! What signals mean: TERM and INT stop, QUIT stops for a restart, HUP reloads, USR2 hands over.
 
 use anyhow::Context as _;
 use tidegate_proto::CloseCode;
@@ -47,6 +47,21 @@ impl StopSignals {
             _ = self.interrupt.recv() => Stop::Shutdown,
             _ = self.quit.recv() => Stop::Restart,
         }
+    }
+}
+
+/// SIGUSR2: a new process is to take over.
+pub(super) struct Upgrades(Signal);
+
+impl Upgrades {
+    /// From now on it does not end the process.
+    pub(super) fn listen() -> anyhow::Result<Self> {
+        Ok(Self(listen(SignalKind::user_defined2())?))
+    }
+
+    /// Waits for one.
+    pub(super) async fn next(&mut self) {
+        self.0.recv().await;
     }
 }
 

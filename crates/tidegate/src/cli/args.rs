@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::help;
 use crate::connect::ConnectArgs;
 use crate::import::ImportFrom;
-use crate::operator::{CloseArgs, DrainArgs, ReloadArgs, StatusArgs};
+use crate::operator::{CloseArgs, DrainArgs, ReloadArgs, StatusArgs, UpgradeArgs};
 use crate::replay::ReplayArgs;
 use crate::websockify;
 
@@ -28,6 +28,9 @@ pub(super) enum Command {
     /// Tell a running gateway to read its configuration again. If that has errors, nothing changes.
     #[command(after_help = help::RELOAD)]
     Reload(ReloadArgs),
+    /// Have a running gateway hand over to a new process: its listeners, and its WebSockets as they are.
+    #[command(after_help = help::UPGRADE)]
+    Upgrade(UpgradeArgs),
     /// Check a configuration: print its route table, or every error with line and column.
     #[command(after_help = help::CHECK)]
     Check(CheckArgs),
@@ -73,7 +76,7 @@ impl Command {
             Self::Reload(_) | Self::Check(_) | Self::Import { .. } | Self::Status(_) | Self::Drain(_) => {
                 false
             }
-            Self::Close(_) | Self::Websockify(_) | Self::Completions { .. } | Self::Man(_) => false,
+            Self::Upgrade(_) | Self::Close(_) | Self::Websockify(_) | Self::Completions { .. } | Self::Man(_) => false,
         }
     }
 }
@@ -101,6 +104,9 @@ pub(super) struct ServeArgs {
     /// Address of the admin listener, such as 127.0.0.1:9090.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
+    /// Take over from the process at the other end of standard input, which has started this one.
+    #[arg(long, hide = true)]
+    pub(super) take_over: bool,
 }
 
 #[derive(Debug, Args)]

@@ -74,6 +74,20 @@ Exit status:
      be reached
   2  wrong usage";
 
+pub(super) const UPGRADE: &str = "\
+Examples:
+  tidegate upgrade -c /etc/tidegate/tidegate.toml
+      after the binary was replaced; how many WebSockets moved is printed
+  tidegate upgrade --admin unix:/run/tidegate-admin.sock --binary ./tidegate
+      to a binary at another place
+  tidegate upgrade --pid 4711
+      with a signal; the outcome is in the log of the gateway
+
+Exit status:
+  0  handed over; with --pid or --pid-file: the gateway was told
+  1  the old process goes on as before, or cannot be reached
+  2  wrong usage";
+
 pub(super) const CHECK: &str = "\
 Examples:
   tidegate check tidegate.toml

@@ -12,12 +12,13 @@ use std::sync::Arc;
 
 use anyhow::{Context as _, anyhow, ensure};
 use clap::{CommandFactory as _, Parser as _};
+use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
 use tracing_subscriber::filter::LevelFilter;
 
 pub use self::args::Cli;
 use self::args::{CheckArgs, Command, ServeArgs};
-use crate::app::{self, Source};
+use crate::app::{self, Launch, Predecessor, Source};
 use crate::config::{self, Checked, Config, Diagnostic, Location, Overrides, Severity};
 use crate::connect;
 use crate::import::{self, ImportFrom};
@@ -41,6 +42,7 @@ pub fn run() -> ExitCode {
     let result = match cli.command {
         Command::Serve(args) => serve(args),
         Command::Reload(args) => operator::reload(&args),
+        Command::Upgrade(args) => operator::upgrade(&args),
         Command::Check(args) => check(&args),
         Command::Connect(args) => connect::run(*args),
         Command::Import { from } => import(&from),
@@ -73,19 +75,50 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
 
 fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
     args.file.mention_unread()?;
+    let predecessor = args.take_over.then(Predecessor::at_standard_input).transpose()?;
     let source: Source = Arc::new(move || load(&args));
+    let launch = launch()?;
+    if let Some(predecessor) = predecessor {
+        return take_over(predecessor, source, launch);
+    }
     let config = match report(source()?)? {
         Ok(config) => config,
         Err(status) => return Ok(status),
     };
-    run_until(config, source, CancellationToken::new())
+    run_until(config, source, Some(launch), CancellationToken::new())
+}
+
+/// How this process was started, for the one that is to take its place.
+fn launch() -> anyhow::Result<Launch> {
+    let binary = std::env::current_exe().context("cannot find out which file this program is")?;
+    let arguments = std::env::args_os().skip(1).filter(|argument| argument != app::SWITCH).collect();
+    Ok(Launch { binary, arguments })
+}
+
+/// Takes the place of the process that has started this one, and then serves as any other.
+fn take_over(predecessor: Predecessor, source: Source, launch: Launch) -> anyhow::Result<ExitCode> {
+    let config = source().map_err(|error| format!("{error:#}")).and_then(|checked| {
+        let said: Vec<_> = checked.diagnostics.iter().map(ToString::to_string).collect();
+        checked.config.ok_or_else(|| format!("the configuration has errors:\n{}", said.join("\n")))
+    });
+    control()?.block_on(app::take_over(predecessor, config, source, launch))?;
+    Ok(ExitCode::SUCCESS)
 }
 
 /// Serves until a signal, or until this is told, and the drain after it.
-fn run_until(config: Config, source: Source, stop: CancellationToken) -> anyhow::Result<ExitCode> {
-    let control = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    control.block_on(app::serve(config, source, stop))?;
+fn run_until(
+    config: Config,
+    source: Source,
+    launch: Option<Launch>,
+    stop: CancellationToken,
+) -> anyhow::Result<ExitCode> {
+    control()?.block_on(app::serve(config, source, launch, stop))?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The runtime of the thread that has no connections.
+fn control() -> std::io::Result<Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
@@ -105,7 +138,7 @@ fn replay(args: &ReplayArgs) -> anyhow::Result<ExitCode> {
     let (replay, origins) = (Replay::new(script), args.origin.clone());
     let source: Source = Arc::new(move || Ok(config::replaying(replay.clone(), &overrides, &origins)));
     match report(source()?)? {
-        Ok(config) => run_until(config, source, if args.once { played } else { stop }),
+        Ok(config) => run_until(config, source, None, if args.once { played } else { stop }),
         Err(status) => Ok(status),
     }
 }

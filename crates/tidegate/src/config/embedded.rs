@@ -9,6 +9,12 @@ pub fn embedded() -> Config {
     from_routes(&Overrides::default()).config.expect("the embedded configuration has no error")
 }
 
+/// A route by which nobody is let in: of this name there is none any more, but sessions that were opened on it.
+pub(crate) fn gone(name: &str) -> Route {
+    let rules = embedded().routes.swap_remove(0);
+    Route { name: name.to_owned(), path: PathPattern::Exact(String::new()), ..rules }
+}
+
 /// What `tidegate replay` serves: the recording on every path, to pages of these origins, or else of its own alone. The
 /// gateway's limits on messages do not count: what was recorded has passed them.
 pub fn replaying(replay: Replay, overrides: &Overrides, origins: &[String]) -> Checked {

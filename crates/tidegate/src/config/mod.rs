@@ -30,6 +30,7 @@ pub use admin::{Admin, AdminToken};
 pub use auth::{Auth, AuthKind, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};
+pub(crate) use embedded::gone;
 pub use embedded::{embedded, replaying};
 pub use lookup::{Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
 pub use shown::shown;

@@ -1,5 +1,5 @@
 //! Sockets that the process was started with: by a `.socket` unit of systemd, or by whatever else speaks its protocol
-//! (`LISTEN_FDS`, `LISTEN_PID`, `LISTEN_FDNAMES`).
+//! (`LISTEN_FDS`, `LISTEN_PID`, `LISTEN_FDNAMES`), or by the process of the gateway that it takes the place of.
 
 use std::env;
 use std::io;
@@ -8,11 +8,18 @@ use std::os::fd::OwnedFd;
 use listenfd::ListenFd;
 use socket2::{SockAddr, Socket};
 
+use super::handed::{self, Handed, Taken};
 use crate::config::ListenAddress;
+use crate::handover::message;
 
 /// Those that no listener has taken yet.
 #[derive(Debug, Default)]
-pub(crate) struct Inherited(Vec<Given>);
+pub(crate) struct Inherited {
+    given: Vec<Given>,
+    handed: Vec<Handed>,
+    /// Which of those that were handed over are taken.
+    taken: Vec<usize>,
+}
 
 /// One of them.
 #[derive(Debug)]
@@ -36,11 +43,36 @@ impl Inherited {
         let mut descriptors = ListenFd::from_env();
         let count = descriptors.len();
         let given = |index| Given::new(names.next().unwrap_or(""), adopt(&mut descriptors, index)?);
-        (0..count).map(given).collect::<io::Result<_>>().map(Self)
+        let given = (0..count).map(given).collect::<io::Result<_>>()?;
+        Ok(Self { given, ..Self::default() })
+    }
+
+    /// Adds one that another process of the gateway has handed over.
+    ///
+    /// # Errors
+    /// It is no socket that listens for connections.
+    pub(crate) fn hand(&mut self, about: message::Listener, descriptor: OwnedFd) -> io::Result<()> {
+        let index = self.handed.len();
+        self.handed.push(Handed::new(index, about, descriptor)?);
+        Ok(())
+    }
+
+    /// Which of those that were handed over were taken.
+    pub(crate) fn taken(&self) -> &[usize] {
+        &self.taken
+    }
+
+    /// That of the admin listener at this address.
+    pub(super) fn take_admin(&mut self, address: &ListenAddress) -> Option<Taken> {
+        handed::take(&mut self.handed, address, true, &mut self.taken).pop()
     }
 
     /// Those that a listener with this address is to have: of that name, or at that address.
-    pub(super) fn take(&mut self, address: &ListenAddress) -> Vec<Socket> {
+    pub(super) fn take(&mut self, address: &ListenAddress) -> Vec<Taken> {
+        let handed = handed::take(&mut self.handed, address, false, &mut self.taken);
+        if !handed.is_empty() {
+            return handed;
+        }
         let fits = |given: &mut Given| match address {
             ListenAddress::Systemd(name) => given.name == *name,
             ListenAddress::Tcp(_) | ListenAddress::Unix(_) | ListenAddress::Abstract(_) => {
@@ -48,18 +80,19 @@ impl Inherited {
             }
             ListenAddress::Stdin => false,
         };
-        self.0.extract_if(.., fits).map(|given| given.socket).collect()
+        let given = self.given.extract_if(.., fits);
+        given.map(|given| Taken { socket: given.socket, own: false }).collect()
     }
 
     /// Names, for a sentence.
     pub(super) fn names(&self) -> String {
-        let names: Vec<_> = self.0.iter().map(|given| format!("{:?}", given.name)).collect();
+        let names: Vec<_> = self.given.iter().map(|given| format!("{:?}", given.name)).collect();
         if names.is_empty() { "none".to_owned() } else { names.join(", ") }
     }
 
     /// Says which were taken by nobody.
     pub(crate) fn warn_of_unused(&self) {
-        for Given { name, address, .. } in &self.0 {
+        for Given { name, address, .. } in &self.given {
             tracing::warn!(
                 "the socket {name:?} at {address} was given to this process, but no [[listener]] has it; \
                  write address = \"systemd:{name}\" or \"{address}\""

@@ -1,6 +1,8 @@
 //! Listening sockets: no connection is served without a place, so that overload waits in the kernel and not in our
 //! memory.
 
+mod gate;
+mod handed;
 mod inherited;
 mod places;
 pub(crate) mod unix;
@@ -15,6 +17,8 @@ use socket2::{Domain, Protocol, Type};
 use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
+pub(crate) use self::gate::Gate;
+use self::handed::Taken;
 pub(crate) use self::inherited::Inherited;
 pub(crate) use self::places::{Place, Places};
 pub(crate) use self::unix::SocketFile;
@@ -163,7 +167,8 @@ enum Bound {
     Tcp(TcpListener),
     /// TCP, but it has listened before it was ours: what has connected until then was born without our options.
     Adopted(TcpListener),
-    Unix(UnixListener),
+    /// Whether a gateway has bound it.
+    Unix(UnixListener, bool),
 }
 
 impl Listening {
@@ -180,8 +185,25 @@ impl Listening {
             return Ok(vec![Self::bind(served)?]);
         }
         let served = Arc::new(Swap::new(Arc::new(served)));
-        let listening = |socket| Self::on(bound(socket)?, None, Arc::clone(&served));
+        let listening = |taken| Self::on_taken(taken, Arc::clone(&served));
         sockets.into_iter().map(listening).collect()
+    }
+
+    /// The same for the admin listener, which has no socket of a service manager's.
+    ///
+    /// # Errors
+    /// What keeps it from listening.
+    pub(crate) fn open_admin(served: Served, inherited: &mut Inherited) -> Result<Self, BindError> {
+        match inherited.take_admin(&served.listener.address) {
+            Some(taken) => Self::on_taken(taken, Arc::new(Swap::new(Arc::new(served)))),
+            None => Self::bind(served),
+        }
+    }
+
+    fn on_taken(taken: Taken, served: Arc<Swap<Served>>) -> Result<Self, BindError> {
+        let Taken { socket, own } = taken;
+        let file = handed::file(&served.load().listener.address, own);
+        Self::on(bound(socket, own)?, file, served)
     }
 
     /// Binds; what is given to the process is not looked at.
@@ -196,12 +218,12 @@ impl Listening {
             }
             ListenAddress::Unix(path) => {
                 let (socket, file) = unix::listen(path, served.listener.socket_mode)?;
-                (Bound::Unix(UnixListener::from_std(socket)?), Some(file))
+                (Bound::Unix(UnixListener::from_std(socket)?, true), Some(file))
             }
             ListenAddress::Abstract(name) => {
                 let socket = unix::listen_abstract(name)
                     .map_err(|error| BindError::Abstract { name: name.clone(), error })?;
-                (Bound::Unix(UnixListener::from_std(socket)?), None)
+                (Bound::Unix(UnixListener::from_std(socket)?, true), None)
             }
             ListenAddress::Stdin => {
                 (standard_input(rustix::stdio::stdin()).map_err(BindError::Inherited)?, None)
@@ -214,7 +236,7 @@ impl Listening {
     fn on(socket: Bound, file: Option<SocketFile>, served: Arc<Swap<Served>>) -> Result<Self, BindError> {
         let address = match &socket {
             Bound::Tcp(socket) | Bound::Adopted(socket) => ListenAddress::Tcp(socket.local_addr()?),
-            Bound::Unix(_) => served.load().listener.address.clone(),
+            Bound::Unix(..) => served.load().listener.address.clone(),
         };
         Ok(Self { socket, file, address, served })
     }
@@ -228,9 +250,9 @@ impl Listening {
     /// The next connection, when there is a place for it.
     ///
     /// A place is taken for a connection that is there: a listener that nobody calls holds none.
-    pub(crate) async fn accept(&self, places: &Places) -> Accepted {
+    pub(crate) async fn accept(&self, places: &Places, gate: &Gate) -> Accepted {
         let (socket, arrival) = loop {
-            match self.take().await {
+            match gate.pass(|| self.take()).await {
                 Ok(taken) => break taken,
                 Err(error) => back_off(&error).await,
             }
@@ -250,7 +272,7 @@ impl Listening {
                 let arrival = Arrival { client: Peer::Tcp(client), local, secure: false, tls: None };
                 Ok((Incoming::Tcp(socket.into_std()?), arrival))
             }
-            Bound::Unix(listener) => {
+            Bound::Unix(listener, _) => {
                 let (socket, _) = listener.accept().await?;
                 let arrival = Arrival { client: Peer::Unix, local: None, secure: false, tls: None };
                 Ok((Incoming::Unix(socket.into_std()?), arrival))
@@ -280,13 +302,14 @@ fn standard_input(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
     }
     socket.set_nonblocking(true)?;
-    bound(socket)
+    bound(socket, false)
 }
 
 /// One that is bound and listens, for the event queue.
-fn bound(socket: socket2::Socket) -> io::Result<Bound> {
+fn bound(socket: socket2::Socket, own: bool) -> io::Result<Bound> {
     Ok(match socket.domain()? {
-        Domain::UNIX => Bound::Unix(UnixListener::from_std(socket.into())?),
+        Domain::UNIX => Bound::Unix(UnixListener::from_std(socket.into())?, own),
+        _ if own => Bound::Tcp(TcpListener::from_std(socket.into())?),
         _ => Bound::Adopted(TcpListener::from_std(socket.into())?),
     })
 }

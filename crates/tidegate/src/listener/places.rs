@@ -53,6 +53,12 @@ impl Places {
         }
     }
 
+    /// A place among the connections for one that was let in elsewhere, however many there are.
+    pub(crate) fn take_anyway(&self) -> Place {
+        self.connections.taken.fetch_add(1, Ordering::SeqCst);
+        Place(Arc::clone(&self.connections))
+    }
+
     /// A place among the connections and one among the handshakes, as soon as there are.
     pub(super) async fn take(&self) -> (Place, Place) {
         self.waiting.fetch_add(1, Ordering::Relaxed);

@@ -39,6 +39,8 @@ pub(crate) enum UnixError {
 pub(crate) struct SocketFile {
     path: PathBuf,
     identity: Identity,
+    /// Another process has the socket, and removes its file in the end.
+    others: bool,
 }
 
 /// Tells a file from one that has taken its name. The number of an inode is soon given out again, but not with the same
@@ -73,7 +75,7 @@ pub(crate) fn listen(path: &Path, mode: u32) -> Result<(UnixListener, SocketFile
     // Before it listens, so that nobody slips in under the mode that the process's umask gave it.
     fs::set_permissions(path, Permissions::from_mode(mode)).map_err(failed("set the mode of"))?;
     let metadata = fs::symlink_metadata(path).map_err(failed("look at"))?;
-    let file = SocketFile { path: path.to_owned(), identity: Identity::of(&metadata) };
+    let file = SocketFile { path: path.to_owned(), identity: Identity::of(&metadata), others: false };
     socket.listen(BACKLOG).map_err(failed("listen on"))?;
     Ok((socket.into(), file))
 }
@@ -122,6 +124,28 @@ fn make_way(path: &Path) -> Result<(), UnixError> {
 }
 
 impl SocketFile {
+    /// The file of a socket that another process has bound; it stays that process's until it is [ours](Self::keep).
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn adopt(path: &Path) -> io::Result<Self> {
+        let metadata = fs::symlink_metadata(path)?;
+        if !metadata.file_type().is_socket() {
+            return Err(io::ErrorKind::NotFound.into());
+        }
+        Ok(Self { path: path.to_owned(), identity: Identity::of(&metadata), others: true })
+    }
+
+    /// It is ours from now on, and removed in the end.
+    pub(crate) const fn keep(&mut self) {
+        self.others = false;
+    }
+
+    /// It is another process's from now on.
+    pub(crate) const fn release(&mut self) {
+        self.others = true;
+    }
+
     /// Gives the file these permissions from now on.
     ///
     /// # Errors
@@ -148,6 +172,9 @@ impl Identity {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        if self.others {
+            return;
+        }
         let is_ours =
             fs::symlink_metadata(&self.path).is_ok_and(|found| Identity::of(&found) == self.identity);
         if is_ours && let Err(error) = fs::remove_file(&self.path) {

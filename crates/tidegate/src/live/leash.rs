@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use super::order::Verdict;
 use super::{Because, Counts, Order};
+use crate::handover::{Request, Stays};
 
 /// One end is with the relay, the other with everybody else.
 #[derive(Debug, Default)]
@@ -22,8 +23,20 @@ struct State {
     /// Wakes the relay's task, which is the same for its whole life.
     waker: Option<Waker>,
     orders: Orders,
+    /// They have changed since they were handed out.
+    is_told: bool,
     /// Why it is closing.
     obeyed: Option<Arc<Because>>,
+    /// It is asked whether it can be moved to another process.
+    asked: Option<Box<Request>>,
+}
+
+/// What the relay has not seen yet.
+#[derive(Debug)]
+pub(crate) struct News {
+    /// If there are new ones, all orders that hold.
+    pub(crate) orders: Option<Orders>,
+    pub(crate) asked: Option<Box<Request>>,
 }
 
 /// What a session is to do: at most one thing for sure, and one if it is quiet.
@@ -40,6 +53,7 @@ impl Leash {
         if !state.orders.take_up(order) {
             return;
         }
+        state.is_told = true;
         self.pulled.store(true, Ordering::Release);
         let waker = state.waker.clone();
         drop(state); // waking may run what we do not know
@@ -53,14 +67,36 @@ impl Leash {
         self.state().waker = Some(waker.clone());
     }
 
-    /// The orders, if there are any that were not handed out yet.
-    pub(crate) fn orders(&self) -> Option<Orders> {
+    /// Asks it to stand still and be written down. Where there is no relay to ask, the request is refused.
+    pub(crate) fn ask(&self, request: Request) {
+        let mut state = self.state();
+        let Some(waker) = state.waker.clone() else {
+            drop(state);
+            return request.refuse(Stays::Beginning);
+        };
+        let former = state.asked.replace(Box::new(request));
+        self.pulled.store(true, Ordering::Release);
+        drop(state);
+        drop(former);
+        waker.wake();
+    }
+
+    /// The orders, if there are any that were not handed out yet, and what it is asked.
+    pub(crate) fn news(&self) -> Option<News> {
         if !self.pulled.load(Ordering::Acquire) {
             return None;
         }
-        let state = self.state();
+        let mut state = self.state();
         self.pulled.store(false, Ordering::Relaxed); // under the lock, so no order is between this and the next line
-        Some(state.orders.clone())
+        let is_told = std::mem::take(&mut state.is_told);
+        Some(News { orders: is_told.then(|| state.orders.clone()), asked: state.asked.take() })
+    }
+
+    /// Whether it was told to close for this reason, not later than at this time.
+    pub(crate) fn is_told(&self, because: &Arc<Because>, by: Instant) -> bool {
+        let state = self.state();
+        let firm = state.orders.firm.as_ref();
+        firm.is_some_and(|order| Arc::ptr_eq(&order.because, because) && order.at <= by)
     }
 
     /// Notes that the relay does what it was told.
@@ -79,6 +115,11 @@ impl Leash {
 }
 
 impl Orders {
+    /// Each of them.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Order> {
+        self.firm.iter().chain(&self.if_idle).map(|order| &**order)
+    }
+
     /// When the next of them is due.
     pub(crate) fn deadline(&self) -> Option<Instant> {
         let at = |order: &Option<Box<Order>>| order.as_ref().map(|order| order.at);
@@ -143,15 +184,15 @@ mod tests {
     async fn the_task_is_woken_and_finds_the_earliest_order() {
         let start = crate::clock::now();
         let (leash, woken) = (Leash::default(), Arc::new(Woken::default()));
-        assert!(leash.orders().is_none());
+        assert!(leash.news().is_none());
         leash.tell(order(start + 9 * S, None, "before anybody listens"));
         leash.watch(&Waker::from(Arc::clone(&woken)));
-        assert_eq!(leash.orders().unwrap().deadline(), Some(start + 9 * S));
-        assert!(leash.orders().is_none(), "it was handed out");
+        assert_eq!(leash.news().unwrap().orders.unwrap().deadline(), Some(start + 9 * S));
+        assert!(leash.news().is_none(), "it was handed out");
         leash.tell(order(start + 5 * S, None, "earlier"));
         leash.tell(order(start + 7 * S, None, "later: nothing new"));
         assert_eq!(woken.0.load(Ordering::Relaxed), 1);
-        let mut orders = leash.orders().unwrap();
+        let mut orders = leash.news().unwrap().orders.unwrap();
         assert!(orders.due(start + 4 * S, Counts::default).is_none());
         assert_eq!(orders.due(start + 5 * S, Counts::default).unwrap().reason, "earlier");
     }
@@ -162,7 +203,7 @@ mod tests {
         let leash = Leash::default();
         leash.tell(order(start + 9 * S, None, "for all"));
         leash.tell(order(start, Some(Idle::new(S, start + 2 * S)), "if idle"));
-        let mut orders = leash.orders().unwrap();
+        let mut orders = leash.news().unwrap().orders.unwrap();
         let busy = |bytes_in| move || Counts { bytes_in, ..Counts::default() };
         for second in 0..2 {
             assert!(orders.due(start + second * S, busy(u64::from(second))).is_none());
@@ -171,7 +212,7 @@ mod tests {
         assert!(orders.due(start + 2 * S, busy(2)).is_none());
         assert_eq!(orders.deadline(), Some(start + 9 * S), "it was never quiet, and the other still holds");
         leash.tell(order(start + 2 * S, Some(Idle::new(S, start + 9 * S)), "again"));
-        let mut orders = leash.orders().unwrap();
+        let mut orders = leash.news().unwrap().orders.unwrap();
         assert!(orders.due(start + 2 * S, busy(3)).is_none());
         assert_eq!(orders.due(start + 3 * S, busy(3)).unwrap().reason, "again");
     }

@@ -13,18 +13,20 @@ use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use ipnet::IpNet;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
 pub use self::leash::Leash;
-pub(crate) use self::leash::Orders;
+pub(crate) use self::leash::{News, Orders};
 pub use self::order::{Because, Idle, Order};
 pub use self::traffic::{Counts, Traffic};
 
 use crate::clock;
 use crate::config::Route;
+use crate::handover::record;
 
 /// Locks that the register is divided among, so that a look at all of it holds up few who come and go.
 const SHARDS: usize = 16;
@@ -90,16 +92,25 @@ pub struct Filter {
 impl Register {
     /// Enters a WebSocket that is open from now on.
     pub fn enter(self: &Arc<Self>, about: About) -> Registered {
-        let conn = about.conn;
-        let live = Arc::new(Live {
-            about,
-            since: clock::now(),
-            traffic: Traffic::default(),
-            leash: Leash::default(),
-            register: Arc::clone(self),
-        });
-        self.shard(conn).insert(conn, Arc::clone(&live));
         self.opened.fetch_add(1, Ordering::Relaxed);
+        self.put(about, clock::now(), Traffic::default())
+    }
+
+    /// Enters one that another process had: it was not opened here.
+    pub(crate) fn enter_again(
+        self: &Arc<Self>,
+        about: About,
+        age: Duration,
+        counts: record::Counts,
+    ) -> Registered {
+        self.put(about, clock::ago(age), Traffic::going_on(counts.into()))
+    }
+
+    fn put(self: &Arc<Self>, about: About, since: Instant, traffic: Traffic) -> Registered {
+        let conn = about.conn;
+        let leash = Leash::default();
+        let live = Arc::new(Live { about, since, traffic, leash, register: Arc::clone(self) });
+        self.shard(conn).insert(conn, Arc::clone(&live));
         self.open.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_waiters();
         Registered(live)

@@ -7,6 +7,7 @@ use tidegate_proto::CloseCode;
 use tokio::time::Instant;
 
 use super::Counts;
+use crate::handover::record;
 use crate::outcome::{Cause, End};
 
 /// Bytes of a reason that fit into a Close frame (RFC 6455 §5.5: 125, and two of them are the code).
@@ -76,6 +77,34 @@ pub(super) enum Verdict {
 }
 
 impl Order {
+    /// As it is written down for another process.
+    pub(crate) fn write(&self, now: Instant) -> record::Order {
+        let idle = self.idle.as_ref().map(|idle| record::Idle {
+            quiet: idle.quiet,
+            void_in: idle.until.saturating_duration_since(now),
+            seen: idle.seen.map(Into::into),
+        });
+        record::Order {
+            due_in: self.at.saturating_duration_since(now),
+            idle,
+            cause: self.because.cause.label().to_owned(),
+            code: self.because.code.get(),
+            reason: self.because.reason.clone(),
+        }
+    }
+
+    /// One that another process was given. A cause that this build does not know was somebody's order all the same.
+    pub(crate) fn read(written: record::Order, now: Instant) -> Self {
+        let idle = written.idle.map(|idle| Idle {
+            quiet: idle.quiet,
+            until: now + idle.void_in,
+            seen: idle.seen.map(Into::into),
+        });
+        let cause = Cause::named(&written.cause).unwrap_or(Cause::Operator);
+        let code = CloseCode::new(written.code).unwrap_or(CloseCode::GOING_AWAY);
+        Self { at: now + written.due_in, idle, because: Because::new(cause, code, written.reason) }
+    }
+
     /// Judges the order at a time when it is due, by what has passed so far.
     pub(super) fn judge(&mut self, now: Instant, counts: Counts) -> Verdict {
         let Some(idle) = &mut self.idle else { return Verdict::Obey };

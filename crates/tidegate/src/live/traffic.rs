@@ -2,6 +2,8 @@
 
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::handover::record;
+
 /// Payload that has passed. One relay writes, so an addition needs no lock of the bus; others only read.
 #[derive(Debug, Default)]
 pub struct Traffic {
@@ -25,6 +27,16 @@ pub struct Counts {
 }
 
 impl Traffic {
+    /// Begins with what has passed elsewhere.
+    pub(super) fn going_on(counts: Counts) -> Self {
+        Self {
+            bytes_in: counts.bytes_in.into(),
+            bytes_out: counts.bytes_out.into(),
+            messages_in: counts.messages_in.into(),
+            messages_out: counts.messages_out.into(),
+        }
+    }
+
     /// Notes what came from the client. Only the session's own relay may.
     pub fn inbound(&self, bytes: u64, messages: u64) {
         add(&self.bytes_in, bytes);
@@ -45,6 +57,20 @@ impl Traffic {
             messages_in: self.messages_in.load(Ordering::Relaxed),
             messages_out: self.messages_out.load(Ordering::Relaxed),
         }
+    }
+}
+
+impl From<Counts> for record::Counts {
+    fn from(counts: Counts) -> Self {
+        let Counts { bytes_in, bytes_out, messages_in, messages_out } = counts;
+        Self { bytes_in, bytes_out, messages_in, messages_out }
+    }
+}
+
+impl From<record::Counts> for Counts {
+    fn from(written: record::Counts) -> Self {
+        let record::Counts { bytes_in, bytes_out, messages_in, messages_out } = written;
+        Self { bytes_in, bytes_out, messages_in, messages_out }
     }
 }
 

@@ -36,6 +36,9 @@ families! {
     GENERATION = Gauge "tidegate_config_generation" [] "Number of the configuration that is in force: 1 at the start, one more with each reload.";
     RELOADS = Counter "tidegate_reloads" ["result"] "Reloads: ok, or failed with nothing changed.";
 
+    HANDOVERS = Counter "tidegate_handovers" ["result"] "Hand-overs to a new process: ok, or failed with everything going on in the old one; taken is said by the new one.";
+    TAKEN_OVER = Counter "tidegate_websockets_taken_over" [] "WebSockets that came open from the process before this one.";
+
     ACCEPTED = Counter "tidegate_connections_accepted" [] "Connections that a worker has taken up.";
     CONNECTIONS = Gauge "tidegate_connections_open" [] "Connections that are open, of whatever kind.";
     CONNECTIONS_MAX = Gauge "tidegate_connections_max" [] "Connections that may be open: max_connections, or what the descriptor limit allows.";

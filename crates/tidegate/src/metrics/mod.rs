@@ -16,6 +16,7 @@ mod tally;
 mod traffic;
 
 use std::collections::BTreeMap;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
 
 pub(crate) use self::process::Process;
@@ -33,6 +34,10 @@ pub(crate) struct Metrics {
     pub(crate) tls: Tally<TlsHandshake>,
     /// Reloads, by `ok` and `failed`.
     pub(crate) reloads: Tally<&'static str>,
+    /// Hand-overs to another process, by `ok`, `failed` and, for one from another process, `taken`.
+    pub(crate) handovers: Tally<&'static str>,
+    /// WebSockets that came from another process.
+    pub(crate) taken_over: AtomicU64,
 }
 
 /// How a TLS handshake went.

@@ -68,6 +68,16 @@ impl RouteMetrics {
         self.open.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// One that another process has opened goes on here.
+    pub(crate) fn open_again(&self) {
+        self.open.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It goes on in another process.
+    pub(crate) fn leave(&self) {
+        self.open.fetch_sub(1, Ordering::Relaxed);
+    }
+
     /// It has ended, after so long.
     pub(crate) fn close(&self, closed: Closed, after: Duration) {
         self.open.fetch_sub(1, Ordering::Relaxed);

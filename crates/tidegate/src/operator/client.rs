@@ -35,6 +35,7 @@ pub(super) struct Client {
     place: Place,
     /// Over TLS, and the name that it must have.
     tls: Option<(TlsConnector, ServerName<'static>)>,
+    patience: Duration,
     token: Option<HeaderValue>,
 }
 
@@ -56,7 +57,13 @@ impl Client {
             "--ca, --server-name and --client-cert are for https: write --admin https://HOST:PORT"
         );
         let tls = if is_tls { Some(tls(&args.tls, &place)?) } else { None };
-        Ok(Self { place, tls, token: secret.as_deref().map(bearer).transpose()? })
+        let token = secret.as_deref().map(bearer).transpose()?;
+        Ok(Self { place, tls, patience: PATIENCE, token })
+    }
+
+    /// One that waits so long for an answer.
+    pub(super) fn patient(self, patience: Duration) -> Self {
+        Self { patience, ..self }
     }
 
     /// Asks, and reads the whole answer.
@@ -78,7 +85,7 @@ impl Client {
                 }
             }
         };
-        let answer = runtime.block_on(async { tokio::time::timeout(PATIENCE, asking).await });
+        let answer = runtime.block_on(async { tokio::time::timeout(self.patience, asking).await });
         answer.context("the gateway did not answer in time")?
     }
 

@@ -1,9 +1,11 @@
-//! What an operator says to a gateway that runs: `tidegate status`, `drain`, `close`, `reload`.
+//! What an operator says to a gateway that runs: `tidegate status`, `drain`, `close`, `reload`, `upgrade`.
 
 mod args;
 mod client;
+mod process;
 mod reload;
 mod status;
+mod upgrade;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -17,6 +19,7 @@ use serde_json::Value;
 pub(crate) use self::args::{CloseArgs, DrainArgs, StatusArgs};
 use self::client::Client;
 pub(crate) use self::reload::{ReloadArgs, reload};
+pub(crate) use self::upgrade::{UpgradeArgs, upgrade};
 use crate::{clock, date};
 
 /// Prints how it is.

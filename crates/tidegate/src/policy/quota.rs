@@ -45,6 +45,15 @@ impl Quota {
         self.max.store(max, Ordering::Relaxed);
     }
 
+    /// Counts a connection that was let in elsewhere, however many its client has.
+    pub(crate) fn count(&self, client: IpAddr) -> Option<Share> {
+        (self.max.load(Ordering::Relaxed) > 0).then(|| {
+            let address = network(client);
+            *self.counts.lock().unwrap_or_else(PoisonError::into_inner).entry(address).or_default() += 1;
+            Share { address, counts: Arc::clone(&self.counts) }
+        })
+    }
+
     /// Takes one connection's share; `None` where there is no limit.
     ///
     /// # Errors

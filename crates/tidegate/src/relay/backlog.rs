@@ -39,6 +39,17 @@ impl Backlog {
         }
     }
 
+    /// What waits, and since when nothing of it was taken.
+    pub(super) fn to_parts(&self) -> (&[u8], Option<Instant>) {
+        (self.pending(), self.progress)
+    }
+
+    /// One of which nothing was taken since then.
+    pub(super) fn from_parts(bytes: Vec<u8>, since: Instant) -> Self {
+        let progress = (!bytes.is_empty()).then_some(since);
+        Self { bytes, gone: 0, progress }
+    }
+
     pub(super) fn push(&mut self, bytes: &[u8], now: Instant) {
         if self.is_empty() {
             self.progress = Some(now);

@@ -19,6 +19,15 @@ pub(super) struct Echo {
 }
 
 impl Echo {
+    pub(super) const fn is_open(&self) -> bool {
+        self.open
+    }
+
+    /// One whose answer is under way, or not.
+    pub(super) const fn going_on(open: bool) -> Self {
+        Self { open }
+    }
+
     /// The header of the next frame of the answer; `None` where a frame would say nothing.
     ///
     /// A chunk becomes a frame of its own: were the client's frame mirrored, its length would be promised before the

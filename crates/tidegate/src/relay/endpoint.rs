@@ -1,6 +1,8 @@
 //! A WebSocket that ends at the gateway: frames are read from it, and our own control frames find their place between
 //! the frames that are sent to it.
 
+mod frozen;
+
 use std::ops::Range;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;

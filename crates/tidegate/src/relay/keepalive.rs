@@ -7,6 +7,9 @@ pub(super) use tidegate_proto::Demand;
 use tidegate_proto::Times;
 use tokio::time::Instant;
 
+use crate::clock;
+use crate::handover::record;
+
 /// When to ping the client and when to give it up. All of it is off where the route says 0.
 #[derive(Debug)]
 pub(super) struct Keepalive {
@@ -25,6 +28,16 @@ impl Keepalive {
         let times = Times { ping_interval, ping_timeout, idle_timeout, ..Times::default() };
         let clockwork = tidegate_proto::Keepalive::new(Duration::ZERO, &times, unique_payload());
         Self { start: now, clockwork }
+    }
+
+    /// As it is written down for another process.
+    pub(super) fn write_down(&self, now: Instant) -> record::Keepalive {
+        record::Keepalive { ran: now - self.start, clockwork: self.clockwork.clone() }
+    }
+
+    /// One that another process has written down. A ping that is under way there is answered here.
+    pub(super) fn take_up(written: record::Keepalive) -> Self {
+        Self { start: clock::ago(written.ran), clockwork: written.clockwork }
     }
 
     /// The payload of this connection's pings: no endpoint will have chosen the same.
@@ -85,7 +98,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn t058_ping_at_20_s_and_given_up_at_40_s() {
-        let start = crate::clock::now();
+        let start = clock::now();
         let mut keepalive = Keepalive::new(start, Some(20 * S), Some(20 * S), None);
         assert_eq!(keepalive.deadline(), Some(start + 20 * S));
         assert_eq!(keepalive.on_time(start + 19 * S, false), None);

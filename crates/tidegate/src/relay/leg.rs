@@ -1,5 +1,7 @@
 //! One socket of a relay: reading, sending without ever waiting, and ending without losing a byte.
 
+mod frozen;
+
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};

@@ -13,6 +13,7 @@ mod compressed;
 mod echo;
 mod ending;
 mod endpoint;
+mod frozen;
 mod hybi00;
 mod keepalive;
 mod leg;
@@ -28,10 +29,11 @@ mod websocket;
 
 use std::future::poll_fn;
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -41,6 +43,7 @@ use tokio::time::Instant;
 use self::compressed::Compression;
 use self::echo::Echo;
 use self::endpoint::{Endpoint, Fill};
+pub(crate) use self::frozen::Unfit;
 use self::hybi00::Hybi00;
 use self::keepalive::{Demand, Keepalive};
 use self::leg::{Leg, Patience};
@@ -50,8 +53,10 @@ use self::tcp::Tcp;
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::Route;
+use crate::handover::Request;
+use crate::handover::record::{self, Line};
 use crate::io::Socket;
-use crate::live::{Orders, Registered};
+use crate::live::{News, Orders, Registered};
 use crate::metrics::{Meter, Traffic};
 use crate::outcome::{Breach, End};
 use crate::recording::{Chunk, Side, Tape};
@@ -85,17 +90,32 @@ pub struct Terms<'a> {
     pub(crate) ticker: Option<Ticker>,
 }
 
-/// Relays until both sides are gone, and gives `ended` the session back with how it ended.
+/// Whoever draws the consequences when a relay is over.
+pub(crate) trait Owner: Send + Sync {
+    /// What comes of it.
+    type Fate;
+
+    /// What another process has to know to write the access line in its place.
+    fn line(&self) -> Line;
+
+    /// It has ended in this way.
+    fn ended(self, end: End, live: Registered) -> Self::Fate;
+
+    /// Another process goes on with it: here it leaves no trace.
+    fn moved(self, live: Registered) -> Self::Fate;
+}
+
+/// Relays until both sides are gone, and tells the owner how that came.
 ///
 /// Not an `async fn`, whose future would keep a second place for each argument, for as long as the connection lives.
-pub fn run<T, F: FnOnce(End, Registered) -> T + Send>(
+pub(crate) fn run<O: Owner>(
     client: Socket,
     early: Bytes,
     far: FarSide,
     terms: Terms<'_>,
     live: Registered,
-    ended: F,
-) -> impl Future<Output = T> + Send + use<T, F> {
+    owner: O,
+) -> impl Future<Output = O::Fate> + Send + use<O> {
     let Terms { rules, agreed, traffic, tape, ticker } = terms;
     let limits = limits(rules, &far);
     let mut relay = Relay::new(client, early, far, rules, live, Meter::new(traffic));
@@ -107,16 +127,45 @@ pub fn run<T, F: FnOnce(End, Registered) -> T + Send>(
     }
     relay.tape = tape;
     relay.ticker = ticker;
-    drive(relay, ended, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
+    go_on(Standing(relay), owner)
+}
+
+/// A relay that was taken up and does nothing yet.
+#[derive(Debug)]
+pub(crate) struct Standing(Relay);
+
+impl Standing {
+    /// Takes up what another process has written down, with its sockets, in the runtime of this thread.
+    ///
+    /// # Errors
+    /// It cannot be gone on with.
+    pub(crate) fn take_up(
+        written: record::Relay,
+        descriptors: Vec<OwnedFd>,
+        live: Registered,
+        traffic: Arc<Traffic>,
+    ) -> Result<Self, Unfit> {
+        Relay::take_up(written, descriptors, live, traffic).map(Self)
+    }
+
+    /// Lets it go, untouched.
+    pub(crate) fn into_registered(self) -> Registered {
+        self.0.into_registered()
+    }
+}
+
+/// Goes on with a relay, as [`run`] does.
+pub(crate) fn go_on<O: Owner>(standing: Standing, owner: O) -> impl Future<Output = O::Fate> + Send + use<O> {
+    drive(standing.0, owner, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
 }
 
 /// Takes turns whenever a socket is ready, the clock demands it, or somebody pulls the leash.
 #[expect(clippy::manual_async_fn, reason = "an `async fn` would keep a second place for the relay")]
-fn drive<T>(
+fn drive<O: Owner>(
     mut relay: Relay,
-    ended: impl FnOnce(End, Registered) -> T + Send,
+    owner: O,
     mut poll: impl FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
-) -> impl Future<Output = T> + Send {
+) -> impl Future<Output = O::Fate> + Send {
     async move {
         poll_fn(|cx| {
             relay.live.leash.watch(cx.waker());
@@ -124,11 +173,21 @@ fn drive<T>(
         })
         .await;
         let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
-        poll_fn(|cx| {
-            relay.take_orders();
+        // While there is one, the relay stands still.
+        let mut verdict = None;
+        let is_moved = poll_fn(|cx| {
+            if let Some(request) = relay.take_news() {
+                verdict = relay.part(*request, &owner);
+            }
+            if let Some(awaited) = &mut verdict {
+                if ready!(frozen::poll_moved(awaited, cx)) {
+                    return Poll::Ready(true);
+                }
+                verdict = None;
+            }
             loop {
                 if relay.turn(cx, &mut poll).is_ready() {
-                    return Poll::Ready(());
+                    return Poll::Ready(false);
                 }
                 // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
                 let deadline = relay.deadline();
@@ -142,7 +201,10 @@ fn drive<T>(
             }
         })
         .await;
-        ended(relay.end.unwrap_or(End::ClientLost), relay.live)
+        if is_moved {
+            return owner.moved(relay.into_registered()); // our copies of the sockets are closed
+        }
+        owner.ended(relay.end.unwrap_or(End::ClientLost), relay.live)
     }
 }
 
@@ -440,11 +502,13 @@ impl Relay {
         }
     }
 
-    /// Looks whether the leash was pulled.
-    fn take_orders(&mut self) {
-        if let Some(orders) = self.live.leash.orders() {
+    /// Looks whether the leash was pulled; what it is asked, if it is.
+    fn take_news(&mut self) -> Option<Box<Request>> {
+        let News { orders, asked } = self.live.leash.news()?;
+        if let Some(orders) = orders {
             self.orders = orders;
         }
+        asked
     }
 
     /// What the clock demands.

@@ -20,12 +20,22 @@ impl ControlRate {
         Self { tokens: BURST, since: now }
     }
 
+    /// How many frames it lets through now.
+    pub(super) fn left(&self, now: Instant) -> f64 {
+        (self.tokens + (now - self.since).as_secs_f64() * PER_SECOND).min(BURST)
+    }
+
+    /// One that lets so many through.
+    pub(super) const fn going_on(tokens: f64, now: Instant) -> Self {
+        Self { tokens: tokens.min(BURST), since: now }
+    }
+
     /// Takes `frames` tokens; `false` when there are not so many.
     pub(super) fn take(&mut self, frames: u32, now: Instant) -> bool {
         if frames == 0 {
             return true;
         }
-        self.tokens = (self.tokens + (now - self.since).as_secs_f64() * PER_SECOND).min(BURST);
+        self.tokens = self.left(now);
         self.since = now;
         self.tokens -= f64::from(frames);
         self.tokens >= 0.0

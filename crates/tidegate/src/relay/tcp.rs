@@ -4,6 +4,7 @@
 //! frame header is put into the free bytes in front of what was read, so that it is one read, one header, one write.
 
 use std::ops::Range;
+use std::os::fd::OwnedFd;
 use std::task::{Context, Poll};
 
 use tidegate_proto::{Event, FrameHeader, MessageType, Opcode, Utf8, Violation};
@@ -11,13 +12,18 @@ use tokio::time::Instant;
 
 use super::bulk::BULK_BYTES_MIN;
 use super::compressed::READ_BYTES_MAX as COMPRESSED_BYTES_MAX;
+use super::frozen::Unfit;
 use super::leg::{Leg, Read};
 use super::pipe::Pipe;
 use super::{Far, Relay, hybi00};
 use crate::config::{self, Route};
+use crate::handover::record::{self, Octets};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side};
 use crate::scratch::{HEADROOM, READ_BYTES_MAX};
+
+/// Bytes of the longest code point in UTF-8.
+const CODE_POINT_BYTES_MAX: usize = 4;
 
 /// A backend of raw bytes.
 #[derive(Debug)]
@@ -38,6 +44,34 @@ impl Tcp {
         let frame_bytes_max = usize::try_from(rules.frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
         let text = (rules.message == config::MessageType::Text).then(Vec::new);
         Self { leg, frame_bytes_max, text, binary_only: rules.binary_only, bulk: false }
+    }
+
+    /// As it is written down for another process.
+    pub(super) fn write_down(&self, now: Instant) -> record::Tcp {
+        record::Tcp {
+            leg: self.leg.write_down(now),
+            frame_bytes_max: self.frame_bytes_max as u64,
+            text: self.text.clone().map(Octets),
+            binary_only: self.binary_only,
+        }
+    }
+
+    /// One that another process has written down.
+    ///
+    /// # Errors
+    /// Nobody can have written it down, or the event queue does not take its socket.
+    pub(super) fn take_up(written: record::Tcp, descriptor: OwnedFd) -> Result<Self, Unfit> {
+        let text = written.text.map(|Octets(held)| held);
+        if text.as_ref().is_some_and(|held| held.len() >= CODE_POINT_BYTES_MAX) {
+            return Err(Unfit::State("more than the beginning of a code point is held back"));
+        }
+        Ok(Self {
+            leg: Leg::take_up(written.leg, descriptor)?,
+            frame_bytes_max: usize::try_from(written.frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4),
+            text,
+            binary_only: written.binary_only,
+            bulk: false, // the next read tells
+        })
     }
 }
 

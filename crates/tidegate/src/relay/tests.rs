@@ -14,10 +14,11 @@ use bytes::Bytes;
 use tidegate_proto::hybi00::Coding;
 use tidegate_proto::{CloseCode, Reserved};
 
-use super::{MESSAGE_SILENCE, Relay, Terms, drive, run};
+use super::{MESSAGE_SILENCE, Owner, Relay, Terms, drive, run};
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
+use crate::handover::record::Line;
 use crate::io::Socket;
 use crate::live::{About, Because, Idle, Order, Register, Registered};
 use crate::metrics::Meter;
@@ -28,7 +29,7 @@ use crate::scratch;
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The two ends of a connection: the relay's, and a blocking one for the test.
-fn pair() -> (Socket, TcpStream) {
+pub(super) fn pair() -> (Socket, TcpStream) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (theirs, _) = listener.accept().unwrap();
@@ -38,7 +39,7 @@ fn pair() -> (Socket, TcpStream) {
 }
 
 /// The only route of this file, with these lines in it.
-fn route(lines: &str) -> Route {
+pub(super) fn route(lines: &str) -> Route {
     let file = format!("[[route]]\npath = '/'\nbackend = 'echo:'\n{lines}\n");
     let checked = config::parse(&file, Path::new("test.toml"), &Overrides::default());
     checked.config.expect("the file is valid").routes.remove(0)
@@ -53,13 +54,37 @@ async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration)
 async fn relayed_as(agreed: &Agreed, client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
     let begun = clock::now();
     let terms = Terms { rules: route, agreed, traffic: Arc::default(), tape: None, ticker: None };
-    let end = run(client, Bytes::new(), far, terms, registered(), |end, _| end).await;
+    let end = run(client, Bytes::new(), far, terms, registered(), Then(|end, _| end)).await;
     (end, clock::now() - begun)
+}
+
+/// Does this at the end of a relay that nobody moves.
+struct Then<F>(F);
+
+impl<T, F: FnOnce(End, Registered) -> T + Send + Sync> Owner for Then<F> {
+    type Fate = T;
+
+    fn line(&self) -> Line {
+        Line::default()
+    }
+
+    fn ended(self, end: End, live: Registered) -> T {
+        (self.0)(end, live)
+    }
+
+    fn moved(self, _: Registered) -> T {
+        panic!("nobody moves it")
+    }
 }
 
 /// A place in a register that nobody looks into.
 fn registered() -> Registered {
-    let about = About {
+    Arc::new(Register::default()).enter(about())
+}
+
+/// Who it is does not matter.
+pub(super) fn about() -> About {
+    About {
         conn: 1,
         route: Arc::new(route("")),
         client: None,
@@ -67,8 +92,7 @@ fn registered() -> Registered {
         hybi00: false,
         backend: None,
         subprotocol: None,
-    };
-    Arc::new(Register::default()).enter(about)
+    }
 }
 
 /// Everything that was sent to this end, which has ended by now.
@@ -166,7 +190,7 @@ async fn f37_a_quiet_session_closes_as_it_is_told() {
     let (route, agreed) = (route(""), Agreed::default());
     let terms = Terms { rules: &route, agreed: &agreed, traffic: Arc::default(), tape: None, ticker: None };
     let ended = |end, live: Registered| (end, live.leash.reason());
-    let ended = run(client, Bytes::new(), FarSide::Echo, terms, live, ended).await;
+    let ended = run(client, Bytes::new(), FarSide::Echo, terms, live, Then(ended)).await;
     let told = End::Told(Cause::Operator, CloseCode::GOING_AWAY);
     assert_eq!(ended, (told, Some("tidying up".to_owned())));
     assert!(clock::now() - begun >= 3 * second);
@@ -190,7 +214,7 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
             assert!(!strikes, "the bug");
             polled
         };
-        let (end, live) = drive(relay, |end, live| (end, live), panics_once).await;
+        let (end, live) = drive(relay, Then(|end, live| (end, live)), panics_once).await;
         assert_eq!((end, live.traffic.counts().bytes_in), (End::Panicked, 1));
         assert_eq!(received(client_end), b"\x88\x02\x03\xf3", "Close 1011");
         let passed = received(backend_end);
@@ -210,7 +234,7 @@ async fn t249_f54_a_bug_that_stays_ends_the_connection() {
     let (client, client_end) = pair();
     let meter = Meter::new(Arc::default());
     let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""), registered(), meter);
-    let end = drive(relay, |end, _| end, |_, _| panic!("the bug")).await;
+    let end = drive(relay, Then(|end, _| end), |_, _| panic!("the bug")).await;
     assert_eq!(end, End::Panicked);
     assert_eq!(received(client_end), b"");
 }

@@ -55,6 +55,7 @@ mod compression;
 mod drain;
 mod faults;
 mod floods;
+mod handover;
 mod hybi00;
 mod memory;
 mod pressure;

@@ -35,13 +35,14 @@ use tokio::time::Instant;
 pub(crate) use self::choices::Choices;
 use self::plan::{ClientKind, FarKind, Plan, Script};
 use self::side::{Ears, Record, Side};
-use super::{Terms, run};
+use super::{Owner, Terms, run};
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
+use crate::handover::record::Line;
 use crate::io::Socket;
 use crate::io::simulated::{self, Peer};
-use crate::live::{About, Because, Counts, Order, Register};
+use crate::live::{About, Because, Counts, Order, Register, Registered};
 use crate::metrics::Traffic;
 use crate::outcome::End;
 
@@ -63,6 +64,25 @@ struct Played {
     counts: Counts,
     /// How long it took from the first word of the gateway that this is the end.
     ending: Duration,
+}
+
+/// Wants to know how it ended, and what was counted.
+struct Counting;
+
+impl Owner for Counting {
+    type Fate = (End, Counts);
+
+    fn line(&self) -> Line {
+        Line::default()
+    }
+
+    fn ended(self, end: End, live: Registered) -> Self::Fate {
+        (end, live.traffic.counts())
+    }
+
+    fn moved(self, _: Registered) -> Self::Fate {
+        unreachable!("nobody moves what has no descriptors")
+    }
 }
 
 /// Plays what these choices make, and judges it.
@@ -147,8 +167,7 @@ impl<'a> Stage<'a> {
         }
         let terms =
             Terms { rules: &rules, agreed: &agreed, traffic: Arc::clone(&traffic), tape: None, ticker: None };
-        let ended = |end, live: crate::live::Registered| (end, live.traffic.counts());
-        let relay = Box::pin(run(client_socket, Bytes::from(client_early), far, terms, live, ended));
+        let relay = Box::pin(run(client_socket, Bytes::from(client_early), far, terms, live, Counting));
         Self {
             plan,
             choices,

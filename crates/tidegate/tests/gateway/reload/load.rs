@@ -24,7 +24,7 @@ fn number(name: &str, usual: usize) -> usize {
 }
 
 /// A TCP service that answers everything with itself, for as long as the test runs.
-fn echoing_service() -> SocketAddr {
+pub(crate) fn echoing_service() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     thread::spawn(move || {

@@ -3,7 +3,7 @@
 mod certificates;
 mod command;
 mod listeners;
-mod load;
+pub(crate) mod load;
 mod sessions;
 
 use std::fs;

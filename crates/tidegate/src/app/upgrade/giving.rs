@@ -1,0 +1,257 @@
+//! The side of the process that serves, step by step.
+
+use std::io;
+use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::unix::net::UnixStream as StdUnixStream;
+use std::path::{Path, PathBuf};
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use tokio::net::UnixStream;
+use tokio::process::{Child, Command};
+use tokio::time::error::Elapsed;
+use tokio::time::{sleep, timeout};
+
+use super::moving::Moving;
+use super::{Launch, Report, STEP, SWITCH};
+use crate::app::Running;
+use crate::app::doors::Doors;
+use crate::clock;
+use crate::handover::message::{Giver, Listener, Taker};
+use crate::handover::record::FORMAT;
+use crate::handover::wire::{self, Frame};
+use crate::listener::Gate;
+use crate::notify;
+
+/// How long the connections that are about to open when the new process begins to accept are waited for: those that
+/// take longer open here, and are told to come back.
+const STRAGGLERS: Duration = Duration::from_secs(20);
+
+/// How often they are looked at.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// Looks in a row that find nothing under way.
+const QUIET_LOOKS: u32 = 3;
+
+/// Why nothing was handed over. Everything goes on in this process, but for sessions that the other one had taken.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Failed {
+    /// This process was started in another way.
+    #[error("this process does not know how it was started, so it cannot start another")]
+    NoLaunch,
+    #[error("cannot start {}: {error}", binary.display())]
+    Start { binary: PathBuf, error: io::Error },
+    #[error("the new process refuses: {0}")]
+    Refused(String),
+    #[error("the new process ended before it {0}{status}", status = ended_with(.1.as_ref()))]
+    Ended(&'static str, Option<ExitStatus>),
+    #[error("the new process had {} seconds to say that it {due}, and did not", STEP.as_secs())]
+    Overdue { due: &'static str },
+    #[error("a worker of this process did not answer in time")]
+    WorkerOverdue,
+    #[error("the new process said something else than was due: {0}")]
+    Unexpected(String),
+    #[error("the line to the new process broke: {0}")]
+    Line(#[from] io::Error),
+    #[error("formats of sessions: this process writes {FORMAT}, the new one reads from {0}")]
+    Format(u32),
+}
+
+/// A hand-over under way. Dropped before its end, everything goes on in this process.
+pub(super) struct Giving {
+    child: Child,
+    gate: Gate,
+    pub(super) sender: wire::Sender,
+    pub(super) receiver: wire::Receiver,
+    pub(super) moving: Moving,
+    version: String,
+    is_over: bool,
+}
+
+impl Running {
+    /// Starts a new process and gives it everything that can be given.
+    pub(super) async fn hand_over(
+        &self,
+        launch: Option<&Launch>,
+        binary: Option<PathBuf>,
+    ) -> Result<Report, Failed> {
+        let launch = launch.ok_or(Failed::NoLaunch)?;
+        let mut doors = self.doors.lock().await; // nothing is reloaded meanwhile
+        let mut giving = Giving::start(launch, binary.as_deref(), self.gate.clone())?;
+        let taken = giving.prepare(self, &doors).await?;
+        giving.move_sessions(&self.service).await?;
+        giving.switch(self).await?;
+        giving.move_stragglers(self, &doors).await?;
+        giving.finish().await?;
+        let mut before = 0;
+        if let Some(desk) = self.desk().as_mut() {
+            before = 1; // its socket was the first
+            if taken.contains(&0) {
+                desk.release();
+            }
+        }
+        doors.release(|index| taken.contains(&(before + index)));
+        Ok(giving.report())
+    }
+}
+
+impl Giving {
+    fn start(launch: &Launch, binary: Option<&Path>, gate: Gate) -> Result<Self, Failed> {
+        let binary = binary.unwrap_or(&launch.binary);
+        let (ours, theirs) = StdUnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        let (sender, receiver) = wire::split(UnixStream::from_std(ours)?);
+        let child = Command::new(binary)
+            .args(&launch.arguments)
+            .arg(SWITCH)
+            .env_remove("WATCHDOG_PID") // it names this process
+            .stdin(OwnedFd::from(theirs))
+            .spawn()
+            .map_err(|error| Failed::Start { binary: binary.to_owned(), error })?;
+        let (moving, version) = (Moving::default(), String::new());
+        Ok(Self { child, gate, sender, receiver, moving, version, is_over: false })
+    }
+
+    /// Down to the word of the new process that it is ready; which listeners it takes over.
+    async fn prepare(&mut self, running: &Running, doors: &Doors) -> Result<Vec<usize>, Failed> {
+        let version = env!("CARGO_PKG_VERSION").to_owned();
+        self.say(&Giver::Hello { format: FORMAT, version }).await?;
+        match self.hear("says hello").await? {
+            Taker::Hello { format_min, version } if format_min <= FORMAT => self.version = version,
+            Taker::Hello { format_min, .. } => return Err(Failed::Format(format_min)),
+            other => return Err(Failed::Unexpected(format!("{other:?}"))),
+        }
+        for (listener, descriptor) in listeners(running, doors)? {
+            let (message, descriptors) = (Giver::Listener(listener), [descriptor.as_fd()]);
+            let said = timeout(STEP, self.sender.say_with(&message, &descriptors)).await;
+            sent(said, "listens")?;
+        }
+        self.say(&Giver::Prepare).await?;
+        match self.hear("is ready").await? {
+            Taker::Ready { listeners } => Ok(listeners),
+            other => Err(Failed::Unexpected(format!("{other:?}"))),
+        }
+    }
+
+    /// From here on the new process accepts, and this one does not.
+    async fn switch(&mut self, running: &Running) -> Result<(), Failed> {
+        self.gate.shut();
+        // What was accepted here may still have to get its number here: as many as a worker has, or waits for a place.
+        let unnumbered_max = running.workers.live() + running.places.taken().waiting;
+        let connections = running.service.connections() + unnumbered_max as u64;
+        self.say(&Giver::Serve { connections }).await?;
+        match self.hear("serves").await? {
+            Taker::Serving => Ok(()),
+            other => Err(Failed::Unexpected(format!("{other:?}"))),
+        }
+    }
+
+    /// Moves the sessions that open while the last handshakes come to their end.
+    async fn move_stragglers(&mut self, running: &Running, doors: &Doors) -> Result<(), Failed> {
+        let until = clock::now() + STRAGGLERS;
+        let mut quiet_looks = 0;
+        while quiet_looks < QUIET_LOOKS && clock::now() < until {
+            let taken = doors.places().taken();
+            // Looked at before the sessions: what has left the handshakes by then is one of those.
+            quiet_looks = if taken.handshakes == 0 && taken.waiting == 0 { quiet_looks + 1 } else { 0 };
+            // A client that was told yes is on its way to its relay: once around.
+            let around = timeout(STEP, running.workers.answer()).await;
+            around.map_err(|_| Failed::WorkerOverdue)?;
+            self.move_sessions(&running.service).await?;
+            sleep(LOOK).await; // it takes as long as the clients take
+        }
+        Ok(())
+    }
+
+    /// Leaves the new process alone.
+    async fn finish(&mut self) -> Result<(), Failed> {
+        let pid = self.child.id().unwrap_or_default();
+        notify::main_process(pid); // only who was the main process may say so
+        let result = self.say_done().await;
+        if result.is_err() {
+            notify::main_process(std::process::id());
+            return result;
+        }
+        notify::be_silent();
+        self.is_over = true;
+        Ok(())
+    }
+
+    async fn say_done(&mut self) -> Result<(), Failed> {
+        self.say(&Giver::Done).await?;
+        match self.hear("is alone").await? {
+            Taker::Over => Ok(()),
+            other => Err(Failed::Unexpected(format!("{other:?}"))),
+        }
+    }
+
+    fn report(&self) -> Report {
+        let pid = self.child.id().unwrap_or_default();
+        self.moving.report(pid, self.version.clone())
+    }
+
+    async fn say(&mut self, message: &Giver) -> Result<(), Failed> {
+        sent(timeout(STEP, self.sender.say(message)).await, "listens")
+    }
+
+    /// What the new process says next.
+    async fn hear(&mut self, due: &'static str) -> Result<Taker, Failed> {
+        let received = timeout(STEP, self.receiver.receive()).await.map_err(|_| Failed::Overdue { due })?;
+        match self.frame(received, due).await?.message()? {
+            Taker::Refused { why } => Err(Failed::Refused(why)),
+            said => Ok(said),
+        }
+    }
+
+    /// What was received. Where the new process has hung up, that is mostly because it has ended, with a status that
+    /// tells.
+    pub(super) async fn frame(
+        &mut self,
+        received: io::Result<Option<Frame>>,
+        due: &'static str,
+    ) -> Result<Frame, Failed> {
+        match received {
+            Ok(Some(frame)) => return Ok(frame),
+            Err(error) if error.kind() != io::ErrorKind::ConnectionReset => return Err(error.into()),
+            Ok(None) | Err(_) => {}
+        }
+        let status = timeout(Duration::from_secs(1), self.child.wait()).await;
+        Err(Failed::Ended(due, status.ok().and_then(Result::ok)))
+    }
+}
+
+impl Drop for Giving {
+    /// Where it did not come to its end, each session is in the process that has said so, and this one accepts.
+    fn drop(&mut self) {
+        if self.is_over {
+            return;
+        }
+        self.sender.hang_up();
+        self.moving.give_up(&mut self.receiver);
+        self.gate.open();
+        if self.moving.has_moved() {
+            tracing::warn!(pid = self.child.id(), "the new process has sessions, and is left to them");
+        } else if let Err(error) = self.child.start_kill() {
+            tracing::debug!(%error, "the new process has ended by itself");
+        }
+    }
+}
+
+/// Everything that listens, with the admin listener's place at the front.
+fn listeners(running: &Running, doors: &Doors) -> io::Result<Vec<(Listener, OwnedFd)>> {
+    let admin = running.desk().as_ref().map(|desk| desk.hand_over()).transpose()?;
+    Ok(admin.into_iter().chain(doors.hand_over()?).collect())
+}
+
+/// What came of sending something. That the other end is gone says what is received next, and says it better.
+pub(super) fn sent(result: Result<io::Result<()>, Elapsed>, due: &'static str) -> Result<(), Failed> {
+    match result {
+        Err(_) => Err(Failed::Overdue { due }),
+        Ok(Err(error)) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        Ok(Ok(()) | Err(_)) => Ok(()),
+    }
+}
+
+fn ended_with(status: Option<&ExitStatus>) -> String {
+    status.map_or_else(String::new, |status| format!(" ({status})"))
+}

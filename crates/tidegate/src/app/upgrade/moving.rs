@@ -1,0 +1,159 @@
+//! Sessions on their way from one process to the other.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::os::fd::AsFd as _;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep, timeout};
+
+use super::giving::{Failed, Giving, sent};
+use super::{Report, STEP};
+use crate::clock;
+use crate::handover::message::Taker;
+use crate::handover::wire::{self, Frame, Kind};
+use crate::handover::{Answer, Frozen, Parted, Request, Stays};
+use crate::live::Filter;
+use crate::service::Service;
+
+/// Sessions that stand still at a time. Each waits for those before it, so few means short pauses; one at a time would
+/// have both processes wait for each other.
+const WINDOW: usize = 32;
+
+/// Bytes of their records above which no more are asked to stand still: some hold a megabyte for a slow side.
+const WINDOW_BYTES: usize = 256 << 10;
+
+/// What has become of each session so far.
+#[derive(Debug, Default)]
+pub(super) struct Moving {
+    /// Sent, and neither taken nor declined.
+    in_flight: HashMap<u64, InFlight>,
+    stays: BTreeMap<u64, Stays>,
+    pauses: Vec<Duration>,
+}
+
+#[derive(Debug)]
+struct InFlight {
+    since: Instant,
+    bytes: usize,
+    moved: oneshot::Sender<()>,
+}
+
+impl Moving {
+    pub(super) fn report(&self, pid: u32, version: String) -> Report {
+        let mut report = Report { pid, version, pauses: self.pauses.clone(), ..Report::default() };
+        for why in self.stays.values() {
+            *report.stays.entry(*why).or_default() += 1;
+        }
+        report
+    }
+
+    fn bytes_in_flight(&self) -> usize {
+        self.in_flight.values().map(|session| session.bytes).sum()
+    }
+
+    pub(super) const fn has_moved(&self) -> bool {
+        !self.pauses.is_empty()
+    }
+
+    /// Takes back every session that the other process has not said to have; nothing more can be said by it.
+    pub(super) fn give_up(&mut self, receiver: &mut wire::Receiver) {
+        while let Ok(Some(frame)) = receiver.received() {
+            if self.heard(&frame).is_err() {
+                break;
+            }
+        }
+        self.in_flight.clear();
+    }
+
+    fn heard(&mut self, frame: &Frame) -> Result<(), Failed> {
+        match frame.message()? {
+            Taker::Taken { conn } => {
+                let InFlight { since, moved, .. } = self.answered(conn)?;
+                moved.send(()).ok(); // a session that was dropped meanwhile, with its worker, needs to know nothing
+                self.stays.remove(&conn);
+                self.pauses.push(clock::now() - since);
+                Ok(())
+            }
+            Taker::Declined { conn, why } => {
+                self.answered(conn)?;
+                if !self.stays.values().any(|stays| *stays == Stays::Declined) {
+                    tracing::warn!(
+                        conn,
+                        "the new process does not take a WebSocket, and maybe others: {why}"
+                    );
+                }
+                self.stays.insert(conn, Stays::Declined);
+                Ok(())
+            }
+            Taker::Refused { why } => Err(Failed::Refused(why)),
+            other => Err(Failed::Unexpected(format!("{other:?}"))),
+        }
+    }
+
+    fn answered(&mut self, conn: u64) -> Result<InFlight, Failed> {
+        let in_flight = self.in_flight.remove(&conn);
+        in_flight.ok_or_else(|| Failed::Unexpected(format!("word of connection {conn}, which was not sent")))
+    }
+}
+
+impl Giving {
+    /// Moves all sessions that there are now and that can be moved.
+    pub(super) async fn move_sessions(&mut self, service: &Service) -> Result<(), Failed> {
+        let (to, mut answers) = mpsc::unbounded_channel();
+        let mut sessions = service.live.sessions(&Filter::default());
+        let open: HashSet<u64> = sessions.iter().map(|live| live.about.conn).collect();
+        self.moving.stays.retain(|conn, _| open.contains(conn));
+        sessions
+            .retain(|live| self.moving.stays.get(&live.about.conn).is_none_or(|stays| stays.is_for_now()));
+        let mut sessions = sessions.into_iter();
+        let mut asked = 0;
+        loop {
+            while asked + self.moving.in_flight.len() < WINDOW
+                && self.moving.bytes_in_flight() < WINDOW_BYTES
+                && let Some(live) = sessions.next()
+            {
+                live.leash.ask(Request::new(live.about.conn, to.clone()));
+                asked += 1;
+            }
+            if asked == 0 && self.moving.in_flight.is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                Some(answer) = answers.recv() => {
+                    asked -= 1;
+                    self.part(answer).await?;
+                }
+                received = self.receiver.receive() => {
+                    let frame = self.frame(received, "has all sessions").await?;
+                    self.moving.heard(&frame)?;
+                }
+                () = sleep(STEP) => {
+                    let sent = !self.moving.in_flight.is_empty();
+                    return Err(if sent { Failed::Overdue { due: "has a session" } } else { Failed::WorkerOverdue });
+                }
+            }
+        }
+    }
+
+    async fn part(&mut self, answer: Answer) -> Result<(), Failed> {
+        let conn = answer.conn;
+        match answer.what {
+            Parted::Ended => {
+                self.moving.stays.remove(&conn);
+                Ok(())
+            }
+            Parted::Stays(why) => {
+                self.moving.stays.insert(conn, why);
+                Ok(())
+            }
+            Parted::Frozen(Frozen { record, descriptors, since, moved }) => {
+                let descriptors: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
+                // Before it is sent: whatever happens then, it is known to be under way.
+                self.moving.in_flight.insert(conn, InFlight { since, bytes: record.len(), moved });
+                let sending = self.sender.send(Kind::Session, &record, &descriptors);
+                sent(timeout(STEP, sending).await, "has a session")
+            }
+        }
+    }
+}

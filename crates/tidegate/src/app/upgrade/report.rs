@@ -1,0 +1,92 @@
+//! What a hand-over has come to.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use crate::handover::Stays;
+
+/// How it went.
+#[derive(Debug, Default)]
+pub(super) struct Report {
+    /// The process that serves now.
+    pub(super) pid: u32,
+    /// Of which version.
+    pub(super) version: String,
+    /// For how long each session stood still that has moved.
+    pub(super) pauses: Vec<Duration>,
+    /// Sessions that stay, by the reason.
+    pub(super) stays: BTreeMap<Stays, usize>,
+}
+
+impl Report {
+    /// For machines.
+    pub(super) fn json(mut self) -> Value {
+        self.pauses.sort_unstable();
+        let stays: serde_json::Map<_, _> =
+            self.stays.iter().map(|(why, count)| (why.label().to_owned(), (*count).into())).collect();
+        json!({
+            "report": self.to_string(),
+            "pid": self.pid,
+            "version": self.version,
+            "moved": self.pauses.len(),
+            "stayed": stays,
+            "longest_pause_seconds": self.longest().as_secs_f64(),
+            "p99_pause_seconds": self.p99().as_secs_f64(),
+        })
+    }
+
+    fn longest(&self) -> Duration {
+        self.pauses.iter().max().copied().unwrap_or_default()
+    }
+
+    /// For sorted pauses.
+    fn p99(&self) -> Duration {
+        self.pauses.get(self.pauses.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { pid, version, pauses, stays } = self;
+        write!(f, "handed over to process {pid}, version {version}; WebSockets moved: {}", pauses.len())?;
+        if !pauses.is_empty() {
+            write!(f, ", the longest pause {:.1} ms", self.longest().as_secs_f64() * 1e3)?;
+        }
+        let staying: usize = stays.values().sum();
+        write!(f, "; staying until they end: {staying}")?;
+        for (at, (why, count)) in stays.iter().enumerate() {
+            write!(f, "{}{count} {}", if at == 0 { " (" } else { ", " }, why.label())?;
+        }
+        if stays.is_empty() { Ok(()) } else { f.write_str(")") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn in_one_sentence() {
+        let mut report = Report { pid: 7, version: "1.2.3".to_owned(), ..Report::default() };
+        assert_eq!(
+            report.to_string(),
+            "handed over to process 7, version 1.2.3; WebSockets moved: 0; staying until they end: 0"
+        );
+        report.pauses = (1..=200).rev().map(Duration::from_millis).collect();
+        report.stays = [(Stays::Tls, 3), (Stays::Recorded, 1)].into();
+        assert_eq!(
+            report.to_string(),
+            "handed over to process 7, version 1.2.3; WebSockets moved: 200, the longest pause 200.0 ms; \
+             staying until they end: 4 (3 TLS, 1 recorded)"
+        );
+        let json = report.json();
+        assert_eq!((&json["moved"], &json["stayed"]["TLS"]), (&200.into(), &3.into()));
+        assert_eq!(
+            (&json["longest_pause_seconds"], &json["p99_pause_seconds"]),
+            (&0.2.into(), &0.198.into())
+        );
+    }
+}

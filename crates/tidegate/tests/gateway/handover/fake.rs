@@ -1,0 +1,116 @@
+//! A new process that misbehaves. It is this very test program, started by a script that the gateway takes for its new
+//! binary: [`peer`] is no test of its own, and does nothing where nobody has set [`PART`].
+
+use std::fs;
+use std::io::{Read as _, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+/// Which part it plays.
+const PART: &str = "TIDEGATE_FAKE_SUCCESSOR";
+
+/// A script in this folder that plays the part.
+pub(super) fn binary(folder: &Path, part: &str) -> PathBuf {
+    let file = folder.join(format!("fake-{}", part.replace(' ', "-")));
+    let program = std::env::current_exe().unwrap();
+    let test = "handover::fake::peer";
+    let script = format!(
+        "#!/bin/sh\n{PART}='{part}' exec '{}' --exact {test} --nocapture >/dev/null 2>&1\n",
+        program.display()
+    );
+    fs::write(&file, script).unwrap();
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    file
+}
+
+/// The line to the gateway.
+struct Line(UnixStream);
+
+impl Line {
+    fn say(&mut self, message: &Value) {
+        let bytes = message.to_string();
+        let mut frame = b"TG\0\0".to_vec();
+        frame.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());
+        frame.extend(bytes.as_bytes());
+        self.0.write_all(&frame).ok(); // nobody may want to hear it
+    }
+
+    /// The next frame: whether it is a session, and what is in it. Descriptors are lost in here.
+    fn hear(&mut self) -> Option<(bool, Value)> {
+        let mut header = [0; 8];
+        self.0.read_exact(&mut header).ok()?;
+        let length = u32::from_be_bytes(header[4..].try_into().unwrap()) as usize;
+        let mut bytes = vec![0; length];
+        self.0.read_exact(&mut bytes).ok()?;
+        Some((header[2] == 1, serde_json::from_slice(&bytes).unwrap()))
+    }
+
+    /// Says nothing more, until the other side hangs up.
+    fn fall_silent(&mut self) {
+        while self.hear().is_some() {}
+    }
+}
+
+#[test]
+fn peer() {
+    let Ok(part) = std::env::var(PART) else { return };
+    let input = rustix::stdio::stdin().try_clone_to_owned().unwrap();
+    let mut line = Line(UnixStream::from(input));
+    play(&part, &mut line);
+    std::process::exit(7); // and not as a test that has passed
+}
+
+fn play(part: &str, line: &mut Line) {
+    match part {
+        "dies at once" => return,
+        "is silent at once" => return line.fall_silent(),
+        "talks nonsense" => {
+            line.0.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
+            return line.fall_silent();
+        }
+        "reads other formats" => {
+            line.say(&json!({ "hello": { "format_min": 99, "version": "99.0.0" } }));
+            return line.fall_silent();
+        }
+        _ => line.say(&json!({ "hello": { "format_min": 1, "version": "0.0.0" } })),
+    }
+    match part {
+        "dies after hello" => return,
+        "is silent after hello" => return line.fall_silent(),
+        "refuses" => {
+            line.say(&json!({ "refused": { "why": "it does not like this machine" } }));
+            return line.fall_silent();
+        }
+        "speaks of what it cannot know" => {
+            line.say(&json!({ "ready": { "listeners": [] } }));
+            line.say(&json!({ "taken": { "conn": 4711 } }));
+            return line.fall_silent();
+        }
+        _ => {}
+    }
+    while let Some((is_session, said)) = line.hear() {
+        if said == "prepare" {
+            line.say(&json!({ "ready": { "listeners": [] } }));
+        } else if is_session {
+            match part {
+                "dies with a session" => return,
+                "is silent with a session" => return line.fall_silent(),
+                _ => line.say(&json!({ "declined": { "conn": said["about"]["conn"], "why": "no" } })),
+            }
+        } else if said.get("serve").is_some() {
+            match part {
+                "dies when it is to serve" => return,
+                "is silent when it is to serve" => return line.fall_silent(),
+                _ => line.say(&json!("serving")),
+            }
+        } else if said == "done" {
+            match part {
+                "dies when it is done" => return,
+                _ => return line.fall_silent(),
+            }
+        }
+    }
+}
