@@ -23,6 +23,9 @@ const HOP_BY_HOP: [HeaderName; 11] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
+/// So many fields are added to a request at the most: those of the handshake, and those about the client.
+const ADDED_MAX: usize = 12;
+
 /// Fields of the opening handshake: each of the two connections has its own.
 const HANDSHAKE: [&str; 9] = [
     "sec-websocket-key",
@@ -45,8 +48,14 @@ const FORWARDING: [&str; 3] = ["forwarded", "x-real-ip", "http2-settings"];
 const X_FORWARDED: &str = "x-forwarded-";
 
 /// Of those, the ones that are written anew, or left out, whoever has sent them.
-const REWRITTEN: [&str; 5] =
-    ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-forwarded-port", "x-forwarded-server"];
+const REWRITTEN: [HeaderName; 5] =
+    [X_FORWARDED_FOR, X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PORT, X_FORWARDED_SERVER];
+
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+const X_FORWARDED_PORT: HeaderName = HeaderName::from_static("x-forwarded-port");
+const X_FORWARDED_SERVER: HeaderName = HeaderName::from_static("x-forwarded-server");
 
 /// The fields of an upgrade request or its response that go on to the other side.
 pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
@@ -63,11 +72,11 @@ pub(crate) fn end_to_end(fields: &HeaderMap) -> HeaderMap {
             || is_look_alike(name.as_str())
             || nominated.iter().any(|nominated| nominated.eq_ignore_ascii_case(name.as_str()))
     };
-    fields
-        .iter()
-        .filter(|(name, _)| !stays(name))
-        .map(|(name, value)| (name.clone(), value.clone()))
-        .collect()
+    let mut passed = HeaderMap::with_capacity(fields.keys_len() + ADDED_MAX);
+    for (name, value) in fields.iter().filter(|(name, _)| !stays(name)) {
+        passed.append(name, value.clone());
+    }
+    passed
 }
 
 /// Behind CGI and its like `X_Forwarded_For` and `X-Forwarded-For` are one name: nobody must speak through the first
@@ -107,23 +116,23 @@ pub(crate) fn response_end_to_end(fields: &HeaderMap) -> HeaderMap {
 /// in which Apache names itself, and every other `X-Forwarded-*`; what anybody else has said is not. Where nobody has an
 /// address, nothing is said about it.
 pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
-    let kept = |name: &str| request.via.trusted.then(|| request.fields.get_all(name));
-    let chain = kept("x-forwarded-for").into_iter().flatten().filter_map(|line| line.to_str().ok());
+    let kept = |name: &HeaderName| request.via.trusted.then(|| request.fields.get_all(name));
+    let chain = kept(&X_FORWARDED_FOR).into_iter().flatten().filter_map(|line| line.to_str().ok());
     let peer = request.arrival.client.ip().map(|address| address.to_string());
     let addresses: Vec<&str> = chain.chain(peer.as_deref()).collect();
-    let last = |name: &str| kept(name).and_then(|lines| lines.iter().next_back().cloned());
-    let (port, server) = (last("x-forwarded-port"), last("x-forwarded-server"));
+    let last = |name: &HeaderName| kept(name).and_then(|lines| lines.iter().next_back().cloned());
+    let (port, server) = (last(&X_FORWARDED_PORT), last(&X_FORWARDED_SERVER));
     let named: Vec<HeaderName> = fields.keys().filter(|name| is_forwarding(name.as_str())).cloned().collect();
     for name in named {
         let is_kept = request.via.trusted && name.as_str().starts_with(X_FORWARDED);
-        if !is_kept || REWRITTEN.contains(&name.as_str()) {
+        if !is_kept || REWRITTEN.contains(&name) {
             fields.remove(name);
         }
     }
-    let client = (!addresses.is_empty()).then(|| ("x-forwarded-for", addresses.join(", ")));
+    let client = (!addresses.is_empty()).then(|| (X_FORWARDED_FOR, addresses.join(", ")));
     for (name, value) in client.into_iter().chain([
-        ("x-forwarded-proto", request.scheme().to_owned()),
-        ("x-forwarded-host", request.authority.clone()),
+        (X_FORWARDED_PROTO, request.scheme().to_owned()),
+        (X_FORWARDED_HOST, request.authority.clone()),
     ]) {
         let value =
             HeaderValue::try_from(value).expect("what stood in fields, and a checked host, is a legal value");
@@ -131,9 +140,9 @@ pub(crate) fn add_forwarded(fields: &mut HeaderMap, request: &Request) {
     }
     let local_port = request.arrival.local.map(|local| local.port());
     let own = || local_port.unwrap_or_else(|| request.origin().port).into();
-    fields.insert("x-forwarded-port", port.unwrap_or_else(own));
+    fields.insert(X_FORWARDED_PORT, port.unwrap_or_else(own));
     if let Some(server) = server {
-        fields.insert("x-forwarded-server", server);
+        fields.insert(X_FORWARDED_SERVER, server);
     }
 }
 

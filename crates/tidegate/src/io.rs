@@ -12,7 +12,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use rustix::net::{RecvFlags, recv};
+use rustix::io::Errno;
+use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsStream;
@@ -106,6 +107,16 @@ impl Socket {
         }
     }
 
+    /// Writes what a socket takes that was connected just now. Whether it is writable the runtime learns only in its next
+    /// turn; this does not wait for that. 0 where it has to be waited for all the same.
+    pub(crate) fn write_new(&self, bytes: &[u8]) -> io::Result<usize> {
+        let Self::Plain(socket) = self else { return Ok(0) };
+        match send(socket, bytes, SendFlags::NOSIGNAL) {
+            Err(Errno::AGAIN) => Ok(0),
+            sent => Ok(sent?),
+        }
+    }
+
     /// Whether bytes that a write took may still sit in our own memory until a flush.
     pub(crate) fn buffers_writes(&self) -> bool {
         #[cfg(any(test, fuzzing))]
@@ -125,9 +136,7 @@ impl Socket {
             Self::Simulated(_) => return,
         };
         let mark = if prompt { UNSENT_BYTES_MAX_PROMPT } else { UNSENT_BYTES_MAX };
-        if let Err(error) = socket2::SockRef::from(socket).set_tcp_notsent_lowat(mark) {
-            tracing::debug!(%error, "socket option refused");
-        }
+        note(socket2::SockRef::from(socket).set_tcp_notsent_lowat(mark));
     }
 }
 
@@ -214,13 +223,13 @@ pub(crate) fn tune(socket: &impl AsFd) {
         .with_time(Duration::from_secs(60))
         .with_interval(Duration::from_secs(15));
     let options = socket2::SockRef::from(socket);
-    for result in [
-        options.set_tcp_nodelay(true),
-        options.set_tcp_keepalive(&PROBES),
-        options.set_tcp_notsent_lowat(UNSENT_BYTES_MAX),
-    ] {
-        if let Err(error) = result {
-            tracing::debug!(%error, "socket option refused");
-        }
+    note(options.set_tcp_nodelay(true));
+    note(options.set_tcp_keepalive(&PROBES));
+    note(options.set_tcp_notsent_lowat(UNSENT_BYTES_MAX));
+}
+
+fn note(set: io::Result<()>) {
+    if let Err(error) = set {
+        tracing::debug!(%error, "socket option refused");
     }
 }

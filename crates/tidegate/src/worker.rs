@@ -1,12 +1,14 @@
 //! Worker threads: each has a runtime of its own and shares nothing on the path of a byte.
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::Notify;
+use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
@@ -15,30 +17,43 @@ use crate::conn;
 use crate::listener::Accepted;
 use crate::service::Service;
 
-/// Accepted connections that may wait for one worker to take them up.
-const HANDOVER_MAX: usize = 256;
+/// How often a worker that has connections looks up from its sockets; see [`tick`].
+const TICK: Duration = Duration::from_secs(1);
 
 /// All worker threads.
 #[derive(Debug)]
 pub(crate) struct Workers {
     workers: Vec<Worker>,
+    service: Arc<Service>,
     tracker: TaskTracker,
     stop: CancellationToken,
 }
 
 #[derive(Debug)]
 struct Worker {
-    connections: mpsc::Sender<(Accepted, Load)>,
-    /// Connections that it serves.
-    live: Arc<AtomicUsize>,
+    busy: Arc<Busy>,
     runtime: Handle,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
+/// How much a worker has to do.
+#[derive(Debug, Default)]
+struct Busy {
+    /// Connections that it serves.
+    live: AtomicUsize,
+    /// Told when the first of them comes.
+    begun: Notify,
+    /// Its thread has ended.
+    is_lost: AtomicBool,
+}
+
+/// Says so when the thread that has it ends, in whichever way.
+struct Lost(Arc<Busy>);
+
 /// A connection as a part of its worker's load, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Load {
-    live: Arc<AtomicUsize>,
+    busy: Arc<Busy>,
     _tracked: TaskTrackerToken,
 }
 
@@ -49,22 +64,24 @@ impl Workers {
     /// The system gives no thread or no event queue.
     pub(crate) fn start(count: usize, service: &Arc<Service>) -> io::Result<Self> {
         let stop = CancellationToken::new();
-        let workers =
-            (0..count).map(|index| start_one(index, service, &stop)).collect::<io::Result<Vec<_>>>()?;
-        Ok(Self { workers, tracker: TaskTracker::new(), stop })
+        let workers = (0..count).map(|index| start_one(index, &stop)).collect::<io::Result<Vec<_>>>()?;
+        Ok(Self { workers, service: Arc::clone(service), tracker: TaskTracker::new(), stop })
     }
 
-    /// Gives a connection to the worker that has the fewest, of those that run. Where none is left, nobody can be served
-    /// any more, and the process ends: whoever watches it starts it anew.
-    pub(crate) async fn serve(&self, accepted: Accepted) {
-        let mut given = accepted;
-        loop {
-            let (worker, load) = self.least_loaded();
-            match worker.connections.send((given, load)).await {
-                Ok(()) => return,
-                Err(returned) => given = returned.0.0, // it has ended meanwhile
-            }
+    /// Where connections are to be accepted. With one worker that is where they are served; several have them dealt
+    /// out by the thread that asks.
+    pub(crate) fn acceptor(&self) -> Handle {
+        match &self.workers[..] {
+            [only] => only.runtime.clone(),
+            _ => Handle::current(),
         }
+    }
+
+    /// Gives a connection to the worker that has the fewest, of those that run. How many can wait to be taken up is
+    /// limited by the places among the handshakes, of which each has one.
+    pub(crate) fn serve(&self, accepted: Accepted) {
+        // Boxed because a task moves its future about: when it is made, and when it is done with.
+        self.take_up(|load| Box::pin(conn::serve(accepted, Arc::clone(&self.service), load)));
     }
 
     /// Has the worker that has the fewest connections take up one more, which was let in elsewhere.
@@ -73,14 +90,17 @@ impl Workers {
         worker.runtime.spawn(task(load));
     }
 
+    /// Where no worker is left, nobody can be served any more, and the process ends: whoever watches it starts it anew.
     fn least_loaded(&self) -> (&Worker, Load) {
-        let running = self.workers.iter().filter(|worker| !worker.connections.is_closed());
-        let Some(worker) = running.min_by_key(|worker| worker.live.load(Ordering::Relaxed)) else {
+        let running = self.workers.iter().filter(|worker| !worker.busy.is_lost.load(Ordering::Relaxed));
+        let Some(worker) = running.min_by_key(|worker| worker.busy.live.load(Ordering::Relaxed)) else {
             tracing::error!("no worker thread is left; the process ends");
             std::process::exit(1);
         };
-        worker.live.fetch_add(1, Ordering::Relaxed);
-        (worker, Load { live: Arc::clone(&worker.live), _tracked: self.tracker.token() })
+        if worker.busy.live.fetch_add(1, Ordering::Relaxed) == 0 {
+            worker.busy.begun.notify_one();
+        }
+        (worker, Load { busy: Arc::clone(&worker.busy), _tracked: self.tracker.token() })
     }
 
     /// Completes when no connection is left. New ones must not be given any more.
@@ -112,35 +132,46 @@ impl Workers {
 
     /// Connections that are served just now.
     pub(crate) fn live(&self) -> usize {
-        self.workers.iter().map(|worker| worker.live.load(Ordering::Relaxed)).sum()
+        self.workers.iter().map(|worker| worker.busy.live.load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl Drop for Lost {
+    fn drop(&mut self) {
+        self.0.is_lost.store(true, Ordering::Relaxed);
     }
 }
 
 impl Drop for Load {
     fn drop(&mut self) {
-        self.live.fetch_sub(1, Ordering::Relaxed);
+        self.busy.live.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
-fn start_one(index: usize, service: &Arc<Service>, stop: &CancellationToken) -> io::Result<Worker> {
-    let (connections, mut incoming) = mpsc::channel(HANDOVER_MAX);
-    let service = Arc::clone(service);
+fn start_one(index: usize, stop: &CancellationToken) -> io::Result<Worker> {
+    let busy = Arc::new(Busy::default());
     let stop = stop.clone();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let serve = async move {
-        while let Some((accepted, load)) = incoming.recv().await {
-            tokio::spawn(conn::serve(accepted, Arc::clone(&service), load));
-        }
-    };
     let handle = runtime.handle().clone();
+    let ticking = tick(Arc::clone(&busy));
+    let lost = Lost(Arc::clone(&busy));
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        runtime.block_on(stop.run_until_cancelled(serve));
+        let _lost = lost;
+        runtime.block_on(stop.run_until_cancelled(ticking));
         runtime.shutdown_background(); // a name look-up under way may take its time
     })?;
-    Ok(Worker {
-        connections,
-        live: Arc::new(AtomicUsize::new(0)),
-        runtime: handle,
-        thread: Mutex::new(Some(thread)),
-    })
+    Ok(Worker { busy, runtime: handle, thread: Mutex::new(Some(thread)) })
+}
+
+/// Has a timer that is due soon for as long as there are connections.
+///
+/// The runtime wakes itself up, by two system calls, for each timer that is due before all others. Each connection arms
+/// several, and in the opening they are the nearest almost always: behind this one, none is.
+async fn tick(busy: Arc<Busy>) {
+    loop {
+        while busy.live.load(Ordering::Relaxed) > 0 {
+            sleep(TICK).await; // waits because that is all it is for
+        }
+        busy.begun.notified().await;
+    }
 }

@@ -62,6 +62,8 @@ impl Doors {
         listeners: Vec<Listener>,
         inherited: &mut Inherited,
     ) -> anyhow::Result<Change> {
+        let acceptor = self.workers.acceptor();
+        let _registered_there = acceptor.enter();
         let mut kept: Vec<Option<Served>> = self.doors.iter().map(|_| None).collect();
         let mut added = Vec::new();
         for listener in listeners {
@@ -108,8 +110,8 @@ impl Doors {
             announce(listening);
             let (gate, places, workers) = (self.gate.clone(), self.places.clone(), Arc::clone(&self.workers));
             let accepting = accept(Arc::clone(listening), gate, places, workers);
-            let accepting = tokio::spawn(stop.clone().run_until_cancelled_owned(accepting));
-            tokio::spawn(end_with(accepting));
+            let accepting = self.workers.acceptor().spawn(stop.clone().run_until_cancelled_owned(accepting));
+            tokio::spawn(end_with(accepting, stop.clone()));
         }
         let sockets = sockets.iter().map(Arc::downgrade).collect();
         self.doors.push(Door { served, stop, sockets, files });
@@ -192,14 +194,14 @@ impl Door {
 async fn accept(listening: Arc<Listening>, gate: Gate, places: Places, workers: Arc<Workers>) {
     loop {
         let accepted = listening.accept(&places, &gate).await;
-        workers.serve(accepted).await;
+        workers.serve(accepted);
     }
 }
 
-/// A gateway that lives and is deaf is the worst of all: where a listener has panicked, the process ends, so that whoever
-/// watches it starts it anew.
-async fn end_with(accepting: JoinHandle<Option<()>>) {
-    if accepting.await.is_err_and(|error| error.is_panic()) {
+/// A gateway that lives and is deaf is the worst of all: where a listener has panicked, or was lost with its worker, the
+/// process ends, so that whoever watches it starts it anew.
+async fn end_with(accepting: JoinHandle<Option<()>>, stop: CancellationToken) {
+    if accepting.await.is_err() && !stop.is_cancelled() {
         tracing::error!("a listener has panicked; the process ends");
         std::process::exit(1);
     }

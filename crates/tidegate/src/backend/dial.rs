@@ -1,10 +1,12 @@
 //! A connection to a backend: every address of its name, TLS where it is asked for, one time budget for all of it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
+use rustix::io::Errno;
+use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
@@ -48,7 +50,6 @@ pub(super) async fn tcp_among(
             return Err(ConnectError::NotAllowed);
         }
         let mut socket = first_of(addresses).await?;
-        tune(&socket);
         socket.write_all(greeting).await?;
         match trusted {
             None => Ok(Socket::Plain(socket)),
@@ -94,8 +95,11 @@ pub(crate) async fn connected(host: &str, port: u16) -> io::Result<TcpStream> {
     first_of(addresses(host, port).await?).await
 }
 
-/// The name is resolved anew for each connection, and off this thread.
+/// The name is resolved anew for each connection, and off this thread; an address is none.
 async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
+    if let Ok(address) = host.parse::<IpAddr>() {
+        return Ok(vec![SocketAddr::new(address, port)]);
+    }
     Ok(interleaved(lookup_host((host, port)).await?.collect()))
 }
 
@@ -114,14 +118,14 @@ fn interleaved(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
 /// The first address that takes the connection: each has a head start over the next.
 async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
     if let [only] = addresses[..] {
-        return TcpStream::connect(only).await;
+        return connect_to(only).await;
     }
     let mut waiting = addresses.into_iter();
     let mut attempts = JoinSet::new();
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     loop {
         match waiting.next() {
-            Some(address) => drop(attempts.spawn(TcpStream::connect(address))),
+            Some(address) => drop(attempts.spawn(connect_to(address))),
             None if attempts.is_empty() => return Err(last),
             None => {}
         }
@@ -133,6 +137,30 @@ async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
             },
             () = sleep(STAGGER), if waiting.len() > 0 => {}
         }
+    }
+}
+
+/// Connects to one address, and sets the options that each connection has.
+async fn connect_to(address: SocketAddr) -> io::Result<TcpStream> {
+    let family = if address.is_ipv4() { AddressFamily::INET } else { AddressFamily::INET6 };
+    let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
+    let socket = socket_with(family, SocketType::STREAM, flags, None)?;
+    tune(&socket);
+    let mut begun = connect(&socket, &address);
+    if address.ip().is_loopback() && begun == Err(Errno::INPROGRESS) {
+        // Within this machine the handshake of TCP is over by now, as a rule, and asking again says so: that saves a
+        // turn of waiting for it.
+        begun = connect(&socket, &address);
+    }
+    let stream = match begun {
+        Ok(()) => return TcpStream::from_std(socket.into()),
+        Err(Errno::INPROGRESS | Errno::ALREADY) => TcpStream::from_std(socket.into())?,
+        Err(error) => return Err(error.into()),
+    };
+    stream.writable().await?;
+    match stream.take_error()? {
+        None => Ok(stream),
+        Some(error) => Err(error),
     }
 }
 

@@ -4,7 +4,9 @@ mod announce;
 pub(crate) mod dial;
 mod handoff;
 mod pick;
+mod plain;
 pub mod proxy;
+mod replayed;
 pub mod trust;
 mod upgrade;
 

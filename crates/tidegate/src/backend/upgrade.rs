@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderName, HeaderValue};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Uri, Version};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -12,10 +12,12 @@ use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
 use tidegate_proto::handshake::{self, Subprotocol, Subprotocols};
 use tidegate_proto::hybi00::Coding;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
 
-use super::{Agreed, ConnectError, FarSide};
+use super::replayed::Replayed;
+use super::{Agreed, ConnectError, FarSide, plain};
 use crate::config::HttpTarget;
 use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;
@@ -27,7 +29,7 @@ use crate::route::Selected;
 const HEAD_BYTES_MAX: usize = 64 << 10;
 
 /// Header fields of a response.
-const FIELDS_MAX: usize = 128;
+pub(super) const FIELDS_MAX: usize = 128;
 
 /// Interim answers before the final one.
 const INTERIM_MAX: usize = 8;
@@ -42,27 +44,20 @@ pub(super) async fn upgrade(
 ) -> Result<(FarSide, Agreed), ConnectError> {
     let ours = own_handshake(permit);
     let head = request_head(target, permit, request, &ours);
-    let mut response = match timeout(permit.route().upgrade_timeout, exchange(socket, head)).await {
-        Ok(response) => response?,
+    let answer = match timeout(permit.route().upgrade_timeout, ask(socket, head)).await {
+        Ok(answer) => answer?,
         Err(_elapsed) => return Err(ConnectError::UpgradeTimeout),
     };
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-        return Err(ConnectError::Answered(Box::new(response)));
-    }
-    let agreed = ours
-        .verify(response.status().as_u16(), &Fields(response.headers()))
-        .map_err(ConnectError::Handshake)?;
-    let mut fields = end_to_end(response.headers());
-    fields.remove("sec-websocket-origin"); // belongs to the answer to hybi-00 clients, which is ours
-    let upgraded = hyper::upgrade::on(&mut response).await.map_err(ConnectError::Http)?;
-    let parts = upgraded
-        .downcast::<TokioIo<Socket>>()
-        .expect("the connection was made over this very type of socket");
-    let far = FarSide::WebSocket {
-        socket: parts.io.into_inner(),
-        early: parts.read_buf,
-        reserved: agreed.extensions.reserved(),
+    let Switched { fields: answered, socket, early } = match answer {
+        Answer::Switched(switched) => switched,
+        Answer::Other(response) => return Err(ConnectError::Answered(Box::new(response))),
     };
+    let agreed = ours
+        .verify(StatusCode::SWITCHING_PROTOCOLS.as_u16(), &Fields(&answered))
+        .map_err(ConnectError::Handshake)?;
+    let mut fields = end_to_end(&answered);
+    fields.remove("sec-websocket-origin"); // belongs to the answer to hybi-00 clients, which is ours
+    let far = FarSide::WebSocket { socket, early, reserved: agreed.extensions.reserved() };
     let agreed = Agreed {
         subprotocol: agreed.subprotocol.or_else(|| own_subprotocol(permit)),
         extensions: agreed.extensions,
@@ -71,6 +66,48 @@ pub(super) async fn upgrade(
         fields,
     };
     Ok((far, agreed))
+}
+
+/// What a backend makes of the request.
+enum Answer {
+    Switched(Switched),
+    /// Something else than 101.
+    Other(http::Response<Incoming>),
+}
+
+/// A connection that speaks WebSocket from now on.
+struct Switched {
+    /// Of the 101.
+    fields: HeaderMap,
+    socket: Socket,
+    /// What came with it.
+    early: Bytes,
+}
+
+/// Sends the request and reads the answer. A 101 is read here; everything else is hyper's, which gets the connection
+/// with what was read of it. Either way it is the same to the backend, but a 101 costs a third.
+async fn ask(mut socket: Socket, head: http::Request<Empty<Bytes>>) -> Result<Answer, ConnectError> {
+    let sent = plain::send(&mut socket, &head).await;
+    let received = match sent {
+        Ok(()) => match plain::receive(&mut socket).await {
+            plain::Received::Switched(fields, early) => {
+                return Ok(Answer::Switched(Switched { fields, socket, early }));
+            }
+            plain::Received::Other(received) => received,
+        },
+        Err(_) => Bytes::new(), // what came instead of an answer says more than that nothing could be sent
+    };
+    let mut response = exchange(Replayed::new(socket, received), head).await?;
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Ok(Answer::Other(response));
+    }
+    let upgraded = hyper::upgrade::on(&mut response).await.map_err(ConnectError::Http)?;
+    let parts = upgraded
+        .downcast::<TokioIo<Replayed>>()
+        .expect("the connection was made over this very type of socket");
+    let (socket, rest) = parts.io.into_inner().into_parts();
+    let early = if rest.is_empty() { parts.read_buf } else { [parts.read_buf, rest].concat().into() };
+    Ok(Answer::Switched(Switched { fields: std::mem::take(response.headers_mut()), socket, early }))
 }
 
 fn own_handshake(permit: &Permit) -> handshake::Request {
@@ -145,11 +182,12 @@ pub(super) fn target_uri(target: &HttpTarget, selected: &Selected, request: &Req
 /// upgrade, or until the body of another answer is read; dropping the response ends it.
 ///
 /// Interim answers (RFC 9110 §15.2) are passed over; a backend that sends nothing else is not waited for.
-pub(super) async fn exchange<B>(
-    socket: Socket,
+pub(super) async fn exchange<S, B>(
+    socket: S,
     mut head: http::Request<B>,
 ) -> Result<http::Response<Incoming>, ConnectError>
 where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     B: hyper::body::Body<Data = Bytes> + Send + 'static,
     B::Error: Into<Box<dyn std::error::Error + Send + Sync>>,
 {

@@ -76,7 +76,11 @@ impl Command {
             Self::Reload(_) | Self::Check(_) | Self::Import { .. } | Self::Status(_) | Self::Drain(_) => {
                 false
             }
-            Self::Upgrade(_) | Self::Close(_) | Self::Websockify(_) | Self::Completions { .. } | Self::Man(_) => false,
+            Self::Upgrade(_)
+            | Self::Close(_)
+            | Self::Websockify(_)
+            | Self::Completions { .. }
+            | Self::Man(_) => false,
         }
     }
 }

@@ -14,7 +14,7 @@ use super::handshake::{self, Answer, Asking};
 use super::place::{Place, RedirectError, authority};
 use super::proxy::Proxies;
 use crate::backend::dial;
-use crate::io::{Socket, tune};
+use crate::io::Socket;
 
 /// Redirects that are followed, at most.
 const REDIRECTS_MAX: usize = 5;
@@ -110,7 +110,6 @@ impl Opener {
         let too_long = Failure::TooLong { step: "reaching the server", limit, flag: "--dial-timeout" };
         let dialled = timeout(limit, dial::connected(host, port)).await.map_err(|_elapsed| too_long)?;
         let socket = dialled.map_err(|error| Failure::Unreachable { to: shown.to_owned(), error })?;
-        tune(&socket);
         Ok(socket)
     }
 

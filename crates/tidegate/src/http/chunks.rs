@@ -117,6 +117,9 @@ impl Framing {
                     }
                     skipped
                 }
+                Self::Head(Head { line: Line::Rest, .. }) if *first != b'\n' => {
+                    bytes.iter().position(|byte| *byte == b'\n').unwrap_or(bytes.len())
+                }
                 Self::Head(_)
                 | Self::Size { .. }
                 | Self::Extension { .. }

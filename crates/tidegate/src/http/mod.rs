@@ -94,8 +94,10 @@ pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, r
             Pin::new(&mut connection).graceful_shutdown();
         }
         let polled = connection.poll_without_shutdown(cx).map(Some);
-        let nothing_begun = stopping && !requests.is_answering() && flow.written() == 0;
-        if polled.is_pending() && (nothing_begun || watch.as_mut().poll(cx).is_ready()) {
+        let answered = flow.written() > 0;
+        let nothing_begun = stopping && !requests.is_answering() && !answered;
+        // What nobody was sent nobody has to take: until then the timer is not armed.
+        if polled.is_pending() && (nothing_begun || (answered && watch.as_mut().poll(cx).is_ready())) {
             return Poll::Ready(None);
         }
         polled

@@ -5,7 +5,7 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use socket2::Socket;
 
-use super::{Bound, Listening, SocketFile};
+use super::{Listening, Origin, SocketFile};
 use crate::config::ListenAddress;
 use crate::handover::message;
 
@@ -66,11 +66,12 @@ impl Listening {
     /// # Errors
     /// The system has no more descriptors.
     pub(crate) fn hand_over(&self, group: usize, admin: bool) -> io::Result<(message::Listener, OwnedFd)> {
-        let (descriptor, own) = match &self.socket {
-            Bound::Tcp(socket) => (socket.as_fd(), true),
-            Bound::Adopted(socket) => (socket.as_fd(), false),
-            Bound::Unix(socket, own) => (socket.as_fd(), *own),
+        let own = match self.origin {
+            Origin::Tcp(_) => true,
+            Origin::Adopted => false,
+            Origin::Unix(own) => own,
         };
+        let descriptor = self.socket.as_fd();
         let address = self.served.load().listener.address.to_string();
         Ok((message::Listener { address, group, admin, own }, descriptor.try_clone_to_owned()?))
     }

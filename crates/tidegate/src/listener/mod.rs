@@ -9,12 +9,15 @@ pub(crate) mod unix;
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::fd::BorrowedFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use socket2::{Domain, Protocol, Type};
-use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::gate::Gate;
@@ -154,7 +157,10 @@ fn advice(address: SocketAddr, error: &io::Error) -> &'static str {
 /// A listening socket. It has one connection in hand at most: the others wait in the kernel until there is a place.
 #[derive(Debug)]
 pub(crate) struct Listening {
-    socket: Bound,
+    /// What is accepted from it is registered with no runtime yet.
+    socket: AsyncFd<socket2::Socket>,
+    /// How its connections come to be.
+    origin: Origin,
     file: Option<SocketFile>,
     /// Where, with the port that the system chose.
     pub(crate) address: ListenAddress,
@@ -162,13 +168,26 @@ pub(crate) struct Listening {
     pub(crate) served: Arc<Swap<Served>>,
 }
 
-#[derive(Debug)]
-enum Bound {
-    Tcp(TcpListener),
-    /// TCP, but it has listened before it was ours: what has connected until then was born without our options.
-    Adopted(TcpListener),
+/// What connections of a listener are born with.
+#[derive(Debug, Clone, Copy)]
+enum Origin {
+    /// Our options, and this local address, unless it stands for any of this machine's.
+    Tcp(SocketAddr),
+    /// TCP, but it has listened before it was ours: what has connected until then was born without our options, and
+    /// perhaps with an address of its own.
+    Adopted,
     /// Whether a gateway has bound it.
-    Unix(UnixListener, bool),
+    Unix(bool),
+}
+
+impl Origin {
+    fn of(socket: &socket2::Socket, own: bool) -> io::Result<Self> {
+        Ok(match socket.domain()? {
+            Domain::UNIX => Self::Unix(own),
+            _ if own => Self::Tcp(local_address(socket)?),
+            _ => Self::Adopted,
+        })
+    }
 }
 
 impl Listening {
@@ -203,7 +222,7 @@ impl Listening {
     fn on_taken(taken: Taken, served: Arc<Swap<Served>>) -> Result<Self, BindError> {
         let Taken { socket, own } = taken;
         let file = handed::file(&served.load().listener.address, own);
-        Self::on(bound(socket, own)?, file, served)
+        Self::on(socket, own, file, served)
     }
 
     /// Binds; what is given to the process is not looked at.
@@ -211,34 +230,42 @@ impl Listening {
     /// # Errors
     /// What keeps it from listening.
     pub(crate) fn bind(served: Served) -> Result<Self, BindError> {
-        let (socket, file) = match &served.listener.address {
+        let (socket, own, file) = match &served.listener.address {
             ListenAddress::Tcp(address) => {
                 let address = *address;
-                (Bound::Tcp(listen_tcp(address).map_err(|error| BindError::Tcp { address, error })?), None)
+                (listen_tcp(address).map_err(|error| BindError::Tcp { address, error })?, true, None)
             }
             ListenAddress::Unix(path) => {
                 let (socket, file) = unix::listen(path, served.listener.socket_mode)?;
-                (Bound::Unix(UnixListener::from_std(socket)?, true), Some(file))
+                (socket.into(), true, Some(file))
             }
             ListenAddress::Abstract(name) => {
                 let socket = unix::listen_abstract(name)
                     .map_err(|error| BindError::Abstract { name: name.clone(), error })?;
-                (Bound::Unix(UnixListener::from_std(socket)?, true), None)
+                (socket.into(), true, None)
             }
             ListenAddress::Stdin => {
-                (standard_input(rustix::stdio::stdin()).map_err(BindError::Inherited)?, None)
+                (standard_input(rustix::stdio::stdin()).map_err(BindError::Inherited)?, false, None)
             }
             ListenAddress::Systemd(_) => unreachable!("it is taken, not bound"),
         };
-        Self::on(socket, file, Arc::new(Swap::new(Arc::new(served))))
+        Self::on(socket, own, file, Arc::new(Swap::new(Arc::new(served))))
     }
 
-    fn on(socket: Bound, file: Option<SocketFile>, served: Arc<Swap<Served>>) -> Result<Self, BindError> {
-        let address = match &socket {
-            Bound::Tcp(socket) | Bound::Adopted(socket) => ListenAddress::Tcp(socket.local_addr()?),
-            Bound::Unix(..) => served.load().listener.address.clone(),
+    /// On a socket that listens; `own` if a gateway has bound it.
+    fn on(
+        socket: socket2::Socket,
+        own: bool,
+        file: Option<SocketFile>,
+        served: Arc<Swap<Served>>,
+    ) -> Result<Self, BindError> {
+        let origin = Origin::of(&socket, own)?;
+        let address = match origin {
+            Origin::Tcp(_) | Origin::Adopted => ListenAddress::Tcp(local_address(&socket)?),
+            Origin::Unix(_) => served.load().listener.address.clone(),
         };
-        Ok(Self { socket, file, address, served })
+        let socket = watched(socket)?;
+        Ok(Self { socket, origin, file, address, served })
     }
 
     /// The file of the socket, if it has one. It is removed when this is dropped, and has to outlive the listening:
@@ -262,27 +289,45 @@ impl Listening {
     }
 
     async fn take(&self) -> io::Result<(Incoming, Arrival)> {
-        match &self.socket {
-            Bound::Tcp(listener) | Bound::Adopted(listener) => {
-                let (socket, client) = listener.accept().await?;
-                if matches!(self.socket, Bound::Adopted(_)) {
-                    tune(&socket);
-                }
-                let local = Some(socket.local_addr()?);
-                let arrival = Arrival { client: Peer::Tcp(client), local, secure: false, tls: None };
-                Ok((Incoming::Tcp(socket.into_std()?), arrival))
+        const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
+        let accept = |listener: &socket2::Socket| Ok(acceptfrom_with(listener, FLAGS)?);
+        let (socket, client) = self.socket.async_io(Interest::READABLE, accept).await?;
+        let arrival = |client, local| Arrival { client, local, secure: false, tls: None };
+        Ok(match self.origin {
+            Origin::Tcp(local) => {
+                let local = if local.ip().is_unspecified() { local_address(&socket)? } else { local };
+                (Incoming::Tcp(socket.into()), arrival(peer(client)?, Some(local)))
             }
-            Bound::Unix(listener, _) => {
-                let (socket, _) = listener.accept().await?;
-                let arrival = Arrival { client: Peer::Unix, local: None, secure: false, tls: None };
-                Ok((Incoming::Unix(socket.into_std()?), arrival))
+            Origin::Adopted => {
+                tune(&socket);
+                let local = local_address(&socket)?;
+                (Incoming::Tcp(socket.into()), arrival(peer(client)?, Some(local)))
             }
-        }
+            Origin::Unix(_) => (Incoming::Unix(socket.into()), arrival(Peer::Unix, None)),
+        })
     }
 }
 
+/// Registers a listener with the runtime of this thread.
+#[expect(
+    deprecated,
+    reason = "of types that change their descriptor; a socket does not, and what is new is unsafe"
+)]
+fn watched(socket: socket2::Socket) -> io::Result<AsyncFd<socket2::Socket>> {
+    AsyncFd::with_interest(socket, Interest::READABLE)
+}
+
+fn peer(client: Option<SocketAddrAny>) -> io::Result<Peer> {
+    let address = client.ok_or(io::ErrorKind::NotConnected)?;
+    Ok(Peer::Tcp(SocketAddr::try_from(address)?))
+}
+
+fn local_address(socket: &impl AsFd) -> io::Result<SocketAddr> {
+    Ok(SocketAddr::try_from(rustix::net::getsockname(socket)?)?)
+}
+
 /// An IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can stand side by side.
-fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
+fn listen_tcp(address: SocketAddr) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {
@@ -292,26 +337,17 @@ fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;
     tune(&socket);
-    TcpListener::from_std(socket.into())
+    Ok(socket)
 }
 
 /// A socket that somebody else has bound and listens on, as inetd does.
-fn standard_input(descriptor: BorrowedFd<'_>) -> io::Result<Bound> {
+fn standard_input(descriptor: BorrowedFd<'_>) -> io::Result<socket2::Socket> {
     let socket = socket2::Socket::from(descriptor.try_clone_to_owned()?);
     if !socket.is_listener()? {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "it does not listen"));
     }
     socket.set_nonblocking(true)?;
-    bound(socket, false)
-}
-
-/// One that is bound and listens, for the event queue.
-fn bound(socket: socket2::Socket, own: bool) -> io::Result<Bound> {
-    Ok(match socket.domain()? {
-        Domain::UNIX => Bound::Unix(UnixListener::from_std(socket.into())?, own),
-        _ if own => Bound::Tcp(TcpListener::from_std(socket.into())?),
-        _ => Bound::Adopted(TcpListener::from_std(socket.into())?),
-    })
+    Ok(socket)
 }
 
 /// Passes over what concerns one connection only; waits where the system has no descriptor or memory.
