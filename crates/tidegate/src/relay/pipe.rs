@@ -6,12 +6,16 @@ use std::cell::RefCell;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use rustix::pipe::{PipeFlags, SpliceFlags, fcntl_setpipe_size, pipe_with, splice};
 use tokio::io::Interest;
 use tokio::net::TcpStream;
+use tokio::time::Instant;
+
+use crate::clock;
 
 /// What a pipe takes at once; what unprivileged processes may ask for.
 const PIPE_BYTES: usize = 1 << 20;
@@ -24,14 +28,19 @@ pub(crate) const DESCRIPTORS_MAX: usize = 2 * PIPES_MAX;
 
 const FLAGS: SpliceFlags = SpliceFlags::NONBLOCK.union(SpliceFlags::MOVE);
 
+/// How long none is asked of the system after it had none to give.
+const REFUSED_FOR: Duration = Duration::from_secs(1);
+
 thread_local! {
-    static POOL: RefCell<Pool> = const { RefCell::new(Pool { empty: Vec::new(), made: 0 }) };
+    static POOL: RefCell<Pool> = const { RefCell::new(Pool { empty: Vec::new(), made: 0, refused: None }) };
 }
 
 struct Pool {
     empty: Vec<Ends>,
     /// Those that are lent as well.
     made: usize,
+    /// When the system last had none to give.
+    refused: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -52,11 +61,7 @@ impl Pipe {
     /// An empty one, if there is one to be had.
     pub(super) fn take() -> Option<Self> {
         POOL.with_borrow_mut(|pool| {
-            let ends = pool.empty.pop().or_else(|| {
-                let ends = (pool.made < PIPES_MAX).then(Ends::new)?.ok()?;
-                pool.made += 1;
-                Some(ends)
-            })?;
+            let ends = pool.empty.pop().or_else(|| pool.make())?;
             Some(Self { ends: Some(ends), held: 0 })
         })
     }
@@ -141,6 +146,20 @@ impl Drop for Pipe {
                 None => pool.made = pool.made.saturating_sub(1),
             }
         });
+    }
+}
+
+impl Pool {
+    /// One more, if there may be one more.
+    fn make(&mut self) -> Option<Ends> {
+        let was_refused = || self.refused.is_some_and(|since| clock::now() - since < REFUSED_FOR);
+        if self.made == PIPES_MAX || was_refused() {
+            return None;
+        }
+        let ends = Ends::new();
+        self.refused = ends.is_err().then(clock::now);
+        self.made += usize::from(ends.is_ok());
+        ends.ok()
     }
 }
 
