@@ -16,7 +16,9 @@ use rustix::io::Errno;
 use rustix::net::{RecvFlags, SendFlags, recv, send};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsStream;
+use tokio_rustls::client::TlsStream;
+
+use crate::tls_socket::TlsSocket;
 
 /// Where a connection came in.
 #[derive(Debug, Clone)]
@@ -56,12 +58,14 @@ pub enum Peer {
 pub enum Socket {
     /// TCP.
     Plain(TcpStream),
-    /// TLS over TCP.
+    /// TLS over TCP, of which we are the client.
     Tls(Box<TlsStream<TcpStream>>),
+    /// TLS over TCP, of which we are the server.
+    Served(Box<TlsSocket<TcpStream>>),
     /// A Unix socket.
     Unix(UnixStream),
-    /// TLS over a Unix socket.
-    TlsUnix(Box<TlsStream<UnixStream>>),
+    /// TLS over a Unix socket, of which we are the server.
+    ServedUnix(Box<TlsSocket<UnixStream>>),
     /// A connection of the simulation, in memory.
     #[cfg(any(test, fuzzing))]
     Simulated(simulated::Wire),
@@ -89,7 +93,7 @@ impl fmt::Display for Peer {
 impl Socket {
     /// Whether it is TLS.
     pub(crate) const fn is_tls(&self) -> bool {
-        matches!(self, Self::Tls(_) | Self::TlsUnix(_))
+        matches!(self, Self::Tls(_) | Self::Served(_) | Self::ServedUnix(_))
     }
 
     /// What has arrived and was not read, without taking it; 0 at the end. Of a bare socket: what TLS has decrypted
@@ -101,7 +105,7 @@ impl Socket {
                 let peek = || Ok(recv(socket, &mut *bytes, RecvFlags::PEEK)?.0);
                 socket.async_io(Interest::READABLE, peek).await
             }
-            Self::Tls(_) | Self::TlsUnix(_) => Err(io::ErrorKind::Unsupported.into()),
+            Self::Tls(_) | Self::Served(_) | Self::ServedUnix(_) => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(any(test, fuzzing))]
             Self::Simulated(_) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -131,7 +135,8 @@ impl Socket {
         let socket = match self {
             Self::Plain(socket) => socket,
             Self::Tls(socket) => socket.get_ref().0,
-            Self::Unix(_) | Self::TlsUnix(_) => return,
+            Self::Served(socket) => socket.get_ref(),
+            Self::Unix(_) | Self::ServedUnix(_) => return,
             #[cfg(any(test, fuzzing))]
             Self::Simulated(_) => return,
         };
@@ -146,7 +151,8 @@ impl AsyncRead for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Tls(socket) => Pin::new(socket).poll_read(cx, buf),
             Self::Unix(socket) => Pin::new(socket).poll_read(cx, buf),
-            Self::TlsUnix(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::Served(socket) => Pin::new(socket).poll_read(cx, buf),
+            Self::ServedUnix(socket) => Pin::new(socket).poll_read(cx, buf),
             #[cfg(any(test, fuzzing))]
             Self::Simulated(wire) => wire.poll_read(cx, buf),
         }
@@ -159,7 +165,8 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Tls(socket) => Pin::new(socket).poll_write(cx, bytes),
             Self::Unix(socket) => Pin::new(socket).poll_write(cx, bytes),
-            Self::TlsUnix(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::Served(socket) => Pin::new(socket).poll_write(cx, bytes),
+            Self::ServedUnix(socket) => Pin::new(socket).poll_write(cx, bytes),
             #[cfg(any(test, fuzzing))]
             Self::Simulated(wire) => wire.poll_write(cx, bytes),
         }
@@ -174,7 +181,8 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::Tls(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             Self::Unix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
-            Self::TlsUnix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::Served(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
+            Self::ServedUnix(socket) => Pin::new(socket).poll_write_vectored(cx, slices),
             #[cfg(any(test, fuzzing))]
             Self::Simulated(wire) => wire.poll_write(cx, slices.first().map_or(&[], |slice| slice)),
         }
@@ -189,7 +197,8 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_flush(cx),
             Self::Tls(socket) => Pin::new(socket).poll_flush(cx),
             Self::Unix(socket) => Pin::new(socket).poll_flush(cx),
-            Self::TlsUnix(socket) => Pin::new(socket).poll_flush(cx),
+            Self::Served(socket) => Pin::new(socket).poll_flush(cx),
+            Self::ServedUnix(socket) => Pin::new(socket).poll_flush(cx),
             #[cfg(any(test, fuzzing))]
             Self::Simulated(wire) => wire.poll_flush(cx),
         }
@@ -200,7 +209,8 @@ impl AsyncWrite for Socket {
             Self::Plain(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Tls(socket) => Pin::new(socket).poll_shutdown(cx),
             Self::Unix(socket) => Pin::new(socket).poll_shutdown(cx),
-            Self::TlsUnix(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::Served(socket) => Pin::new(socket).poll_shutdown(cx),
+            Self::ServedUnix(socket) => Pin::new(socket).poll_shutdown(cx),
             #[cfg(any(test, fuzzing))]
             Self::Simulated(wire) => wire.poll_shutdown(cx),
         }

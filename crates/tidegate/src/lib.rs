@@ -58,6 +58,7 @@ mod service;
 mod shown;
 mod swap;
 mod ticker;
+mod tls_socket;
 pub mod via;
 
 #[cfg(any(test, fuzzing))]

@@ -11,13 +11,13 @@ use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{CommonState, ProtocolVersion, RootCertStore, ServerConfig};
 use tokio::time::timeout;
-use tokio_rustls::TlsAcceptor;
 
 use crate::certificate::{Certificate, Fault, Unusable, authorities, common_name, names};
 use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls, TlsVersion};
 use crate::io::{Arrival, ClientTls, Socket};
 use crate::listener::Accepted;
 use crate::proxied::Announced;
+use crate::tls_socket::TlsSocket;
 
 /// The evidence that a connection is as secure as its listener demands. Only [`accept`] makes one.
 #[derive(Debug)]
@@ -71,9 +71,9 @@ impl Secured {
 
     fn connection(&self) -> Option<&CommonState> {
         match &self.socket {
-            Socket::Plain(_) | Socket::Unix(_) => None,
-            Socket::Tls(socket) => Some(socket.get_ref().1),
-            Socket::TlsUnix(socket) => Some(socket.get_ref().1),
+            Socket::Plain(_) | Socket::Unix(_) | Socket::Tls(_) => None,
+            Socket::Served(socket) => Some(socket.connection()),
+            Socket::ServedUnix(socket) => Some(socket.connection()),
             #[cfg(any(test, fuzzing))]
             Socket::Simulated(_) => None,
         }
@@ -91,12 +91,12 @@ impl ClientNames {
 ///
 /// # Errors
 /// What is wrong with the files of its certificate.
-pub(crate) fn acceptor(listener: &Listener) -> Result<Option<TlsAcceptor>, TlsError> {
+pub(crate) fn acceptor(listener: &Listener) -> Result<Option<Arc<ServerConfig>>, TlsError> {
     let files = match &listener.tls {
         ListenerTls::Off => return Ok(None),
         ListenerTls::Required(files) | ListenerTls::Auto(files) => files,
     };
-    Ok(Some(TlsAcceptor::from(Arc::new(server_config(listener, files)?))))
+    Ok(Some(Arc::new(server_config(listener, files)?)))
 }
 
 /// Takes the TLS handshake, within the listener's time. Plain connections pass through.
@@ -111,9 +111,11 @@ pub(crate) async fn accept(announced: Announced) -> io::Result<Secured> {
             return Ok(socket);
         }
         io::Result::Ok(match socket {
-            Socket::Plain(socket) => Socket::Tls(Box::new(acceptor.accept(socket).await?.into())),
-            Socket::Unix(socket) => Socket::TlsUnix(Box::new(acceptor.accept(socket).await?.into())),
-            Socket::Tls(_) | Socket::TlsUnix(_) => unreachable!("a listener accepts bare sockets"),
+            Socket::Plain(socket) => Socket::Served(Box::new(TlsSocket::accept(socket, acceptor).await?)),
+            Socket::Unix(socket) => Socket::ServedUnix(Box::new(TlsSocket::accept(socket, acceptor).await?)),
+            Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_) => {
+                unreachable!("a listener accepts bare sockets")
+            }
             #[cfg(any(test, fuzzing))]
             Socket::Simulated(_) => unreachable!("a listener accepts sockets"),
         })

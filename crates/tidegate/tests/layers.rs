@@ -20,6 +20,7 @@ const ORDER: &[&str] = &[
     "outcome",
     "metrics",
     "pool",
+    "tls_socket",
     "io",
     "handover",
     "live",

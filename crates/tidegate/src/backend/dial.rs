@@ -87,7 +87,7 @@ async fn secure(socket: TcpStream, authority: &Authority, trusted: &Trusted) -> 
     let name =
         ServerName::try_from(name.clone()).map_err(|error| ConnectError::Tls(io::Error::other(error)))?;
     let stream = trusted.connector.connect(name, socket).await.map_err(ConnectError::Tls)?;
-    Ok(Socket::Tls(Box::new(stream.into())))
+    Ok(Socket::Tls(Box::new(stream)))
 }
 
 /// Connects over TCP, to the first address of the name that takes it. The caller bounds the time.

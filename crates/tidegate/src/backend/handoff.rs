@@ -165,7 +165,7 @@ fn bare(client: Socket) -> io::Result<OwnedFd> {
     let descriptor: OwnedFd = match client {
         Socket::Plain(socket) => socket.into_std()?.into(),
         Socket::Unix(socket) => socket.into_std()?.into(),
-        Socket::Tls(_) | Socket::TlsUnix(_) => {
+        Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_) => {
             unreachable!("TLS is refused before the other process is connected")
         }
         #[cfg(any(test, fuzzing))]

@@ -121,6 +121,6 @@ impl Opener {
         let connector =
             self.connector.as_ref().expect("there is one where a place is secure or may redirect");
         let stream = timeout(limit, connector.connect(name, socket)).await.map_err(|_elapsed| too_long)?;
-        Ok(Socket::Tls(Box::new(stream.map_err(|error| Failure::Tls { error })?.into())))
+        Ok(Socket::Tls(Box::new(stream.map_err(|error| Failure::Tls { error })?)))
     }
 }

@@ -14,11 +14,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
+use rustls::ServerConfig;
 use socket2::{Domain, Protocol, Type};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
-use tokio_rustls::TlsAcceptor;
 
 pub(crate) use self::gate::Gate;
 use self::handed::Taken;
@@ -59,7 +59,7 @@ pub(crate) struct Served {
     /// Its configuration.
     pub(crate) listener: Listener,
     /// TLS, where it has any.
-    pub(crate) acceptor: Option<TlsAcceptor>,
+    pub(crate) acceptor: Option<Arc<ServerConfig>>,
 }
 
 impl Accepted {
@@ -82,7 +82,7 @@ impl Accepted {
         &self.served.listener
     }
 
-    pub(crate) fn acceptor(&self) -> Option<TlsAcceptor> {
+    pub(crate) fn acceptor(&self) -> Option<Arc<ServerConfig>> {
         self.served.acceptor.clone()
     }
 

@@ -19,7 +19,7 @@ impl Leg {
     pub(in crate::relay) const fn may_move(&self) -> Result<(), Stays> {
         match &self.phase {
             Phase::Open(Socket::Plain(_) | Socket::Unix(_)) => Ok(()),
-            Phase::Open(Socket::Tls(_) | Socket::TlsUnix(_)) => Err(Stays::Tls),
+            Phase::Open(Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_)) => Err(Stays::Tls),
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => Err(Stays::Ending),
             Phase::Finishing(..) | Phase::Gone => Err(Stays::Ending),
@@ -39,9 +39,9 @@ impl Leg {
         match &self.phase {
             Phase::Open(Socket::Plain(socket)) => socket.as_fd().try_clone_to_owned(),
             Phase::Open(Socket::Unix(socket)) => socket.as_fd().try_clone_to_owned(),
-            Phase::Open(Socket::Tls(_) | Socket::TlsUnix(_)) | Phase::Finishing(..) | Phase::Gone => {
-                Err(io::ErrorKind::Unsupported.into())
-            }
+            Phase::Open(Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_))
+            | Phase::Finishing(..)
+            | Phase::Gone => Err(io::ErrorKind::Unsupported.into()),
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -50,10 +50,10 @@ impl Leg {
     /// Writes it down; what was in a pipe has been [gathered](Self::gather).
     pub(in crate::relay) fn write_down(&self, now: Instant) -> record::Leg {
         let socket = match &self.phase {
-            Phase::Open(Socket::Unix(_) | Socket::TlsUnix(_)) => record::Socket::Unix,
-            Phase::Open(Socket::Plain(_) | Socket::Tls(_)) | Phase::Finishing(..) | Phase::Gone => {
-                record::Socket::Tcp
-            }
+            Phase::Open(Socket::Unix(_) | Socket::ServedUnix(_)) => record::Socket::Unix,
+            Phase::Open(Socket::Plain(_) | Socket::Tls(_) | Socket::Served(_))
+            | Phase::Finishing(..)
+            | Phase::Gone => record::Socket::Tcp,
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => record::Socket::Tcp,
         };
