@@ -172,7 +172,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
                 Ok(Step::Go(more)) => at += more,
                 Ok(Step::Starved) => break,
                 Err(error) => {
-                    self.say_why(&mut records[at..]);
+                    self.say_why();
                     return Err(broken(error));
                 }
             }
@@ -181,12 +181,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
         Ok(())
     }
 
-    /// After an error: has the alert, if there is one, ready to be sent. Once: a second look at the record that was wrong
-    /// would find it wrong once more.
-    fn say_why(&mut self, records: &mut [u8]) {
-        if let UnbufferedStatus { state: Ok(ConnectionState::EncodeTlsData(mut data)), .. } =
-            self.tls.process_tls_records(records)
-        {
+    /// After an error: has the alert made ready to be sent, and what of the handshake stands before it. Nothing is read
+    /// for that: a second look at the record that was wrong would find it wrong once more.
+    fn say_why(&mut self) {
+        while self.tls.wants_write() {
+            let UnbufferedStatus { state, .. } = self.tls.process_tls_records(&mut []);
+            let Ok(ConnectionState::EncodeTlsData(mut data)) = state else { return };
             append(&mut self.outgoing, |room| data.encode(room));
         }
     }

@@ -32,10 +32,11 @@ fn stderr(output: &Output) -> String {
 }
 
 /// Every command with its help.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 15] = [
     &[],
     &["serve"],
     &["reload"],
+    &["upgrade"],
     &["check"],
     &["connect"],
     &["import"],

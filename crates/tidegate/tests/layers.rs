@@ -136,10 +136,10 @@ fn rust_files(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
-/// What a client sends is no command: nothing starts a process but `websockify`, by words of its operator: the one that it
-/// wraps, and itself in the background.
+/// What a client sends is no command. A process is started by words of the operator alone: by `websockify` the one that it
+/// wraps, and itself in the background; by an upgrade the one that takes over.
 #[test]
-fn t238_only_websockify_starts_a_process() {
+fn t238_only_the_operator_has_a_process_started() {
     let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let (mut starting, mut folders) = (Vec::new(), vec![sources.clone()]);
     while let Some(folder) = folders.pop() {
@@ -153,7 +153,7 @@ fn t238_only_websockify_starts_a_process() {
         }
     }
     starting.sort();
-    assert_eq!(starting, ["websockify/daemon.rs", "websockify/wrap.rs"]);
+    assert_eq!(starting, ["app/upgrade/giving.rs", "websockify/daemon.rs", "websockify/wrap.rs"]);
 }
 
 fn is_about_commands(line: &str) -> bool {

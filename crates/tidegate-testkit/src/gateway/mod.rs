@@ -255,6 +255,11 @@ impl Gateway {
         process::all_descriptors(self.pid()).expect("the gateway is running")
     }
 
+    /// The number of the next descriptor that it opens: with that as its [limit](Self::limit_descriptors) it opens none.
+    pub fn next_descriptor(&self) -> u64 {
+        process::next_descriptor(self.pid()).expect("the gateway is running")
+    }
+
     /// Sockets that it has open.
     pub fn sockets(&self) -> usize {
         process::sockets(self.pid()).expect("the gateway is running")

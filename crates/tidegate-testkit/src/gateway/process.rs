@@ -1,5 +1,6 @@
 //! What the system tells about a process.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -67,6 +68,14 @@ pub(super) fn all_descriptors(pid: u32) -> io::Result<usize> {
 /// Sockets among its descriptors.
 pub(super) fn sockets(pid: u32) -> io::Result<usize> {
     descriptors(pid, "socket:")
+}
+
+/// The number of the next descriptor that it opens.
+pub(super) fn next_descriptor(pid: u32) -> io::Result<u64> {
+    let number = |entry: fs::DirEntry| entry.file_name().to_string_lossy().parse();
+    let taken: BTreeSet<u64> =
+        fs::read_dir(format!("/proc/{pid}/fd"))?.filter_map(|entry| number(entry.ok()?).ok()).collect();
+    Ok((0..).find(|number| !taken.contains(number)).expect("there are more numbers than descriptors"))
 }
 
 /// Ends of pipes that it has open.

@@ -226,14 +226,14 @@ impl Running {
     /// Waits until it had no connection for so long. It looks once a second, so that connections need not tell.
     pub(crate) async fn unused_for(&self, time: Duration) {
         let mut looks = interval(Duration::from_secs(1));
-        let (mut seen, mut since) = (0, clock::now());
+        let (mut seen, mut since) = (0, None);
         loop {
             looks.tick().await;
             let connections = self.service.connections();
             if self.workers.live() > 0 || connections != seen {
-                (seen, since) = (connections, clock::now());
-            } else if clock::now() - since >= time {
-                return;
+                (seen, since) = (connections, None);
+            } else if clock::now() - *since.get_or_insert_with(clock::now) >= time {
+                return; // never early: the last connection ended before the look from which this counts
             }
         }
     }

@@ -50,7 +50,7 @@ enum Guard {
     /// Any certificate that was verified where there is no name.
     ClientCert(Vec<String>),
     Jwt(Box<Tokens>),
-    Forward(Asker, Uri),
+    Forward(Box<(Asker, Uri)>),
 }
 
 /// What `jwt` takes.
@@ -188,7 +188,7 @@ impl Guard {
                 verifier.demand(issuer.as_deref(), audience.as_deref());
                 Self::Jwt(Box::new(Tokens { verifier, from: from.clone(), end_sessions: *ends_sessions }))
             }
-            AuthKind::Forward(url) => Self::Forward(Asker::clone(asker), url.clone()),
+            AuthKind::Forward(url) => Self::Forward(Box::new((Asker::clone(asker), url.clone()))),
         })
     }
 
@@ -219,7 +219,8 @@ impl Guard {
                 let claims = checked.map_err(|why| challenged(why, auth, "Bearer", detail(why)))?;
                 return Ok(jwt::expiry(&claims).filter(|_| tokens.end_sessions));
             }
-            Self::Forward(asker, url) => {
+            Self::Forward(asked) => {
+                let (asker, url) = &**asked;
                 let asked = timeout(auth.timeout, delegate::check(asker, url, request)).await;
                 asked.map_err(|_elapsed| Denial::Timeout)??;
             }

@@ -64,9 +64,9 @@ mod tests {
         for n in 0..100 {
             give.send(n).unwrap();
             if n % 2 == 0 {
-                gate.open()
+                gate.open();
             } else {
-                gate.shut()
+                gate.shut();
             }
             tokio::task::yield_now().await;
         }

@@ -1,4 +1,5 @@
 //! Sessions on their way from one process to the other.
+#![expect(clippy::wildcard_enum_match_arm, reason = "whatever else the other side says is refused alike")]
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::AsFd as _;

@@ -144,7 +144,7 @@ pub(super) fn client_certificates(
         let Some(route) = &draft.route else { continue };
         let Some(AuthKind::ClientCert(names)) = route.auth.as_ref().map(|auth| &auth.kind) else { continue };
         let name = quoted(&route.name);
-        if !known.iter().any(|listener| asks(listener)) {
+        if !known.iter().any(asks) {
             let message = format!(
                 "route {name} lets in who shows a certificate, and no listener asks for any: all get 403"
             );

@@ -93,7 +93,7 @@ proptest! {
 /// Sessions as format 1 has them, each in the middle of something: what is said after that must be understood for ever.
 #[tokio::test]
 async fn f60_what_was_written_down_long_ago_can_be_taken_up() {
-    let long = vec![b'x'; 126];
+    let long = [b'x'; 126];
     let cases = [
         (
             include_str!("records/format-1-echo.json"),
@@ -182,10 +182,8 @@ async fn what_no_relay_could_have_written_is_declined() {
 
 /// A second descriptor of a socket.
 fn descriptor(socket: &Socket) -> OwnedFd {
-    match socket {
-        Socket::Plain(socket) => socket.as_fd().try_clone_to_owned().unwrap(),
-        other => panic!("{other:?} is no TCP"),
-    }
+    let Socket::Plain(socket) = socket else { panic!("{socket:?} is no TCP") };
+    socket.as_fd().try_clone_to_owned().unwrap()
 }
 
 /// Holds the conversation. Where it is to be cut, the relay is written down when it has read so many bytes of each side.
@@ -229,7 +227,9 @@ async fn moved(register: &Register, relay: Running) -> Running {
         match answers.recv().await.unwrap().what {
             Parted::Frozen(frozen) => break frozen,
             Parted::Stays(Stays::Beginning) => tokio::task::yield_now().await,
-            other => panic!("{other:?}: a relay that does not close can be written down"),
+            other @ (Parted::Stays(_) | Parted::Ended) => {
+                panic!("{other:?}: a relay that does not close can be written down")
+            }
         }
     };
     let record = Record::read(&record).unwrap();

@@ -127,7 +127,7 @@ fn a_token_that_changes_is_read_again() {
     let token = format!("admin_token_file = {:?}", file.display().to_string());
     let gateway = gateway().top(ADMIN).top(&token).route("/echo", "echo:", "").start();
     let with = |token: &str| {
-        status(&gateway, &request("GET", "/routes").with("Authorization", &format!("Bearer {token}")))
+        status(&gateway, &request("GET", "/routes").with("Authorization", format!("Bearer {token}")))
     };
     assert_eq!(with("the-first-token-of-all"), 200);
     write("a-second-token-after-it");

@@ -16,7 +16,7 @@ fn t241_f48_without_descriptors_connections_wait_and_are_served_in_the_end() {
     let rig = Rig::start();
     let canary = Canary::start(rig.gateway.address(), "/echo");
     let mut sessions: Vec<_> = [Far::Tcp, Far::Ws].into_iter().map(|far| rig.open(far)).collect();
-    rig.gateway.limit_descriptors(rig.gateway.descriptors() as u64);
+    rig.gateway.limit_descriptors(rig.gateway.next_descriptor());
     let mut waiting: Vec<Wire> = (0..100).map(|_| rig.gateway.connect()).collect();
     for client in &mut waiting {
         client.send(Request::upgrade("/echo").encode());
@@ -64,11 +64,11 @@ fn t242_f48_without_a_descriptor_for_the_backend_it_is_503() {
         Request::get("/http").with("Connection", "close"),
         Request::get("/files/a").with("Connection", "close"),
     ] {
+        let before = gateway.sockets();
         let mut client = gateway.connect();
         let target = String::from_utf8_lossy(&request.encode()).into_owned();
-        eventually("it is accepted", || (gateway.sockets() > 1).then_some(()));
-        let with_client = gateway.descriptors() as u64;
-        gateway.limit_descriptors(with_client);
+        eventually("it is accepted", || (gateway.sockets() > before).then_some(()));
+        gateway.limit_descriptors(gateway.next_descriptor());
         client.send(request.encode());
         assert_eq!(client.read_head().status(), 503, "{target}");
         gateway.limit_descriptors(PLENTY);

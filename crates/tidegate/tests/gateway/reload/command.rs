@@ -51,7 +51,7 @@ fn neither_a_shell_nor_another_command_of_ours_is_told() {
     let mut connect = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     connect.args(["connect", "tcp://127.0.0.1:0", "ws://127.0.0.1:9/"]);
     for (mut command, words) in
-        [(shell, "and not a gateway"), (connect, "with the command \"connect\", which does not reload")]
+        [(shell, "and not a gateway"), (connect, "with the command \"connect\", which does not serve")]
     {
         command.stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
         let mut other = command.spawn().unwrap();
