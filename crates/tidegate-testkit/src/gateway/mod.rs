@@ -331,6 +331,12 @@ impl Gateway {
         self.panics = count;
     }
 
+    /// The test makes it lose a worker thread: by a panic, and with the socket that wakes its runtime for signals.
+    pub const fn expect_lost_worker(&mut self) {
+        self.panics += 1;
+        self.sockets -= 1;
+    }
+
     /// From now on it may have no more than so many descriptors; those that it has it keeps.
     pub fn limit_descriptors(&self, count: u64) {
         process::limit_descriptors(&self.child, count).expect("our own child can be limited");

@@ -77,7 +77,7 @@ fn f54_a_worker_that_is_lost_does_not_make_the_gateway_deaf() {
     for _ in 0..8 {
         expect_echo(&mut rig.gateway.open("/echo"));
     }
-    rig.gateway.expect_panics(1);
+    rig.gateway.expect_lost_worker();
     rig.finish();
 }
 

@@ -46,8 +46,9 @@ fn a_process_that_would_be_ended_is_left_alone() {
 /// A shell catches the signal as well, and so does this program when it does something else.
 #[test]
 fn neither_a_shell_nor_another_command_of_ours_is_told() {
-    let mut shell = Command::new("sh");
-    shell.args(["-c", "trap : HUP; read -r line"]);
+    // A shell cannot catch what was ignored when it began, as under `nohup`.
+    let mut shell = Command::new("env");
+    shell.args(["--default-signal=HUP", "sh", "-c", "trap : HUP; read -r line"]);
     let mut connect = Command::new(env!("CARGO_BIN_EXE_tidegate"));
     connect.args(["connect", "tcp://127.0.0.1:0", "ws://127.0.0.1:9/"]);
     for (mut command, words) in
