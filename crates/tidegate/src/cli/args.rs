@@ -8,7 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use super::help;
 use crate::connect::ConnectArgs;
 use crate::import::ImportFrom;
-use crate::operator::{CloseArgs, DrainArgs, ReloadArgs, StatusArgs, UpgradeArgs};
+use crate::operator::{CloseArgs, DrainArgs, GatewayArgs, StatusArgs, UpgradeArgs};
 use crate::replay::ReplayArgs;
 use crate::websockify;
 
@@ -27,7 +27,7 @@ pub(super) enum Command {
     Serve(ServeArgs),
     /// Tell a running gateway to read its configuration again. If that has errors, nothing changes.
     #[command(after_help = help::RELOAD)]
-    Reload(ReloadArgs),
+    Reload(GatewayArgs),
     /// Have a running gateway hand over to a new process: its listeners, and its WebSockets as they are.
     #[command(after_help = help::UPGRADE)]
     Upgrade(UpgradeArgs),

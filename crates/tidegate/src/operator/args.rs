@@ -1,6 +1,6 @@
 //! The flags of these commands.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 
@@ -20,6 +20,40 @@ pub(crate) struct PlaceArgs {
     pub(super) config: Option<PathBuf>,
     #[command(flatten)]
     pub(super) tls: TlsArgs,
+}
+
+/// Which gateway is told, by a signal or where it is asked.
+#[derive(Debug, Args)]
+#[command(group(clap::ArgGroup::new("which").required(true).args(["pid", "pid_file", "admin", "config"])))]
+pub(crate) struct GatewayArgs {
+    /// Process id of the gateway; it is told by a signal.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
+    pid: Option<i32>,
+    /// File that holds the process id, such as a service manager writes.
+    #[arg(long, value_name = "FILE")]
+    pid_file: Option<PathBuf>,
+    /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate-admin.sock or
+    /// https://gateway.example.com:9090. The outcome is printed here.
+    #[arg(long, value_name = "ADDR")]
+    admin: Option<String>,
+    /// File that holds the token of the admin listener.
+    #[arg(long, value_name = "FILE", requires = "admin")]
+    admin_token_file: Option<PathBuf>,
+    /// The gateway's configuration file, to read the admin address and token from.
+    #[arg(short, long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// How it is told.
+pub(super) enum Told<'a> {
+    /// By a signal to this process.
+    Process(i32),
+    /// By a signal to the process whose number is in this file.
+    PidFile(&'a Path),
+    /// By a request, which is answered.
+    Place(PlaceArgs),
 }
 
 /// For an admin listener that speaks TLS.
@@ -94,6 +128,21 @@ pub(crate) struct WhyArgs {
     /// Close reason to send, at most 123 bytes.
     #[arg(long, value_name = "TEXT")]
     reason: Option<String>,
+}
+
+impl GatewayArgs {
+    pub(super) fn told(&self) -> Told<'_> {
+        match (self.pid, &self.pid_file) {
+            (Some(pid), _) => Told::Process(pid),
+            (None, Some(file)) => Told::PidFile(file),
+            (None, None) => Told::Place(PlaceArgs {
+                admin: self.admin.clone(),
+                admin_token_file: self.admin_token_file.clone(),
+                config: self.config.clone(),
+                tls: self.tls.clone(),
+            }),
+        }
+    }
 }
 
 type Query = Vec<(&'static str, String)>;

@@ -16,9 +16,9 @@ use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
 
-pub(crate) use self::args::{CloseArgs, DrainArgs, StatusArgs};
+pub(crate) use self::args::{CloseArgs, DrainArgs, GatewayArgs, StatusArgs};
 use self::client::Client;
-pub(crate) use self::reload::{ReloadArgs, reload};
+pub(crate) use self::reload::reload;
 pub(crate) use self::upgrade::{UpgradeArgs, upgrade};
 use crate::{clock, date};
 

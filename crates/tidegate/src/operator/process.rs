@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::websockify;
@@ -16,21 +16,11 @@ const PID_FILE_BYTES_MAX: u64 = 64;
 /// The commands that listen to signals as a gateway does.
 const SERVING: [&str; 2] = ["serve", "websockify"];
 
-/// Sends a signal to this process, or to the one whose number is in the file, if it listens to that signal.
+/// Sends a signal to a process, if it is a gateway that listens to that signal.
 ///
 /// # Errors
 /// There is no such process, or none that the signal would not end.
-pub(super) fn tell(
-    pid: Option<i32>,
-    pid_file: Option<&PathBuf>,
-    signal: Signal,
-    name: &str,
-) -> anyhow::Result<()> {
-    let number = match (pid, pid_file) {
-        (Some(pid), _) => pid,
-        (None, Some(file)) => read(file)?,
-        (None, None) => bail!("name a process: --pid N or --pid-file FILE"),
-    };
+pub(super) fn tell(number: i32, signal: Signal, name: &str) -> anyhow::Result<()> {
     let pid = Pid::from_raw(number).filter(|_| number > 0).context("no process has a number below 1")?;
     ensure_gateway(number)?;
     ensure!(
@@ -40,7 +30,11 @@ pub(super) fn tell(
     kill_process(pid, signal).with_context(|| format!("cannot tell process {number}"))
 }
 
-fn read(file: &PathBuf) -> anyhow::Result<i32> {
+/// The number of a process that is in a file.
+///
+/// # Errors
+/// The file cannot be read, or has something else in it.
+pub(super) fn read(file: &Path) -> anyhow::Result<i32> {
     let name = file.display();
     let size = fs::metadata(file).with_context(|| format!("cannot read {name}"))?.len();
     ensure!(size <= PID_FILE_BYTES_MAX, "{name} has {size} bytes, and not just the number of a process");

@@ -53,13 +53,12 @@ impl Rig {
 
     /// In front of these backends.
     pub(crate) fn between(tcp: Backend, ws: Backend, top: &str, route: &str) -> Self {
-        Self::of(&gateway().top(top).route("/echo", "echo:", route), tcp, ws, route)
+        Self::of(gateway().top(top), tcp, ws, route, "")
     }
 
     /// Where what the board orders comes true.
     pub(crate) fn faulty(faults: &Faults, top: &str, route: &str) -> Self {
-        let builder = gateway().with_faults(faults).top(top).route("/echo", "echo:", route);
-        Self::of(&builder, Backend::bind(), Backend::bind(), route)
+        Self::of(gateway().with_faults(faults).top(top), Backend::bind(), Backend::bind(), route, "")
     }
 
     /// TLS everywhere: `wss://` in front, `tls://` and `wss://` behind. The routes have these lines more.
@@ -68,9 +67,8 @@ impl Rig {
         let identity = || authority.issue("127.0.0.1");
         let (tcp, ws) = (Backend::bind_secure(identity()), Backend::bind_secure(identity()));
         let from_anywhere = format!("origins = ['http://gw.test']\n{route}");
-        let with_trust = format!("{from_anywhere}\nbackend_tls = {{ ca = {:?} }}", authority.file());
-        let secure = gateway().secure(&authority, &identity());
-        Self::of(&secure.route("/echo", "echo:", &from_anywhere), tcp, ws, &with_trust)
+        let trust = format!("backend_tls = {{ ca = {:?} }}", authority.file());
+        Self::of(gateway().secure(&authority, &identity()), tcp, ws, &from_anywhere, &trust)
     }
 
     /// What holds over TCP must hold over TLS on both sides as well.
@@ -79,8 +77,13 @@ impl Rig {
         hold(Self::secure_with(""));
     }
 
-    fn of(builder: &Builder, tcp: Backend, ws: Backend, route: &str) -> Self {
-        let routes = builder.clone().route("/tcp", &tcp.tcp(), route).route("/ws", &ws.ws(), route);
+    /// Pings are for those tests that ask for them: on a busy machine any test may last until the first.
+    fn of(builder: Builder, tcp: Backend, ws: Backend, route: &str, trust: &str) -> Self {
+        let pings = if route.contains("ping_interval") { "" } else { "ping_interval = 0\n" };
+        let route = format!("{pings}{route}");
+        let trusting = format!("{route}\n{trust}");
+        let routes = builder.route("/echo", "echo:", &route);
+        let routes = routes.route("/tcp", &tcp.tcp(), &trusting).route("/ws", &ws.ws(), &trusting);
         Self { gateway: routes.start(), tcp, ws }
     }
 
