@@ -3,7 +3,7 @@
 use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -74,9 +74,16 @@ impl Backend {
         Full { backend, _waiting: waiting }
     }
 
-    /// An address where nobody listens: one that was free a moment ago.
+    /// An address where nobody listens, and nobody will who is not told of it: of a loopback host of its own. A port
+    /// of 127.0.0.1 that was free a moment ago may be the next that another test, or a client of one, is given.
     pub fn refusing() -> SocketAddr {
-        Self::bind().address()
+        static GIVEN: AtomicU16 = AtomicU16::new(0);
+        let given = GIVEN.fetch_add(1, Ordering::Relaxed);
+        let [.., process] = std::process::id().to_be_bytes();
+        let [high, low] = given.to_be_bytes();
+        // Apart by the process, whose tests run beside others; never 127.0.0.x.
+        let host = Ipv4Addr::new(127, 1 + process % 254, high, low);
+        Self::new(TcpListener::bind((host, 0)).expect("loopback has a free port")).address()
     }
 
     /// Where it listens.

@@ -5,6 +5,7 @@
 
 mod admin;
 mod auth;
+mod builtin;
 mod check;
 mod diagnostic;
 mod embedded;

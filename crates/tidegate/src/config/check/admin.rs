@@ -5,9 +5,10 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use super::address::listen_address;
+use super::certificate::pair;
 use super::files;
 use super::keys::Place;
-use super::listener::{listen_address, pair};
 use super::pattern::plain_host;
 use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};

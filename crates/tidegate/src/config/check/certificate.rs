@@ -1,30 +1,49 @@
 //! `cert` and `key` of a listener: what is wrong with them, and what clients will say about them.
 
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use rustls::crypto::{CryptoProvider, aws_lc_rs};
-use rustls::pki_types::ServerName;
 
-use super::listener;
-use super::report::{Report, Spot};
+use super::files;
+use super::report::Spot;
 use super::section::Section;
 use crate::certificate::{Certificate, Health, Part};
-use crate::config::diagnostic::quoted;
-use crate::config::{CertificateFiles, HostPattern, Route};
+use crate::config::diagnostic::{Fault, quoted};
+use crate::config::{CertificateFiles, KeyPassword};
 use crate::{clock, date};
 
 /// A certificate that can be served, to be compared with the rest of the configuration.
 pub(super) struct Examined {
     /// Where its file is named.
-    spot: Spot,
+    pub(super) spot: Spot,
     /// That name.
-    file: String,
-    certificate: Certificate,
+    pub(super) file: String,
+    pub(super) certificate: Certificate,
+}
+
+/// `cert`, `key` and what belongs to them, of this table, which is the listener's own for `tls = "auto"`; all are looked
+/// at even if the first is wrong.
+pub(super) fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) -> Option<CertificateFiles> {
+    for name in ["cert", "key"] {
+        if section.find(name).is_none() {
+            section.missing(name, format!("write {name} = \"FILE\", a PEM file"));
+        }
+    }
+    let cert = section.text("cert", files::readable);
+    let key = section.text("key", files::readable);
+    let key_password = section.text("key_password_file", password_file).map(KeyPassword::File);
+    if key_password.is_none() && section.find("key_password_file").is_some() {
+        return None; // what is wrong with it was said, and without it nothing can be said of the key
+    }
+    let files = CertificateFiles { cert: cert?, key: key?, key_password };
+    examined.extend(examine(section, &files));
+    Some(files)
 }
 
 /// Reads both files. What makes them unusable is an error; a date at which clients refuse them is not: it is better that
 /// they see what is wrong than that nobody answers them.
-pub(super) fn examine(section: &mut Section<'_, '_>, files: &CertificateFiles) -> Option<Examined> {
+fn examine(section: &mut Section<'_, '_>, files: &CertificateFiles) -> Option<Examined> {
     let named = |section: &Section<'_, '_>, key: &str| {
         let found = section.find(key).expect("a key that was read is set");
         (found.spot, found.value.as_str().unwrap_or_default().to_owned())
@@ -53,6 +72,11 @@ pub(super) fn examine(section: &mut Section<'_, '_>, files: &CertificateFiles) -
     }
 }
 
+fn password_file(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
+    let unreadable = |fault: Fault| Fault::new(fault.problem, "name a file that this user may read");
+    files::readable(text, folder).map_err(unreadable)
+}
+
 fn unhealthy(health: Health) -> Option<(String, &'static str)> {
     let show = |time| date::minute(time).unwrap_or_else(|| "a far year".to_owned());
     match health {
@@ -68,61 +92,6 @@ fn unhealthy(health: Health) -> Option<(String, &'static str)> {
         )),
     }
 }
-
-/// Certificates that are valid for none of the names that are served, if those are known: of the listener, or else of
-/// all routes.
-pub(super) fn names(report: &mut Report<'_>, drafts: &[listener::Draft], routes: &[&Route]) {
-    let hosts: Option<Vec<&HostPattern>> = routes.iter().map(|route| route.host.as_ref()).collect();
-    for draft in drafts {
-        let Some(listener) = &draft.listener else { continue };
-        let own = listener.server_names.as_ref();
-        let own = own.map(|names| names.iter().cloned().map(HostPattern::Exact).collect::<Vec<_>>());
-        let Some(served) = own.or_else(|| Some(hosts.as_ref()?.iter().copied().cloned().collect())) else {
-            continue;
-        };
-        for examined in &draft.certificates {
-            if served.is_empty() || served.iter().any(|name| fits(&examined.certificate, name)) {
-                continue;
-            }
-            let own = listed(examined.certificate.dns_names());
-            let message = format!(
-                "listener {}: cert {} fits none of the names served here, {}: it is for {}",
-                quoted(&listener.address.to_string()),
-                quoted(&examined.file),
-                listed(served.iter().map(ToString::to_string).collect()),
-                if own.is_empty() { "no DNS name" } else { &own },
-            );
-            let remedy = "use a certificate for one of them, or correct server_names or host";
-            report.warning(&examined.spot, message, remedy.to_owned());
-        }
-    }
-}
-
-/// Whether a client that asks for this name, or for one of these, can be content with it.
-fn fits(certificate: &Certificate, name: &HostPattern) -> bool {
-    match name {
-        HostPattern::Exact(host) => {
-            let bare = host.trim_start_matches('[').trim_end_matches(']');
-            ServerName::try_from(bare).is_ok_and(|name| certificate.is_valid_for(&name))
-        }
-        HostPattern::Subdomains(domain) => {
-            let below = format!(".{domain}");
-            certificate.dns_names().iter().any(|name| name.to_ascii_lowercase().ends_with(&below))
-        }
-    }
-}
-
-fn listed(mut names: Vec<String>) -> String {
-    let more = names.len().saturating_sub(NAMES_SHOWN_MAX);
-    names.truncate(NAMES_SHOWN_MAX);
-    if more > 0 {
-        names.push(format!("{more} more"));
-    }
-    names.join(", ")
-}
-
-/// Enough to recognise a certificate by.
-const NAMES_SHOWN_MAX: usize = 5;
 
 static PROVIDER: LazyLock<CryptoProvider> = LazyLock::new(aws_lc_rs::default_provider);
 
@@ -141,13 +110,5 @@ mod tests {
         ] {
             assert_eq!(unhealthy(health).unwrap().0, problem);
         }
-    }
-
-    #[test]
-    fn lists_are_cut() {
-        assert_eq!(listed(Vec::new()), "");
-        assert_eq!(listed(vec!["a".to_owned(), "b".to_owned()]), "a, b");
-        let many = ('a'..='z').map(String::from).collect();
-        assert_eq!(listed(many), "a, b, c, d, e, 21 more");
     }
 }

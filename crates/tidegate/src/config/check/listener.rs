@@ -1,12 +1,11 @@
 //! One `[[listener]]`.
 
 use std::net::IpAddr;
-use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
 
-use super::backend::{UNIX_PATH_BYTES_MAX, unix_path};
-use super::certificate::{self, Examined};
+use super::address::listen_address;
+use super::certificate::{Examined, pair};
 use super::files;
 use super::found::Found;
 use super::keys::Place;
@@ -14,11 +13,9 @@ use super::pattern::plain_host;
 use super::proxy;
 use super::report::Spot;
 use super::section::Section;
-use super::top::tcp_address;
 use crate::config::diagnostic::Fault;
 use crate::config::{
-    CertificateFiles, ClientCertificates, KeyPassword, ListenAddress, Listener, ListenerTls, TlsVersion,
-    TrustedProxies,
+    CertificateFiles, ClientCertificates, ListenAddress, Listener, ListenerTls, TlsVersion, TrustedProxies,
 };
 
 /// What became of one `[[listener]]`.
@@ -64,39 +61,6 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         tls_timeout,
     });
     Draft { spot, certificates, listener }
-}
-
-pub(super) fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress, Fault> {
-    if let Some(name) = text.strip_prefix("systemd:") {
-        return socket_name(name).map(ListenAddress::Systemd);
-    }
-    let Some(path) = text.strip_prefix("unix:") else {
-        return tcp_address(text).map(ListenAddress::Tcp);
-    };
-    match path.strip_prefix('@') {
-        Some(name) => abstract_name(name).map(ListenAddress::Abstract),
-        None => unix_path(path, folder).map(ListenAddress::Unix),
-    }
-}
-
-/// A name of Linux's abstract namespace, which may be as long as a path.
-fn abstract_name(name: &str) -> Result<String, Fault> {
-    if name.is_empty() || name.len() > UNIX_PATH_BYTES_MAX || name.chars().any(char::is_control) {
-        let remedy = format!("write unix:@ and 1 to {UNIX_PATH_BYTES_MAX} printable bytes");
-        return Err(Fault::new("has no usable name", remedy));
-    }
-    Ok(name.to_owned())
-}
-
-/// A name as systemd lets a unit give it, in the same bounds.
-fn socket_name(name: &str) -> Result<String, Fault> {
-    const BYTES_MAX: usize = 255;
-    let is_legal = |byte: u8| (b' '..=b'~').contains(&byte) && byte != b':';
-    if name.is_empty() || name.len() > BYTES_MAX || !name.bytes().all(is_legal) {
-        let remedy = "write systemd: and what stands in FileDescriptorName= of its unit";
-        return Err(Fault::new("has no usable name", remedy));
-    }
-    Ok(name.to_owned())
 }
 
 /// Of the socket's file; an error where there is none that it could be of.
@@ -212,65 +176,12 @@ fn nested<'t>(
     section.nested("tls", Place::Tls, found, |section| pair(section, examined)).flatten()
 }
 
-fn password_file(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
-    let unreadable = |fault: Fault| Fault::new(fault.problem, "name a file that this user may read");
-    files::readable(text, folder).map_err(unreadable)
-}
-
-/// `cert`, `key` and what belongs to them, of this table, which is the listener's own for `tls = "auto"`; all are looked
-/// at even if the first is wrong.
-pub(super) fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) -> Option<CertificateFiles> {
-    for name in ["cert", "key"] {
-        if section.find(name).is_none() {
-            section.missing(name, format!("write {name} = \"FILE\", a PEM file"));
-        }
-    }
-    let cert = section.text("cert", files::readable);
-    let key = section.text("key", files::readable);
-    let key_password = section.text("key_password_file", password_file).map(KeyPassword::File);
-    if key_password.is_none() && section.find("key_password_file").is_some() {
-        return None; // what is wrong with it was said, and without it nothing can be said of the key
-    }
-    let files = CertificateFiles { cert: cert?, key: key?, key_password };
-    examined.extend(certificate::examine(section, &files));
-    Some(files)
-}
-
 /// In `trusted_proxies`: whoever is let in by a Unix socket.
 const UNIX_PEERS: &str = "unix:";
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn addresses() {
-        let read =
-            |text: &str| listen_address(text, Path::new("/etc/tidegate")).map(|address| address.to_string());
-        for (text, shown) in [
-            ("127.0.0.1:80", "127.0.0.1:80"),
-            ("unix:/run/a.sock", "unix:/run/a.sock"),
-            ("unix:a.sock", "unix:/etc/tidegate/a.sock"),
-            ("unix:@tidegate", "unix:@tidegate"),
-            ("systemd:tidegate.socket", "systemd:tidegate.socket"),
-        ] {
-            assert_eq!(read(text), Ok(shown.to_owned()));
-        }
-        for text in [
-            "unix:",
-            "unix://run/a.sock",
-            "unix:@",
-            "unix:@a\0b",
-            "unix",
-            "systemd:",
-            "systemd:a:b",
-            "systemd:ä",
-        ] {
-            assert!(read(text).is_err(), "{text}");
-        }
-        assert!(read(&format!("unix:@{}", "a".repeat(UNIX_PATH_BYTES_MAX))).is_ok());
-        assert!(read(&format!("unix:@{}", "a".repeat(UNIX_PATH_BYTES_MAX + 1))).is_err());
-    }
 
     #[test]
     fn modes() {

@@ -3,6 +3,7 @@
 //! Nothing stops at the first error: broken syntax is stepped over, every key of every table is read, and what
 //! tables have to do with each other is compared at the end.
 
+mod address;
 mod admin;
 mod auth;
 mod authority;
@@ -27,6 +28,7 @@ mod record;
 mod report;
 mod route;
 mod section;
+mod served_names;
 mod suggest;
 mod syntax;
 mod top;
@@ -41,7 +43,7 @@ use self::keys::Place;
 use self::report::{Report, Spot};
 use self::section::{Layer, Section};
 use super::diagnostic::Diagnostic;
-use super::{Config, embedded};
+use super::{Config, builtin};
 
 pub(super) use self::backend::{takes_requests, takes_upgrades};
 pub use self::flags::Overrides;
@@ -78,7 +80,7 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
         tls: overrides.tls_table(&mut report),
         routes: overrides.route_tables(&mut report),
         any_route: !overrides.routes.is_empty(),
-        default_listener: listener_table(embedded::DEFAULT_LISTEN),
+        default_listener: listener_table(builtin::DEFAULT_LISTEN),
     };
     let source = Source { table: table.get_ref(), folder: file.parent().unwrap_or(Path::new("")) };
     let mut config = read_top(&mut report, &source, &given, overrides);
@@ -94,7 +96,7 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     if !report.has_errors() {
         // With an error there may be a host or an origin that was not understood.
         let known: Vec<_> = routes.iter().filter_map(|draft| draft.route.as_ref()).collect();
-        certificate::names(&mut report, &listeners, &known);
+        served_names::check(&mut report, &listeners, &known);
         cross::passwords(&mut report, &listeners, &routes);
         if is_file || given.any_route {
             rebinding::warn(&mut report, &listeners, &routes, is_default);
@@ -111,9 +113,9 @@ pub fn from_routes(overrides: &Overrides) -> Checked {
     if !overrides.routes.is_empty() {
         return from_text("", overrides);
     }
-    let mut checked = from_text(embedded::TEXT, overrides);
+    let mut checked = from_text(builtin::TEXT, overrides);
     if let Some(config) = &mut checked.config {
-        embedded::add_pages(config);
+        builtin::add_pages(config);
     }
     checked
 }

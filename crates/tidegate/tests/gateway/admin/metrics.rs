@@ -1,6 +1,5 @@
 //! Each metric moves when what it counts happens, and by as much.
 
-use std::net::TcpListener;
 use std::thread;
 use std::time::Duration;
 
@@ -234,7 +233,7 @@ fn pings_are_counted_and_their_round_trips_measured() {
 
 #[test]
 fn backends_are_counted_and_what_came_of_them() {
-    let gone = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let gone = Backend::refusing();
     let backend = Backend::bind();
     let gateway = gateway()
         .top(ADMIN)

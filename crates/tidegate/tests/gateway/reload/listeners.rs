@@ -1,15 +1,15 @@
 //! Listeners that come, go and stay.
 
-use std::net::TcpStream;
+use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 
-use tidegate_testkit::{Request, Wire, eventually};
+use tidegate_testkit::{Backend, Request, Wire, eventually};
 
-use super::{echo, free_port, status, with_echo};
+use super::{echo, status, with_echo};
 
-fn open(port: u16) -> Wire {
-    let mut client = Wire::connect(([127, 0, 0, 1], port).into());
+fn open(address: SocketAddr) -> Wire {
+    let mut client = Wire::connect(address);
     client.send(Request::upgrade("/echo").encode());
     assert_eq!(client.read_head().status(), 101);
     client
@@ -17,16 +17,16 @@ fn open(port: u16) -> Wire {
 
 #[test]
 fn f39_listeners_come_and_go_and_their_connections_stay() {
-    let port = free_port();
+    let address = Backend::refusing();
     let one = with_echo("/echo");
-    let two = one.clone().tables(&format!("[[listener]]\naddress = '127.0.0.1:{port}'"));
+    let two = one.clone().tables(&format!("[[listener]]\naddress = '{address}'"));
     let gateway = one.start();
     let told = gateway.reload(&two);
     assert!(told.contains("listeners: 1 added, 0 removed"), "{told}");
-    let mut there = open(port);
+    let mut there = open(address);
     let told = gateway.reload(&one);
     assert!(told.contains("listeners: 0 added, 1 removed"), "{told}");
-    eventually("nobody listens there", || TcpStream::connect(("127.0.0.1", port)).is_err().then_some(()));
+    eventually("nobody listens there", || TcpStream::connect(address).is_err().then_some(()));
     echo(&mut there);
     echo(&mut gateway.open("/echo"));
     drop(there);

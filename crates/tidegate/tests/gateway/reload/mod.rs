@@ -28,11 +28,6 @@ fn echo(client: &mut Wire) {
     assert_eq!(client.read_frame(), Frame::text("still there?"));
 }
 
-/// A port that nobody listens on just now.
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 fn with_echo(path: &str) -> Builder {
     gateway().route(path, "echo:", "")
 }
