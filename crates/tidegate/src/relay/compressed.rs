@@ -145,6 +145,9 @@ impl Relay {
                 self.count_in(message, ends_message.into(), payload.len() as u64);
                 self.record(Side::Client, now, Chunk { message, payload, mask: None, ends_message });
                 if matches!(self.far, Far::Echo(_)) {
+                    if self.client.is_closing() && !self.is_answer_under_way() {
+                        return; // no new answer is begun any more
+                    }
                     self.record(Side::Backend, now, Chunk { message, payload, mask: None, ends_message });
                     self.compress(cx, now, message, payload, ends_message, gathered);
                 } else {
@@ -183,7 +186,7 @@ impl Relay {
     ) {
         let mut gathered = Gathered { bytes: &mut free[..GATHER_BYTES], len: 0 };
         self.compress(cx, now, message, payload, true, &mut gathered);
-        self.client.send(cx, now, gathered.take());
+        self.client.send_of_message(cx, now, gathered.take(), false);
     }
 
     /// Gathers the frames that `payload` becomes; sends what does not fit.
@@ -202,7 +205,7 @@ impl Relay {
         let mut rest = payload;
         loop {
             if gathered.is_full() {
-                self.client.send(cx, now, gathered.take());
+                self.client.send_of_message(cx, now, gathered.take(), true);
             }
             let room = gathered.room(compression.frame_bytes_max);
             let encoded = compression
@@ -224,9 +227,17 @@ impl Relay {
         let bytes = gathered.take();
         match &mut self.far {
             Far::Tcp(tcp) => tcp.leg.send(cx, now, bytes),
-            Far::Echo(_) => self.client.send(cx, now, bytes),
+            Far::Echo(_) => {
+                let is_under_way = self.is_answer_under_way();
+                self.client.send_of_message(cx, now, bytes, is_under_way);
+            }
             Far::WebSocket(_) => {}
         }
+    }
+
+    /// Whether the client was sent, or is owed, the beginning of a message whose end has not come.
+    fn is_answer_under_way(&self) -> bool {
+        self.compression.as_ref().is_some_and(|compression| !compression.encoder.at_message_boundary())
     }
 
     fn hold(&mut self, rest: &[u8]) {

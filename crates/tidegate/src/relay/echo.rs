@@ -86,10 +86,8 @@ impl Relay {
         } else {
             &[]
         });
-        if self.client.closing.may_send() {
-            self.client.leg.send(cx, now, &scratch[answer]);
-            self.client.in_message(self.is_echo_open());
-        }
+        let is_open = self.is_echo_open();
+        self.client.send_of_message(cx, now, &scratch[answer], is_open);
         result
     }
 

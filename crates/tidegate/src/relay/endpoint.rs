@@ -184,6 +184,20 @@ impl Endpoint {
         self.mid_message = is_under_way;
     }
 
+    /// Sends whole frames of messages; the last of these may be under way, and a Close in no hurry lets it end.
+    pub(super) fn send_of_message(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        frames: &[u8],
+        is_under_way: bool,
+    ) {
+        if self.closing.may_send() {
+            self.leg.send(cx, now, frames);
+            self.in_message(is_under_way);
+        }
+    }
+
     /// Passes on a stretch of frames that may begin and end inside one. In its last gap, if it has any, our own frames
     /// go in. Whether one of them was a ping.
     pub(super) fn pass_on(&mut self, cx: &mut Context<'_>, now: Instant, frames: &[u8], gaps: Gaps) -> bool {

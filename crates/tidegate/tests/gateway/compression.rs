@@ -324,10 +324,10 @@ fn t136_quiet_connections_hold_no_compression_state() {
         assert_arrives(session, Far::Echo, &[compressed(opcode::BINARY, deflated(&message))], &message);
     };
     speak(&mut open(&rig, Far::Echo)); // what the worker itself needs
-    let before = rig.gateway.proportional_memory();
+    let before = rig.gateway.memory();
     let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| open(&rig, Far::Echo)).collect();
     sessions.iter_mut().for_each(speak);
-    let each = rig.gateway.proportional_memory().saturating_sub(before) / CONNECTIONS as u64;
+    let each = rig.gateway.memory().saturating_sub(before) / CONNECTIONS as u64;
     assert!(each <= 8 << 10, "{each} bytes for each quiet connection");
     drop(sessions);
     rig.finish();
@@ -358,6 +358,35 @@ fn c095_without_the_key_an_offer_is_not_answered() {
         session.client.expect_close(1002);
     }
     rig.finish();
+}
+
+/// An echo that has begun is finished, and no other is begun.
+#[test]
+fn f37_a_compressed_echo_is_finished_before_the_close() {
+    let mut rig = Rig::with_top("", ON);
+    let mut session = open(&rig, Far::Echo);
+    let message = prose(300_000); // of which a part is answered before the rest is there
+    let payload = deflated(&message);
+    let (begin, rest) = payload.split_at(payload.len() / 2);
+    let first = Frame { fin: false, ..compressed(opcode::BINARY, begin) };
+    session.client.send_frame(&first);
+    let mut answer = session.client.read_frame();
+    assert!(!answer.fin && answer.reserved == RSV1);
+    let mut witness = rig.gateway.open("/echo");
+    rig.gateway.terminate();
+    witness.expect_close_then_answer(1001);
+    session.client.send_frame(&Frame::continuation(rest).masked());
+    session.client.send_frame(&compressed(opcode::BINARY, deflated(b"another")));
+    while !answer.fin {
+        let frame = session.client.read_frame();
+        assert_eq!(frame.opcode, opcode::CONTINUATION, "{:?}", frame.close_code());
+        answer.payload.extend(frame.payload);
+        answer.fin = frame.fin;
+    }
+    assert!(inflated(&answer.payload) == message, "the echo is another message");
+    session.client.expect_close_then_answer(1001);
+    drop((session, witness));
+    assert_eq!(rig.gateway.wait().code(), Some(0));
 }
 
 /// What a backend does not take is not inflated: it waits, compressed, where it is.

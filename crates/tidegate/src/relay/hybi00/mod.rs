@@ -53,6 +53,8 @@ struct Said {
 struct Heard {
     /// For the far side; unused where that is an echo.
     bytes: Vec<u8>,
+    /// The last place in them, if any, where a message for a WebSocket backend ends.
+    boundary: Option<usize>,
     /// The answer of an echo.
     echo: Said,
     payload_bytes: u64,
@@ -96,7 +98,11 @@ impl Hybi00 {
                     match far {
                         Far::Echo(_) => heard.echo.say(&mut self.encoder, payload, ends_message),
                         Far::Tcp(_) => heard.bytes.extend_from_slice(payload),
-                        Far::WebSocket(_) => self.fragments.push(payload, ends_message, &mut heard.bytes),
+                        Far::WebSocket(_) => {
+                            self.fragments.push(payload, ends_message, &mut heard.bytes);
+                            heard.boundary =
+                                if ends_message { Some(heard.bytes.len()) } else { heard.boundary };
+                        }
                     }
                 }
                 Event::Discarded { ends_frame } => heard.discarded += u32::from(ends_frame),
@@ -166,11 +172,18 @@ impl Relay {
             }
         };
         let result = hybi00.hear(&mut scratch[range], &self.far, &mut heard, record);
+        let is_mid_message = hybi00.is_mid_frame();
         self.count_in(MessageType::Text, heard.messages, heard.payload_bytes); // there is no other type
         match &mut self.far {
             Far::Echo(_) => self.send_said(cx, now, &heard.echo),
             Far::Tcp(tcp) => tcp.leg.send(cx, now, &heard.bytes),
-            Far::WebSocket(backend) => backend.send(cx, now, &heard.bytes),
+            Far::WebSocket(backend) => {
+                if !heard.bytes.is_empty() {
+                    let gaps = Gaps { frames: Some(heard.bytes.len()), messages: heard.boundary };
+                    backend.pass_on(cx, now, &heard.bytes, gaps);
+                }
+                backend.in_message(is_mid_message); // of which perhaps nothing was passed on yet
+            }
         }
         self.control_frames(heard.discarded, now);
         if heard.closed {

@@ -115,6 +115,37 @@ fn ends_drained() {
     assert_eq!(ends.iter().filter(|end| **end == "drained").count(), 3, "{ends:?}");
 }
 
+/// A message that has begun is told to the backend to its end before the Close, in however many fragments it comes; no
+/// other is begun.
+#[test]
+fn f37_a_message_is_finished_before_the_close() {
+    let mut rig = Rig::with(TEXT);
+    let mut session = open(&rig, Far::Ws);
+    let long = "x".repeat(40_000); // more than what is held until it becomes a fragment
+    session.client.send([b"\0", long.as_bytes()].concat());
+    let mut heard = session.backend().read_frame().payload;
+    assert!(!heard.is_empty() && heard.len() <= long.len());
+    let mut witness = rig.gateway.open("/echo");
+    rig.gateway.terminate();
+    witness.expect_close_then_answer(1001);
+    assert_eq!(session.client.read_exact(2), Hybi00::CLOSING);
+    session.client.send(b" and whole\xff\0another");
+    loop {
+        let frame = session.backend().read_frame();
+        heard.extend(&frame.payload);
+        if frame.fin {
+            break;
+        }
+    }
+    assert_eq!(String::from_utf8(heard).unwrap(), long + " and whole");
+    expect_close_at_backend(session.backend(), 1001);
+    session.client.send(b"\xff");
+    session.client.send(Hybi00::CLOSING);
+    session.client.expect_fin();
+    drop((session, witness));
+    assert_eq!(rig.gateway.wait().code(), Some(0));
+}
+
 /// There is no Ping in hybi-00: none is sent, and none is missed.
 #[test]
 fn c133_no_pings() {
