@@ -1,4 +1,4 @@
-//! Asks another HTTP server one question: one connection each, the answer bounded, redirects not followed.
+//! Asks another HTTP server one question: one connection each, the answer bounded, redirects left to the caller.
 
 use std::sync::Arc;
 

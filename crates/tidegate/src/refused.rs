@@ -154,6 +154,8 @@ impl Refused {
                 LookupError::NoTarget
                 | LookupError::Failed(_)
                 | LookupError::Answered(_)
+                | LookupError::LedAway
+                | LookupError::RedirectedTooOften(_)
                 | LookupError::Unasked(_) => "the look-up behind this gateway failed",
                 LookupError::Timeout => "the look-up behind this gateway did not answer in time",
             }

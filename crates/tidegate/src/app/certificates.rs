@@ -32,7 +32,7 @@ type Stamps = HashMap<PathBuf, Option<Stamp>>;
 impl Running {
     /// Looks at the files of certificates again and again, and serves what has changed. What cannot be served, half a
     /// file or a key without its certificate, is warned of once, and the one before stays.
-    pub(super) async fn watch_certificates(&self) -> std::convert::Infallible {
+    pub(crate) async fn watch_certificates(&self) -> std::convert::Infallible {
         let mut known = Stamps::new();
         loop {
             let listeners = self.with_certificates().await;

@@ -90,6 +90,12 @@ pub(crate) enum LookupError {
     /// The server that was asked says neither yes nor no: 502.
     #[error("the server that was asked answers with {0}")]
     Answered(u16),
+    /// The server that was asked names another one, which is not asked: 502.
+    #[error("the server that was asked redirects to another server, which is not followed")]
+    LedAway,
+    /// It leads on and on: 502.
+    #[error("the server that was asked redirects more than {0} times")]
+    RedirectedTooOften(usize),
     /// The server cannot be asked: 502.
     #[error(transparent)]
     Unasked(#[from] AskError),
@@ -120,9 +126,12 @@ impl LookupError {
     pub(crate) const fn status(&self) -> StatusCode {
         match self {
             Self::NoToken | Self::Unknown | Self::Rejected(_) | Self::NotAllowed => StatusCode::FORBIDDEN,
-            Self::NoTarget | Self::Failed(_) | Self::Answered(_) | Self::Unasked(_) => {
-                StatusCode::BAD_GATEWAY
-            }
+            Self::NoTarget
+            | Self::Failed(_)
+            | Self::Answered(_)
+            | Self::LedAway
+            | Self::RedirectedTooOften(_)
+            | Self::Unasked(_) => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }

@@ -1,7 +1,9 @@
 //! Tokens that another server knows: `http` and `json`.
 
 use bytes::Bytes;
-use http::{Request, StatusCode};
+use http::header::LOCATION;
+use http::uri::{PathAndQuery, Scheme, Uri};
+use http::{Request, Response, StatusCode};
 use http_body_util::Empty;
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
@@ -14,6 +16,9 @@ use crate::config::UrlTemplate;
 /// What is left as it is of a token in a URL: the unreserved characters (RFC 3986 §2.3). All others would be syntax.
 const UNRESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
+/// Redirects that are followed for one token, at most. All of them together have the time of one look-up.
+const REDIRECTS_MAX: usize = 5;
+
 /// What the server says about a token; `None` where it says 404 or the like.
 pub(super) async fn look(
     asker: &Asker,
@@ -25,7 +30,7 @@ pub(super) async fn look(
     if matches!(token, "." | "..") {
         return Ok(None);
     }
-    let answer = asker.ask(question(template, token)?).await?;
+    let answer = ask_on(asker, question(template, token)?).await?;
     match answer.status() {
         status if status.is_success() => read(answer.body()).map(Some).ok_or(LookupError::NoTarget),
         StatusCode::NOT_FOUND | StatusCode::GONE | StatusCode::FORBIDDEN => Ok(None),
@@ -38,6 +43,55 @@ fn question(template: &UrlTemplate, token: &str) -> Result<Request<Empty<Bytes>>
     let url = format!("{before}{}{after}", utf8_percent_encode(token, UNRESERVED));
     // A token may be too long for a URL.
     Request::get(url).body(Empty::new()).map_err(|_| LookupError::NoToken)
+}
+
+/// Asks, and goes where the answer leads on the same server: to a path with its slash, or to TLS.
+async fn ask_on(asker: &Asker, mut question: Request<Empty<Bytes>>) -> Result<Response<Bytes>, LookupError> {
+    for _ in 0..=REDIRECTS_MAX {
+        let from = question.uri().clone();
+        let answer = asker.ask(question).await?;
+        let location = match answer.status() {
+            StatusCode::MOVED_PERMANENTLY
+            | StatusCode::FOUND
+            | StatusCode::SEE_OTHER
+            | StatusCode::TEMPORARY_REDIRECT
+            | StatusCode::PERMANENT_REDIRECT => answer.headers().get(LOCATION),
+            _ => None,
+        };
+        let Some(location) = location else { return Ok(answer) };
+        let to = location.to_str().ok().and_then(|location| redirected(&from, location));
+        question = Request::get(to.ok_or(LookupError::LedAway)?)
+            .body(Empty::new())
+            .expect("a URL, and nothing else, is no wrong request");
+    }
+    Err(LookupError::RedirectedTooOften(REDIRECTS_MAX))
+}
+
+/// Where a redirect leads, if that is the server that was meant: the same host and port, or the same host with TLS in
+/// the place of HTTP. Whoever can make it redirect must not choose whom the gateway asks.
+fn redirected(from: &Uri, location: &str) -> Option<Uri> {
+    if location.starts_with('/') && !location.starts_with("//") {
+        let mut parts = from.clone().into_parts();
+        parts.path_and_query = Some(location.parse::<PathAndQuery>().ok()?);
+        return Uri::from_parts(parts).ok();
+    }
+    let to: Uri = location.parse().ok()?;
+    let is_same_host = to.host().zip(from.host()).is_some_and(|(to, from)| to.eq_ignore_ascii_case(from));
+    let is_fit = match (server(from)?, server(&to)?) {
+        ((false, 80), (true, 443)) => true,
+        (from, to) => from == to,
+    };
+    (is_same_host && is_fit).then_some(to)
+}
+
+/// Whether it is asked over TLS, and on which port; `None` for what is no `http` or `https`.
+fn server(uri: &Uri) -> Option<(bool, u16)> {
+    let is_secure = match uri.scheme()? {
+        scheme if *scheme == Scheme::HTTP => false,
+        scheme if *scheme == Scheme::HTTPS => true,
+        _ => return None,
+    };
+    Some((is_secure, uri.port_u16().unwrap_or(if is_secure { 443 } else { 80 })))
 }
 
 /// The body is `host:port`.
@@ -91,6 +145,40 @@ mod tests {
             assert_eq!(question.uri().host(), Some("a.test"));
             assert_eq!(question.uri().path_and_query().unwrap().as_str(), expected);
         }
+    }
+
+    #[test]
+    fn a_redirect_stays_on_the_server_that_was_meant() {
+        let followed = |from: &str, location: &str| {
+            redirected(&from.parse().unwrap(), location).map(|uri| uri.to_string())
+        };
+        let plain = "http://a.test/t/x?y=1";
+        for (location, to) in [
+            ("/t/x/", Some("http://a.test/t/x/")),
+            ("/u?y=2", Some("http://a.test/u?y=2")),
+            ("http://A.test/u", Some("http://A.test/u")),
+            ("http://a.test:80/u", Some("http://a.test:80/u")),
+            ("https://a.test/t/x", Some("https://a.test/t/x")),
+            ("https://a.test:8443/t/x", None),
+            ("http://a.test:81/u", None),
+            ("http://b.test/u", None),
+            ("//b.test/u", None),
+            ("http://a.test.b.test/u", None),
+            ("http://a.test@b.test/u", None),
+            ("ftp://a.test/u", None),
+            ("u", None),
+            ("a.test:80", None),
+            ("", None),
+            ("http://", None),
+        ] {
+            assert_eq!(followed(plain, location).as_deref(), to, "{location:?}");
+        }
+        assert_eq!(followed("https://a.test/t", "http://a.test/t"), None, "never from TLS to HTTP");
+        assert_eq!(
+            followed("http://a.test:8080/t", "https://a.test/t"),
+            None,
+            "another program listens there"
+        );
     }
 
     #[test]

@@ -72,6 +72,7 @@ impl Life {
             () = wait(self.accepting) => End::Timeout,
             () = idle(&running, self.idle) => End::Idle,
             status = command(&mut self.wrapped) => End::Command(status?),
+            never = running.watch_certificates() => match never {},
         };
         match end {
             End::Signal(_) | End::Command(_) => {}

@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use rustls::version::{TLS12, TLS13};
-use tidegate_testkit::{Authority, Backend};
+use tidegate_testkit::{Authority, Backend, eventually};
 
 use crate::rig::{ANY_PORT, Place, open, talk, upgrade};
 
@@ -32,6 +32,28 @@ fn a_certificate_makes_one_port_serve_both() {
             }
         }
     }
+}
+
+/// There, files are read for each connection; here they are looked at.
+#[test]
+fn a_renewed_certificate_is_served_without_a_restart() {
+    let (place, backend, former, later) = (Place::new(), Backend::bind(), Authority::new(), Authority::new());
+    let both = |authority: &Authority| {
+        let identity = authority.issue("127.0.0.1");
+        [identity.cert(), identity.key()].map(|file| std::fs::read_to_string(file).unwrap()).concat()
+    };
+    place.write("self.pem", both(&former));
+    let gateway = place.start(&format!("--ssl-only {ANY_PORT} {}", backend.address()));
+    let secure = gateway.connect().secured_as_client(&former.client(), "127.0.0.1");
+    let (mut client, mut far) = open(secure, &upgrade("/"), &backend);
+
+    place.write("next.pem", both(&later));
+    std::fs::rename(place.path().join("next.pem"), place.path().join("self.pem")).unwrap();
+    let secure = eventually("the new one is served", || {
+        gateway.connect().try_secured_as_client(&later.client(), "127.0.0.1").ok()
+    });
+    drop(open(secure, &upgrade("/"), &backend));
+    talk(&mut client, &mut far);
 }
 
 #[test]

@@ -70,11 +70,46 @@ fn t231_a_token_stays_one_piece_of_the_url() {
     asking.gateway.finish();
 }
 
-/// A redirect is no answer: who answers is the operator's choice, and not that of the one who was asked.
+fn redirect(status: &str, location: &str) -> String {
+    format!("HTTP/1.1 {status}\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n")
+}
+
+#[test]
+fn a_redirect_on_the_same_server_is_followed() {
+    let backend = Backend::bind();
+    let answer = ok(&backend.address().to_string());
+    let asking = asking("http", move |target| match target {
+        "/tokens/one?x=1" => redirect("301 Moved Permanently", "/tokens/one/?x=1"),
+        "/tokens/one/?x=1" => redirect("307 Temporary Redirect", "/v2/one"),
+        "/v2/one" => answer.clone(),
+        _ => redirect("302 Found", "/nowhere"),
+    });
+    leads_to(&asking.gateway, "token=one", &backend);
+    asking.asked.lock().unwrap().clear();
+    refused(ask(&asking.gateway, "token=two"), 502);
+    let asked = asking.asked.lock().unwrap().clone();
+    assert_eq!(asked[0], "/tokens/two?x=1");
+    assert_eq!(asked[1..], vec!["/nowhere"; 5], "five redirects, and no more");
+    asking.gateway.finish();
+}
+
+/// Who is asked is the operator's choice, and not that of the one who was asked.
+#[test]
+fn a_redirect_to_another_server_is_not_followed() {
+    let other = Backend::bind();
+    let address = other.address();
+    for location in [format!("http://{address}/tokens/one"), format!("//{address}/tokens/one")] {
+        let asking = asking("http", move |_| redirect("302 Found", &location));
+        refused(ask(&asking.gateway, "token=one"), 502);
+        other.assert_untouched();
+        asking.gateway.finish();
+    }
+}
+
 #[test]
 fn an_answer_that_cannot_be_used_is_502() {
     for answer in [
-        "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n".to_owned(),
+        "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n".to_owned(),
         "HTTP/1.1 500 Oops\r\nContent-Length: 0\r\n\r\n".to_owned(),
         ok("<html>"),
         ok("127.0.0.1:0"),
