@@ -24,6 +24,12 @@ use crate::config::{Secret, User};
 /// its rounds, and so must not be for the client to choose.
 const PASSWORD_BYTES_MAX: usize = 256;
 
+/// Passwords that may be compared at once: more would not be faster. One processor is left to those who are in already,
+/// as a hash may take a second, and whoever guesses passwords asks for one after the other.
+pub(super) fn at_once_max(processors: usize) -> usize {
+    processors.saturating_sub(1).max(1)
+}
+
 /// Who may come in.
 pub(super) struct Users {
     /// By the keyed digest of the name: how long it takes to find one tells nothing about those that are near it.
@@ -206,6 +212,11 @@ mod tests {
                 assert!(!is_password_of(&secret, wrong.as_bytes()), "{wrong}");
             }
         }
+    }
+
+    #[test]
+    fn a_processor_is_left_to_those_who_are_in() {
+        assert_eq!([0, 1, 2, 3, 64].map(at_once_max), [1, 1, 1, 2, 63]);
     }
 
     /// Else a name that nobody has could be told by its quick answer.

@@ -142,8 +142,8 @@ impl OfRoute for Selected {
 impl Guards {
     /// Makes ready what the routes ask for.
     pub(crate) fn load(routes: &[Route]) -> Result<Self, LoadError> {
-        // Passwords that are compared at once: more would not be faster, and take the processors from everybody.
-        let places = Arc::new(Semaphore::new(available_parallelism().map_or(1, Into::into)));
+        let places =
+            Arc::new(Semaphore::new(basic::at_once_max(available_parallelism().map_or(1, Into::into))));
         let mut guards = HashMap::new();
         let asker: LazyCell<Asker> = LazyCell::new(Asker::new);
         for route in routes {

@@ -24,8 +24,22 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Config {
         listeners: Vec::new(),
         routes: Vec::new(),
     };
+    handshakes_for_all(section, &config);
     section.finish();
     config
+}
+
+/// What one client may have, it may have in its handshake: others should still find a place there.
+fn handshakes_for_all(section: &mut Section<'_, '_>, config: &Config) {
+    let Some(found) = section.find("max_connections_per_client") else { return };
+    let (own, all) = (config.connections_per_client_max, config.handshakes_max);
+    if own >= all {
+        let message = format!(
+            "max_connections_per_client {own} is not below max_handshakes, which is {all}: one client may keep all others out"
+        );
+        let remedy = format!("raise max_handshakes above {own}, or write a smaller number");
+        section.warning(&found.spot, message, remedy);
+    }
 }
 
 /// `--workers`: a number already, so only its bounds are left to check.
