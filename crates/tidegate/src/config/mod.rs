@@ -417,6 +417,22 @@ pub enum MessageType {
     Text,
     /// Opcode 2.
     Binary,
+    /// Opcode 2 for clients that are answered the subprotocol `binary`, opcode 1 for all others.
+    BySubprotocol,
+}
+
+impl MessageType {
+    /// The subprotocol that means binary messages.
+    pub const BINARY: &str = "binary";
+
+    /// Whether a client with this subprotocol gets text.
+    pub(crate) fn is_text_for(self, subprotocol: Option<&str>) -> bool {
+        match self {
+            Self::Text => true,
+            Self::Binary => false,
+            Self::BySubprotocol => subprotocol != Some(Self::BINARY),
+        }
+    }
 }
 
 /// Version of the PROXY protocol.

@@ -145,6 +145,7 @@ fn what_is_served(route: &Route, shown: &mut Map<String, Value>) {
         match route.message {
             MessageType::Text => "text",
             MessageType::Binary => "binary",
+            MessageType::BySubprotocol => "by-subprotocol",
         }
         .into(),
     );

@@ -88,7 +88,7 @@ impl Permit {
         let is_echo = matches!(self.selected.backend(), Backend::Echo);
         self.opening.is_hybi00().then(|| match self.route().message {
             MessageType::Binary if !is_echo => Coding::Base64,
-            MessageType::Binary | MessageType::Text => Coding::Text,
+            MessageType::Binary | MessageType::Text | MessageType::BySubprotocol => Coding::Text,
         })
     }
 

@@ -265,7 +265,7 @@ impl Relay {
             FarSide::Echo => Far::Echo(Echo::default()),
             FarSide::Tcp(socket) => {
                 let leg = Leg::new(socket, Bytes::new());
-                Far::Tcp(Box::new(Tcp::new(leg, rules)))
+                Far::Tcp(Box::new(Tcp::new(leg, rules, live.about.subprotocol.as_deref())))
             }
             FarSide::WebSocket { socket, early, .. } => {
                 let receiver = Receiver::new(decoder(Role::Client));

@@ -16,7 +16,7 @@ use super::frozen::Unfit;
 use super::leg::{Leg, Read};
 use super::pipe::Pipe;
 use super::{Far, Relay, hybi00};
-use crate::config::{self, Route};
+use crate::config::Route;
 use crate::handover::record::{self, Octets};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side};
@@ -31,7 +31,7 @@ pub(super) struct Tcp {
     pub(super) leg: Leg,
     /// Payload bytes of the largest frame made from its bytes.
     pub(super) frame_bytes_max: usize,
-    /// With `message = "text"`: the beginning of a code point, held back until the rest of it arrives.
+    /// Of messages of text: the beginning of a code point, held back until the rest of it arrives.
     pub(super) text: Option<Vec<u8>>,
     /// `accept = "binary"`.
     binary_only: bool,
@@ -40,9 +40,10 @@ pub(super) struct Tcp {
 }
 
 impl Tcp {
-    pub(super) fn new(leg: Leg, rules: &Route) -> Self {
+    /// `subprotocol`: that of the client.
+    pub(super) fn new(leg: Leg, rules: &Route, subprotocol: Option<&str>) -> Self {
         let frame_bytes_max = usize::try_from(rules.frame_bytes_max).unwrap_or(READ_BYTES_MAX).max(4);
-        let text = (rules.message == config::MessageType::Text).then(Vec::new);
+        let text = rules.message.is_text_for(subprotocol).then(Vec::new);
         Self { leg, frame_bytes_max, text, binary_only: rules.binary_only, bulk: false }
     }
 

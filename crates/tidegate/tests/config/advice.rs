@@ -46,6 +46,42 @@ fn keys_that_mean_nothing_to_a_backend_are_warned_about() {
 }
 
 #[test]
+fn a_client_that_may_take_every_handshake_is_warned_about() {
+    let listener = "[[listener]]\naddress = \"192.0.2.1:80\"\n";
+    let found_with =
+        |top: &str| found_in(&format!("{top}\n{listener}[[route]]\npath = \"/\"\nbackend = \"echo:\"\n"));
+    insta::assert_snapshot!(
+        [
+            found_with("max_connections_per_client = 1000"),
+            found_with("max_connections_per_client = 60\nmax_handshakes = 50"),
+        ].concat(),
+        @r#"
+    tidegate.toml:1:30: warning: max_connections_per_client 1000 is not below max_handshakes, which is 1000: one client may keep all others out; raise max_handshakes above 1000, or write a smaller number
+    tidegate.toml:1:30: warning: max_connections_per_client 60 is not below max_handshakes, which is 50: one client may keep all others out; raise max_handshakes above 60, or write a smaller number
+    "#);
+    for fine in ["max_connections_per_client = 999", "max_connections_per_client = 0", "max_handshakes = 1"] {
+        assert_eq!(found_with(fine), "", "{fine}");
+    }
+}
+
+#[test]
+fn messages_by_subprotocol_need_the_subprotocol_that_decides() {
+    let keys = |more: &str| format!("message = \"by-subprotocol\"\n{more}");
+    insta::assert_snapshot!(
+        [
+            found_about("tcp://a:1", &keys("subprotocols = [\"chat\"]")),
+            found_about("tcp://a:1", &keys("legacy = \"hybi-00\"")),
+        ].concat(),
+        @r#"
+    tidegate.toml:6:11: warning: route "/": message "by-subprotocol" is text for everybody: subprotocols does not list "binary"; list it there, or write message = "text"
+    tidegate.toml:6:11: error: route "/": message "by-subprotocol" stands beside legacy, whose clients have text alone; write message = "text" or "binary", or leave legacy out
+    "#);
+    for fine in ["subprotocols = [\"chat\", \"binary\"]", ""] {
+        assert_eq!(found_about("tcp://a:1", &keys(fine)), "", "{fine}");
+    }
+}
+
+#[test]
 fn a_frame_that_no_message_may_have_is_warned_about() {
     insta::assert_snapshot!(
         [

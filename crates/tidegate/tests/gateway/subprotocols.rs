@@ -1,6 +1,6 @@
 //! Subprotocols: what is selected was offered, and a WebSocket backend has its say.
 
-use tidegate_testkit::{Backend, Request, Wire};
+use tidegate_testkit::{Backend, Request, Wire, opcode};
 
 use crate::rig::{Rig, gateway};
 
@@ -37,6 +37,31 @@ fn t047_t048_the_gateway_selects_for_a_tcp_backend() {
     assert_eq!(ask("/required", Some("chat")).0, 400);
     assert_eq!(ask("/required", None).0, 400);
     assert_eq!(ask("/required", Some("superchat")), selected("superchat"));
+    gateway.finish();
+}
+
+/// What is no text goes to those alone who were promised bytes.
+#[test]
+fn messages_by_subprotocol() {
+    let backend = Backend::bind();
+    let gateway = gateway()
+        .route("/", &backend.tcp(), "message = 'by-subprotocol'\nsubprotocols = ['chat', 'binary']")
+        .start();
+    for (offer, is_binary) in [("binary, chat", true), ("chat, binary", false), ("other", false)] {
+        let mut client = gateway.connect();
+        client.send(Request::upgrade("/").with(FIELD, offer).encode());
+        let mut far = backend.accept();
+        assert_eq!(client.read_head().status(), 101);
+        far.send("text");
+        let kind = if is_binary { opcode::BINARY } else { opcode::TEXT };
+        assert_eq!(client.read_message(), (kind, b"text".to_vec()), "{offer}");
+        far.send(b"\xff\xfe");
+        if is_binary {
+            assert_eq!(client.read_message(), (kind, b"\xff\xfe".to_vec()), "{offer}");
+        } else {
+            client.expect_close_then_answer(1007);
+        }
+    }
     gateway.finish();
 }
 

@@ -88,19 +88,24 @@ fn without_a_list_everybody_is_let_in() {
 
 #[test]
 fn frame_types_and_the_subprotocol() {
-    for (frame_type, kind) in
-        [("binary", opcode::BINARY), ("BINARY", opcode::BINARY), ("text", opcode::TEXT), ("x", opcode::TEXT)]
-    {
+    const FIELD: &str = "Sec-WebSocket-Protocol";
+    for (frame_type, offer, answer, kind) in [
+        ("binary", "base64", None, opcode::BINARY),
+        ("BINARY", "base64, binary", Some("binary"), opcode::BINARY),
+        ("text", "base64", None, opcode::TEXT),
+        ("text", "base64, binary", Some("binary"), opcode::BINARY),
+        ("x", "chat", None, opcode::TEXT),
+    ] {
         let backend = Backend::bind();
         let lines = format!("wstunnel.server = ( \"\" => HOST )\nwstunnel.frame-type = \"{frame_type}\"");
         let gateway = serve(&backend, &lines);
         let mut client = gateway.connect();
-        client.send(Request::upgrade("/").with("Sec-WebSocket-Protocol", "base64, binary").encode());
+        client.send(Request::upgrade("/").with(FIELD, offer).encode());
         let mut far = backend.accept();
-        assert_eq!(client.read_head().field("Sec-WebSocket-Protocol"), Some("binary"));
+        assert_eq!(client.read_head().field(FIELD), answer);
         far.send("bytes");
         let frame = client.read_frame();
-        assert_eq!((frame.opcode, frame.payload.as_slice()), (kind, &b"bytes"[..]), "{frame_type}");
+        assert_eq!((frame.opcode, frame.payload.as_slice()), (kind, &b"bytes"[..]), "{frame_type}, {offer}");
         client.send_frame(&Frame::binary("back").masked());
         assert_eq!(far.read_exact(4), b"back");
     }

@@ -142,7 +142,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("allow_missing_origin", "true", Takes::Flag),
     route("subprotocols", "unset", Takes::Other(r#"a list of names, such as ["mqtt"]"#)),
     route("subprotocol_required", "false", Takes::Flag),
-    route("message", "binary", Takes::Text(r#""binary" or "text""#)),
+    route("message", "binary", Takes::Text(r#""binary", "text" or "by-subprotocol""#)),
     route("accept", "any", Takes::Text(r#""any" or "binary""#)),
     route("legacy", "none", Takes::Text(r#""hybi-00""#)),
     route("ping_interval", "20s", Takes::Duration { off: true, min: MOMENT, max: DAY }),

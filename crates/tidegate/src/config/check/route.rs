@@ -36,6 +36,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let settings = settings(section);
     effect::warn(section, &backends);
     frames_in_messages(section, &settings, &backends);
+    messages_by_subprotocol(section, &settings);
     record::warn(section, &settings, &backends);
     handoff::check(section, &backends);
     proxy::check_out(section, &backends);
@@ -113,6 +114,27 @@ fn frames_in_messages(section: &mut Section<'_, '_>, settings: &Route, backends:
     }
 }
 
+/// Clients of hybi-00 have no binary messages, and without the subprotocol that means them nobody has.
+fn messages_by_subprotocol(section: &mut Section<'_, '_>, settings: &Route) {
+    if settings.message != MessageType::BySubprotocol {
+        return;
+    }
+    let Some(found) = section.find("message") else { return };
+    if settings.legacy_hybi00 {
+        let message =
+            "message \"by-subprotocol\" stands beside legacy, whose clients have text alone".to_owned();
+        section.error(&found.spot, message, "write message = \"text\" or \"binary\", or leave legacy out");
+    }
+    if let Subprotocols::List { names, .. } = &settings.subprotocols
+        && !names.iter().any(|name| name == MessageType::BINARY)
+    {
+        let message =
+            "message \"by-subprotocol\" is text for everybody: subprotocols does not list \"binary\""
+                .to_owned();
+        section.warning(&found.spot, message, "list it there, or write message = \"text\"");
+    }
+}
+
 /// Everything but name, path and backends, which are left empty.
 fn settings(section: &mut Section<'_, '_>) -> Route {
     Route {
@@ -124,9 +146,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         origins: origins(section),
         allow_missing_origin: section.flag("allow_missing_origin"),
         subprotocols: subprotocols(section),
-        message: section
-            .word("message", &[("binary", MessageType::Binary), ("text", MessageType::Text)])
-            .unwrap_or(MessageType::Binary),
+        message: section.word("message", &MESSAGES).unwrap_or(MessageType::Binary),
         binary_only: section.word("accept", &[("any", false), ("binary", true)]).unwrap_or(false),
         legacy_hybi00: section.word("legacy", &[("hybi-00", true)]).unwrap_or(false),
         ping_interval: unless_off(section.duration("ping_interval")),
@@ -240,6 +260,11 @@ fn unless_off(duration: Duration) -> Option<Duration> {
     (!duration.is_zero()).then_some(duration)
 }
 
+const MESSAGES: [(&str, MessageType); 3] = [
+    ("binary", MessageType::Binary),
+    ("text", MessageType::Text),
+    ("by-subprotocol", MessageType::BySubprotocol),
+];
 const BALANCES: [(&str, Balance); 4] = [
     ("least-connections", Balance::LeastConnections),
     ("round-robin", Balance::RoundRobin),

@@ -106,25 +106,10 @@ fn mapped<'s>(
 
 /// A client that offers the subprotocol `binary` gets binary frames there, whatever the frame type.
 fn message(situation: &Situation<'_>, report: &mut Report<Position>) -> &'static str {
-    let setting = situation.setting(FRAME_TYPE);
-    if setting
-        .is_some_and(|kind| kind.value.as_text().is_some_and(|kind| kind.eq_ignore_ascii_case("binary")))
-    {
-        if let Some(setting) = setting {
-            report.translated(&setting.at, FRAME_TYPE);
-        }
-        return "binary";
-    }
-    let note = "frames are text for every client here; there, one that offers the subprotocol binary gets binary ones: \
-                write message = \"binary\" if yours do";
-    let (at, what) = match setting {
-        Some(setting) => (Some(&setting.at), FRAME_TYPE),
-        None => (situation.setting(SERVER).map(|server| &server.at), SERVER),
-    };
-    if let Some(at) = at {
-        report.note(at, what, note);
-    }
-    "text"
+    let Some(setting) = situation.setting(FRAME_TYPE) else { return BY_SUBPROTOCOL };
+    report.translated(&setting.at, FRAME_TYPE);
+    let is_binary = setting.value.as_text().is_some_and(|kind| kind.eq_ignore_ascii_case("binary"));
+    if is_binary { "binary" } else { BY_SUBPROTOCOL }
 }
 
 /// `None`: there is no list, and every site is let in, as well as what sends no Origin.
@@ -138,6 +123,7 @@ fn origins(situation: &Situation<'_>, report: &mut Report<Position>) -> Option<V
     if entries.is_empty() { None } else { Some(origins::by_suffix(entries, ORIGINS, report)) }
 }
 
+const BY_SUBPROTOCOL: &str = "by-subprotocol";
 const SERVER: &str = "wstunnel.server";
 const BALANCE: &str = "wstunnel.balance";
 const MAP_EXTENSIONS: &str = "wstunnel.map-extensions";
