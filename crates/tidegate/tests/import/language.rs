@@ -131,6 +131,9 @@ fn what_is_guarded_is_left_out() {
             true,
             true,
         ),
+        ("magnet.attract-raw-url-to = ( \"/etc/lighttpd/members.lua\" )", true, true),
+        ("$HTTP[\"host\"] == \"a.test\" { } else { url.access-deny = ( \"\" ) }", true, true),
+        ("$HTTP[\"url\"] !~ \"^/\" { url.access-deny = ( \"\" ) }", false, false),
         ("auth.require = ()", false, false),
         ("ssl.verifyclient.enforce = \"disable\"", false, false),
         ("auth.backend = \"htpasswd\"", false, false),
@@ -144,6 +147,53 @@ fn what_is_guarded_is_left_out() {
         assert_eq!((is_left_out("tcp:"), is_left_out("file:")), (guards_route, guards_files), "{rule}");
         assert_eq!(import.text.contains("LEFT OUT: "), guards_route || guards_files, "{rule}");
     }
+}
+
+/// What stands behind an `else` is not about what stands before it, and a condition is not about its opposite.
+#[test]
+fn what_a_rule_is_not_about_stays() {
+    let host = |operator: &str| format!("$HTTP[\"host\"] {operator} \"a.test\"");
+    let deny = "{ url.access-deny = ( \"\" ) }";
+    for (lines, stays) in [
+        (format!("{} {{ {ROUTE} }} else {deny}", host("==")), true),
+        (
+            format!("{} {{ {ROUTE} }}\nelse $HTTP[\"host\"] == \"b.test\" {{ }}\nelse {deny}", host("==")),
+            true,
+        ),
+        (format!("$HTTP[\"host\"] == \"b.test\" {{ }}\nelse {deny}\n{} {{ {ROUTE} }}", host("==")), false),
+        (format!("{} {{ {ROUTE} }}\n{} {deny}", host("=="), host("!=")), true),
+        (format!("{} {{ {ROUTE} }}\n{} {deny}", host("=="), host("=$")), false),
+        (format!("{} {{ {ROUTE} }} else {{ $HTTP[\"url\"] =~ \"x\" {deny} }}", host("==")), true),
+        (format!("$SERVER[\"socket\"] == \":8080\" {{ {ROUTE} }} else {deny}"), false),
+    ] {
+        let import = text(&format!("server.port = 8080\n{lines}\n"));
+        assert_eq!(import.status, Some(0), "{lines}: {}", import.report);
+        assert_eq!(import.text.contains("\n[[route]]"), stays, "{lines}: {}", import.text);
+        assert_eq!(import.text.contains("LEFT OUT: url.access-deny"), !stays, "{lines}: {}", import.text);
+    }
+}
+
+/// As distributions write it: variables are named with their dot or without, and files by them.
+#[test]
+fn a_configuration_in_parts() {
+    let folder = folder(&[
+        (
+            "lighttpd.conf",
+            "var.conf_dir = \".\"\nstate_dir = \"/run\"\nvar.log_root = \"/var/log/lighttpd\"\nserver.port = 8080\n\
+             include conf_dir + \"/modules.conf\"\nserver.errorlog = log_root + \"/error.log\"\n\
+             server.pid-file = var.state_dir + \"/lighttpd.pid\"\n\
+             $HTTP[\"host\"] == \"vnc.test\" { socket_dir = state_dir + \"/vnc\"\n include conf_dir + \"/desk.conf\" }\n",
+        ),
+        ("modules.conf", "server.modules = ( \"mod_access\" )\nserver.modules += ( \"mod_wstunnel\" )\n"),
+        (
+            "desk.conf",
+            "wstunnel.server = ( \"/desk\" => ( ( \"socket\" => socket_dir + \"/desk.sock\" ) ) )\n",
+        ),
+    ]);
+    let import = Import::of(folder.path(), &["--strict", "lighttpd.conf"]);
+    assert!(import.checked().contains("unix:/run/vnc/desk.sock"), "{}", import.text);
+    let outside = text("$HTTP[\"host\"] == \"a.test\" { here = 8080 }\nserver.port = here\n");
+    assert!(outside.line("lighttpd.conf:2: server.port").contains("here is not set"), "{}", outside.report);
 }
 
 /// Where it is not known who shall be let in, nobody is.

@@ -98,6 +98,23 @@ fn listeners_and_certificates() {
     );
 }
 
+#[test]
+fn the_lowest_version_of_tls_stays() {
+    let authority = Authority::new();
+    let identity = authority.issue("127.0.0.1");
+    let (cert, key) = (identity.cert(), identity.key());
+    for (lowest, is_13) in [("TLSv1.3", true), ("TLSv1.2", false), ("TLSv1", false)] {
+        let import = text(&format!(
+            "server.port = 8080\nssl.engine = \"enable\"\nssl.pemfile = {cert:?}\nssl.privkey = {key:?}\n\
+             ssl.openssl.ssl-conf-cmd = ( \"MinProtocol\" => {lowest:?}, \"Options\" => \"-SessionTicket\" )\n\
+             wstunnel.server = ( \"\" => ( ( \"host\" => \"127.0.0.1\", \"port\" => 7000 ) ) )\n",
+        ));
+        import.checked();
+        assert_eq!(import.text.contains("tls_min_version = \"1.3\""), is_13, "{lowest}: {}", import.text);
+        assert!(import.line("lighttpd.conf:5: ssl.openssl.ssl-conf-cmd").contains("translated"));
+    }
+}
+
 /// The result does not depend on the machine where it is made; the report says what is missing there.
 #[test]
 fn files_that_are_not_here() {

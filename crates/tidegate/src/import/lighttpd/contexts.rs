@@ -1,5 +1,6 @@
 //! What is set, and under which conditions.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::position::Position;
@@ -33,8 +34,8 @@ pub(super) struct Condition {
     pub(super) subject: String,
     pub(super) operator: &'static str,
     pub(super) value: Value,
-    /// It stands behind an `else`: the conditions before it must not be true.
-    pub(super) is_else: bool,
+    /// It stands behind an `else`: these contexts before it must not be true. Of a plain condition there are none.
+    pub(super) unless: Vec<usize>,
     pub(super) at: Position,
 }
 
@@ -87,8 +88,8 @@ impl Contexts {
     pub(super) fn open(&mut self, parent: usize, condition: Condition) -> Result<usize, String> {
         let same = |context: &Context| {
             let alike = |other: &Condition| {
-                !condition.is_else
-                    && !other.is_else
+                !condition.is_else()
+                    && !other.is_else()
                     && (&other.subject, other.operator, &other.value)
                         == (&condition.subject, condition.operator, &condition.value)
             };
@@ -109,7 +110,8 @@ impl Contexts {
         Ok(self.all.len() - 1)
     }
 
-    /// Sets a directive or a variable. `+=` in a block adds to what holds around it.
+    /// Sets a directive or a variable, which is what a name without a dot is. `+=` in a block adds to what holds around
+    /// it.
     pub(super) fn assign(
         &mut self,
         context: usize,
@@ -131,8 +133,8 @@ impl Contexts {
                 "one value too many: all together have more than {WEIGHT_MAX} bytes and entries"
             ));
         }
-        if name.starts_with("var.") {
-            self.all[context].variables.insert(name.to_owned(), value);
+        if name.starts_with(VARIABLE) || !name.contains('.') {
+            self.all[context].variables.insert(full_name(name).into_owned(), value);
             return Ok(());
         }
         let settings = &mut self.all[context].settings;
@@ -147,10 +149,11 @@ impl Contexts {
 
     /// The value of a variable or a directive as it is known within this context.
     pub(super) fn lookup(&self, context: usize, name: &str) -> Option<&Value> {
+        let name = full_name(name);
         let mut context = Some(context);
         while let Some(index) = context {
             let here = &self.all[index];
-            let value = here.variables.get(name).or_else(|| Some(&here.settings.get(name)?.value));
+            let value = here.variables.get(&*name).or_else(|| Some(&here.settings.get(&*name)?.value));
             if value.is_some() {
                 return value;
             }
@@ -173,12 +176,22 @@ impl Contexts {
 }
 
 impl Condition {
+    pub(super) const fn is_else(&self) -> bool {
+        !self.unless.is_empty()
+    }
+
     /// As it is written, for the report.
     pub(super) fn title(&self) -> String {
         format!("${}", self.subject)
     }
 }
 
+/// A name without a dot is that of a variable.
+fn full_name(name: &str) -> Cow<'_, str> {
+    if name.contains('.') { name.into() } else { format!("{VARIABLE}{name}").into() }
+}
+
+const VARIABLE: &str = "var.";
 /// Far beyond what is written by hand: each line could assign as much as a single value may have.
 const WEIGHT_MAX: usize = 16 << 20;
 /// Each is compared with each other.

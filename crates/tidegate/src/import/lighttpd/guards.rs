@@ -4,7 +4,7 @@
 use super::contexts::{Contexts, Setting};
 use super::paths::Paths;
 use super::position::Position;
-use super::scopes::Scope;
+use super::scopes::{Doors, Scope, exceptions};
 use super::value::{Item, Value};
 use crate::import::document::Table;
 
@@ -17,13 +17,15 @@ struct Guard {
     name: &'static str,
     at: Position,
     scope: Scope,
+    /// What it is not about, although its scope may say so.
+    exceptions: Vec<Scope>,
     /// It concerns nothing but files.
     is_of_files: bool,
 }
 
 impl Guards {
     /// `scopes` are those of the contexts. Where one cannot be told, the rule may be about all that is around it.
-    pub(super) fn of(contexts: &Contexts, scopes: &[Option<Scope>]) -> Self {
+    pub(super) fn of(contexts: &Contexts, scopes: &[Option<Scope>], doors: &Doors) -> Self {
         let told = |mut index: usize| loop {
             match (&scopes[index], contexts.all()[index].parent) {
                 (Some(scope), _) => break scope.clone(),
@@ -31,6 +33,7 @@ impl Guards {
                 (None, None) => break Scope::ALL,
             }
         };
+        let excepted = |index| exceptions(contexts, index, scopes, doors);
         let folds_case = contexts.all().iter().any(|context| context.settings.contains_key(FOLDS_CASE));
         let of_context = |index: usize| {
             let settings = &contexts.all()[index].settings;
@@ -50,6 +53,7 @@ impl Guards {
                         name,
                         at: setting.at.clone(),
                         scope,
+                        exceptions: excepted(index),
                         is_of_files,
                     })
                 },
@@ -59,6 +63,7 @@ impl Guards {
             name: "what this include may say",
             at: at.clone(),
             scope: told(*context),
+            exceptions: excepted(*context),
             is_of_files: false,
         });
         Self((0..contexts.all().len()).flat_map(of_context).chain(unread).collect())
@@ -70,7 +75,7 @@ impl Guards {
         let held = |route: Table| {
             let paths = route.text("path").map_or(Paths::All, Paths::of_route);
             let served = Scope { hosts: scope.hosts.clone(), paths };
-            let concerns = |guard: &&Guard| (are_files || !guard.is_of_files) && guard.scope.meets(&served);
+            let concerns = |guard: &&Guard| (are_files || !guard.is_of_files) && guard.may_be_about(&served);
             let Some(Guard { name, at, .. }) = self.0.iter().find(concerns) else { return route };
             let why = format!(
                 "LEFT OUT: {name} at {at} guards it, or a part of it. See [route.auth], and what is to be open"
@@ -78,6 +83,13 @@ impl Guards {
             route.left_out(why)
         };
         routes.into_iter().map(held).collect()
+    }
+}
+
+impl Guard {
+    /// Whether any of these requests may be guarded.
+    fn may_be_about(&self, served: &Scope) -> bool {
+        self.scope.meets(served) && !self.exceptions.iter().any(|exception| served.is_within(exception))
     }
 }
 
@@ -126,6 +138,8 @@ const FOLDS_CASE: &str = "server.force-lowercase-filenames";
 /// What guards, and what is run or kept there and would be handed out as it is here.
 const RULES: &[(&str, Of)] = &[
     ("auth.require", Of::PathsBelow),
+    ("magnet.attract-raw-url-to", Of::Everything),
+    ("magnet.attract-physical-path-to", Of::Everything),
     ("url.access-allow", Of::Everything),
     ("url.access-deny", Of::FilesIfEndings),
     ("ssl.verifyclient.activate", Of::Everything),

@@ -6,7 +6,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use super::contexts::{Context, Contexts, Setting};
 use super::position::Position;
 use super::scopes::{Doors, HOST, SOCKET};
-use super::value::Value;
+use super::value::{Item, Value};
 use crate::import::document::{Table, Toml};
 use crate::import::report::Report;
 
@@ -44,8 +44,11 @@ pub(super) fn translate(contexts: &Contexts, report: &mut Report<Position>) -> L
         secure.push(engine.is_some_and(|engine| engine.value.is_enabled()));
         tables.extend(match engine {
             None => Some(table),
-            Some(engine) if engine.value.is_enabled() => certificates(contexts, listener, engine, report)
-                .map(|certificates| table.with("tls", certificates)),
+            Some(engine) if engine.value.is_enabled() => {
+                let lowest = lowest_version(contexts, listener, report);
+                certificates(contexts, listener, engine, report)
+                    .map(|certificates| table.with("tls", certificates).with_some("tls_min_version", lowest))
+            }
             Some(engine) => {
                 let is_off = engine.value.as_text().is_some_and(|word| word.eq_ignore_ascii_case("disable"));
                 let read = is_off.then_some(table).ok_or_else(|| not_known(&engine.value, "is no switch"));
@@ -167,6 +170,23 @@ fn open_doors(listeners: &[Listener]) -> Vec<usize> {
 /// The directive as it is in force for a listener.
 fn setting<'c>(contexts: &'c Contexts, listener: &Listener, name: &str) -> Option<&'c Setting> {
     listener.contexts.iter().rev().find_map(|index| contexts.all()[*index].settings.get(name))
+}
+
+/// The one version that it may be worth to name: 1.2 is the lowest here anyway, and 1.3 the highest.
+fn lowest_version(
+    contexts: &Contexts,
+    listener: &Listener,
+    report: &mut Report<Position>,
+) -> Option<&'static str> {
+    const COMMANDS: &str = "ssl.openssl.ssl-conf-cmd";
+    let set = setting(contexts, listener, COMMANDS)?;
+    let is_lowest =
+        |item: &&Item| item.key.as_deref().is_some_and(|key| key.eq_ignore_ascii_case("MinProtocol"));
+    let lowest = set.value.as_list()?.iter().rfind(is_lowest)?;
+    (lowest.value.as_text() == Some("TLSv1.3")).then(|| {
+        report.translated(&lowest.at, format!("{COMMANDS} \"MinProtocol\""));
+        "1.3"
+    })
 }
 
 /// The listener's own certificate, and those for the names of conditions within it. `None`: it has none, so there must

@@ -54,7 +54,7 @@ pub(super) fn import(file: &Path) -> Result<Imported, String> {
     let contexts = parser::read(&mut Files::new(file), &mut report).map_err(|error| error.to_string())?;
     let listeners = listeners::translate(&contexts, &mut report);
     let scopes = scopes::scopes(&contexts, &listeners.doors, &mut report);
-    let guards = Guards::of(&contexts, &scopes);
+    let guards = Guards::of(&contexts, &scopes, &listeners.doors);
     let situations = scopes::situations(&contexts, &scopes);
     websocket::globals(contexts.all(), &mut report);
     let mut document = Document { listeners: listeners.tables, ..Document::default() };

@@ -61,7 +61,7 @@ impl Parser<'_, '_> {
     fn line(&mut self, context: usize) -> Result<(), SyntaxError> {
         match &self.next.token {
             Token::LineEnd => drop(self.advance()),
-            Token::Sign("$") => self.condition(context, false)?,
+            Token::Sign("$") => self.condition(context, Vec::new())?,
             Token::Word(word) => match word.as_str() {
                 "include" => self.include(context)?,
                 "include_shell" => self.include_shell(context)?,
@@ -99,8 +99,9 @@ impl Parser<'_, '_> {
         self.block(Contexts::GLOBAL)
     }
 
-    /// `$SUBJECT["key"] == "value" { … }`, and what `else` has to say to it.
-    fn condition(&mut self, context: usize, is_else: bool) -> Result<(), SyntaxError> {
+    /// `$SUBJECT["key"] == "value" { … }`, and what `else` has to say to it. `unless`: the contexts of which it is an
+    /// `else` itself.
+    fn condition(&mut self, context: usize, mut unless: Vec<usize>) -> Result<(), SyntaxError> {
         let at = self.advance().at;
         let family = self.word("HTTP or SERVER")?;
         self.expect("[")?;
@@ -112,12 +113,13 @@ impl Parser<'_, '_> {
         self.advance();
         let value = self.expression(context)?;
         let subject = format!("{family}[\"{key}\"]");
-        self.open(context, Condition { subject, operator, value, is_else, at })?;
-        self.otherwise(context)
+        let condition = Condition { subject, operator, value, unless: unless.clone(), at };
+        unless.push(self.open(context, condition)?);
+        self.otherwise(context, unless)
     }
 
     /// `else` may stand on the next line.
-    fn otherwise(&mut self, context: usize) -> Result<(), SyntaxError> {
+    fn otherwise(&mut self, context: usize, unless: Vec<usize>) -> Result<(), SyntaxError> {
         self.skip_line_ends();
         let Token::Word(word) = &self.next.token else { return Ok(()) };
         let is_short = matches!(word.as_str(), "elseif" | "elsif" | "elif");
@@ -129,21 +131,23 @@ impl Parser<'_, '_> {
             self.advance();
         }
         if self.next.token == Token::Sign("$") {
-            return self.condition(context, true);
+            return self.condition(context, unless);
         }
         if self.next.token != Token::Sign("{") {
             return Err(self.unexpected("{ or a condition"));
         }
         let value = Value::Text(String::new());
-        let rest = Condition { subject: "else".to_owned(), operator: "==", value, is_else: true, at };
-        self.open(context, rest)
+        let rest = Condition { subject: "else".to_owned(), operator: "==", value, unless, at };
+        self.open(context, rest).map(drop)
     }
 
-    fn open(&mut self, context: usize, condition: Condition) -> Result<(), SyntaxError> {
+    /// Reads the block of a condition; its context.
+    fn open(&mut self, context: usize, condition: Condition) -> Result<usize, SyntaxError> {
         let at = condition.at.clone();
         let opened = self.reading.contexts.open(context, condition);
         let inner = opened.map_err(|problem| SyntaxError::new(&at, problem))?;
-        self.block(inner)
+        self.block(inner)?;
+        Ok(inner)
     }
 
     fn block(&mut self, context: usize) -> Result<(), SyntaxError> {
@@ -378,6 +382,10 @@ mod tests {
             ("var.p = 80\na.b = var.p + 1", Value::Number(81)),
             ("a.b = 1\na.b := 2", Value::Number(2)),
             ("a.b = a.c", Value::Unknown("a.c is not set".to_owned())),
+            ("root = \"/srv\"\na.b = root + \"/x\"", Value::Text("/srv/x".to_owned())),
+            ("var.root = \"/srv\"\na.b = root", Value::Text("/srv".to_owned())),
+            ("root = 1\nroot += 2\na.b = var.root", Value::Number(3)),
+            ("a.b = root", Value::Unknown("root is not set".to_owned())),
             ("a.c = \"x\"\na.b = a.c", Value::Text("x".to_owned())),
         ] {
             assert_eq!(value(text, "a.b"), expected, "{text}");
@@ -400,9 +408,9 @@ mod tests {
         assert_eq!(names, [vec!["a.b", "a.f"], vec!["a.b", "a.e"], vec!["a.c"], vec!["a.d"]]);
         let inner = contexts.all()[1].settings["a.b"].value.as_list().unwrap().len();
         assert_eq!((inner, contexts.global().settings["a.b"].value.as_list().unwrap().len()), (2, 1));
-        let is_else: Vec<_> =
-            contexts.all()[1..].iter().map(|c| c.condition.as_ref().unwrap().is_else).collect();
-        assert_eq!(is_else, [false, true, true]);
+        let unless: Vec<_> =
+            contexts.all()[1..].iter().map(|c| c.condition.as_ref().unwrap().unless.clone()).collect();
+        assert_eq!(unless, [vec![], vec![1], vec![1, 2]]);
     }
 
     proptest! {

@@ -38,7 +38,7 @@ pub(super) struct Doors {
 impl Scope {
     pub(super) const ALL: Self = Self { hosts: None, paths: Paths::All };
 
-    fn is_within(&self, other: &Self) -> bool {
+    pub(super) fn is_within(&self, other: &Self) -> bool {
         let hosts = match (&self.hosts, &other.hosts) {
             (_, None) => true,
             (None, Some(_)) => false,
@@ -97,6 +97,36 @@ pub(super) fn scopes(
         scopes.push(scope);
     }
     scopes
+}
+
+/// The requests that a context, whatever else it is about, is not about: those of the conditions that it is an `else` of,
+/// or the opposite of. As far as they can be told, for a context may be about more than this and never about less.
+pub(super) fn exceptions(
+    contexts: &Contexts,
+    context: usize,
+    scopes: &[Option<Scope>],
+    doors: &Doors,
+) -> Vec<Scope> {
+    let is_exact = |condition: &Condition| matches!(condition.subject.as_str(), HOST | URL);
+    let mut exceptions = Vec::new();
+    for condition in contexts.conditions(context) {
+        let before = condition
+            .unless
+            .iter()
+            .filter(|context| contexts.all()[**context].condition.as_ref().is_some_and(is_exact));
+        exceptions.extend(before.filter_map(|context| scopes[*context].clone()));
+        let opposite = match condition.operator {
+            "!=" => "==",
+            "!~" => "=~",
+            _ => continue,
+        };
+        if is_exact(condition) {
+            let opposite = Condition { operator: opposite, unless: Vec::new(), ..condition.clone() };
+            exceptions.extend(meaning(&opposite, context, doors));
+        }
+    }
+    exceptions.truncate(EXCEPTIONS_MAX);
+    exceptions
 }
 
 /// All situations, each before those that it is a part of, the whole last. What cannot be told apart by routes is left
@@ -180,7 +210,7 @@ fn scope(
 }
 
 fn meaning(condition: &Condition, index: usize, doors: &Doors) -> Result<Scope, String> {
-    if condition.is_else {
+    if condition.is_else() {
         return Err("routes cannot ask for what is not the case, as else does".to_owned());
     }
     let value = match &condition.value {
@@ -215,5 +245,8 @@ const SCHEME: &str = "HTTP[\"scheme\"]";
 pub(super) const SOCKET: &str = "SERVER[\"socket\"]";
 const NOT_BY_DOOR: &str = "routes are served on every listener, and others can be reached from further away than this \
                            one: what is for it alone belongs into a configuration of its own";
+/// Each rule is held against each route with all of them; a chain of more conditions is rare, and one too few leaves a
+/// route out that could have stayed.
+const EXCEPTIONS_MAX: usize = 64;
 /// Overlaps are looked for up to this; blocks beyond it are rare, and those that overlap are rarer.
 const SITUATIONS_MAX: usize = 512;
