@@ -63,8 +63,13 @@ impl Transport {
         if read(&self.socket, &mut records)? == 0 {
             return Ok(Some(Ended::Cut));
         }
-        tls.open(&records, into)?;
-        self.flush(&mut lock(&tls.unsent))?; // answers of TLS itself
+        let answers = tls.open(&records, into)?;
+        if !answers.is_empty() {
+            // Only then: who writes holds this for as long as the peer takes nothing, which may wait for us to read.
+            let mut unsent = lock(&tls.unsent);
+            unsent.extend(answers);
+            self.flush(&mut unsent)?;
+        }
         Ok(None)
     }
 
@@ -126,21 +131,14 @@ impl Tls {
         state.process_new_packets().is_ok_and(|state| state.peer_has_closed())
     }
 
-    /// Takes records apart; what is to be answered to them waits in `unsent`.
-    fn open(&self, mut records: &[u8], into: &mut Vec<u8>) -> io::Result<()> {
-        let mut answers = Vec::new();
-        {
-            let mut state = lock(&self.state);
-            while !records.is_empty() {
-                state.read_tls(&mut records)?;
-                take_plain(&mut state, into)?;
-            }
-            while state.wants_write() {
-                state.write_tls(&mut answers)?;
-            }
+    /// Takes records apart; what TLS itself answers to them.
+    fn open(&self, mut bytes: &[u8], into: &mut Vec<u8>) -> io::Result<Vec<u8>> {
+        let mut state = lock(&self.state);
+        while !bytes.is_empty() {
+            state.read_tls(&mut bytes)?;
+            take_plain(&mut state, into)?;
         }
-        lock(&self.unsent).extend(answers);
-        Ok(())
+        records(&mut state)
     }
 
     fn seal(&self, bytes: &[u8]) -> io::Result<Vec<u8>> {
