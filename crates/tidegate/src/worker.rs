@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, mpsc};
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -50,6 +50,13 @@ struct Busy {
 /// Says so when the thread that has it ends, in whichever way.
 struct Lost(Arc<Busy>);
 
+/// The way to a task on each worker.
+#[derive(Debug)]
+pub(crate) struct Desks<'w, T> {
+    workers: &'w Workers,
+    desks: Vec<mpsc::UnboundedSender<T>>,
+}
+
 /// A connection as a part of its worker's load, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct Load {
@@ -86,21 +93,37 @@ impl Workers {
 
     /// Has the worker that has the fewest connections take up one more, which was let in elsewhere.
     pub(crate) fn take_up<F: Future<Output = ()> + Send + 'static>(&self, task: impl FnOnce(Load) -> F) {
-        let (worker, load) = self.least_loaded();
-        worker.runtime.spawn(task(load));
+        let (index, load) = self.least_loaded();
+        self.workers[index].runtime.spawn(task(load));
+    }
+
+    /// Starts a task on each worker that does what it is [given](Desks::give), as long as there are desks. A worker that is
+    /// busy looks rarely at what other threads have for it: the task takes all of it at once.
+    pub(crate) fn open_desks<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+        &self,
+        task: impl Fn(usize, mpsc::UnboundedReceiver<T>) -> F,
+    ) -> Desks<'_, T> {
+        let open = |(index, worker): (usize, &Worker)| {
+            let (to, given) = mpsc::unbounded_channel();
+            worker.runtime.spawn(task(index, given));
+            to
+        };
+        Desks { workers: self, desks: self.workers.iter().enumerate().map(open).collect() }
     }
 
     /// Where no worker is left, nobody can be served any more, and the process ends: whoever watches it starts it anew.
-    fn least_loaded(&self) -> (&Worker, Load) {
-        let running = self.workers.iter().filter(|worker| !worker.busy.is_lost.load(Ordering::Relaxed));
-        let Some(worker) = running.min_by_key(|worker| worker.busy.live.load(Ordering::Relaxed)) else {
+    fn least_loaded(&self) -> (usize, Load) {
+        let workers = self.workers.iter().enumerate();
+        let running = workers.filter(|(_, worker)| !worker.busy.is_lost.load(Ordering::Relaxed));
+        let least = running.min_by_key(|(_, worker)| worker.busy.live.load(Ordering::Relaxed));
+        let Some((index, worker)) = least else {
             tracing::error!("no worker thread is left; the process ends");
             std::process::exit(1);
         };
         if worker.busy.live.fetch_add(1, Ordering::Relaxed) == 0 {
             worker.busy.begun.notify_one();
         }
-        (worker, Load { busy: Arc::clone(&worker.busy), _tracked: self.tracker.token() })
+        (index, Load { busy: Arc::clone(&worker.busy), _tracked: self.tracker.token() })
     }
 
     /// Completes when no connection is left. New ones must not be given any more.
@@ -133,6 +156,19 @@ impl Workers {
     /// Connections that are served just now.
     pub(crate) fn live(&self) -> usize {
         self.workers.iter().map(|worker| worker.busy.live.load(Ordering::Relaxed)).sum()
+    }
+}
+
+impl<T> Desks<'_, T> {
+    /// Gives this to the worker that has the fewest connections, of which it is one more.
+    pub(crate) fn give(&self, make: impl FnOnce(Load) -> T) {
+        let (index, load) = self.workers.least_loaded();
+        self.tell(index, make(load));
+    }
+
+    /// Gives it to this one. A worker that is lost has lost everything else, too.
+    pub(crate) fn tell(&self, index: usize, what: T) {
+        drop(self.desks[index].send(what));
     }
 }
 

@@ -1,6 +1,7 @@
 //! The side of the new process.
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever else the other side says is refused alike")]
 
+use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
@@ -13,7 +14,7 @@ use rustix::net::sockopt;
 use rustix::process::{Pid, geteuid, getppid};
 use socket2::SockRef;
 use tokio::net::UnixStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
 use super::{Running, STEP};
@@ -24,7 +25,9 @@ use crate::handover::Record;
 use crate::handover::message::{Giver, Taker};
 use crate::handover::record::FORMAT_MIN;
 use crate::handover::wire::{self, Frame, Kind};
-use crate::listener::{Gate, Inherited};
+use crate::listener::{Gate, Inherited, Place};
+use crate::service::Service;
+use crate::worker::Load;
 
 /// How long a process that has hung up is given to be seen to have ended.
 const DEATH: Duration = Duration::from_secs(1);
@@ -125,11 +128,21 @@ struct Got {
     is_over: bool,
 }
 
+/// What a worker is told.
+enum Told {
+    /// Here is a session, for a place and a part of the worker's load that are its own.
+    Take(Frame, Load, Place),
+    /// This one is yours: go on.
+    Go(u64),
+}
+
 /// What a worker says of a session that it was given.
 struct Thawed {
     conn: u64,
-    /// Told that it may go on; dropped, it is left.
-    result: Result<oneshot::Sender<()>, String>,
+    /// The worker that has it.
+    worker: usize,
+    /// Why it cannot be gone on with, if so.
+    result: Result<(), String>,
 }
 
 impl Taking {
@@ -155,22 +168,30 @@ impl Taking {
     /// Takes sessions until there are no more, or the other process is gone.
     async fn take_all(&mut self, running: &Running) -> Got {
         let (to, mut thawed) = mpsc::unbounded_channel();
+        let service = &running.service;
+        let desks =
+            running.workers.open_desks(|worker, told| take_up(worker, told, to.clone(), Arc::clone(service)));
         let mut got = Got { sessions: 0, is_over: false };
         loop {
             let frame = tokio::select! {
-                Some(session) = thawed.recv() => {
+                Some(Thawed { conn, worker, result }) = thawed.recv() => {
+                    let message = match result {
+                        Ok(()) => Taker::Taken { conn },
+                        Err(why) => Taker::Declined { conn, why },
+                    };
                     // Said before it goes on: who hears it knows that the other side's copy is void.
-                    let (message, go) = settled(session);
-                    if self.say(&message).await.is_ok() && let Some(go) = go {
+                    if self.say(&message).await.is_ok() && matches!(message, Taker::Taken { .. }) {
                         got.sessions += 1;
-                        go.send(()).ok(); // its worker has ended, and the session with that
+                        desks.tell(worker, Told::Go(conn));
                     }
                     continue;
                 }
                 frame = self.receiver.receive() => frame,
             };
             match frame {
-                Ok(Some(frame)) if frame.kind == Kind::Session => thaw(running, frame, to.clone()),
+                Ok(Some(frame)) if frame.kind == Kind::Session => {
+                    desks.give(|load| Told::Take(frame, load, running.places.take_anyway()));
+                }
                 Ok(Some(frame)) => match frame.message() {
                     Ok(Giver::Serve { connections }) => {
                         running.service.number_connections_from(connections);
@@ -224,34 +245,46 @@ impl Taking {
     }
 }
 
-fn settled(Thawed { conn, result }: Thawed) -> (Taker, Option<oneshot::Sender<()>>) {
-    match result {
-        Ok(go) => (Taker::Taken { conn }, Some(go)),
-        Err(why) => (Taker::Declined { conn, why }, None),
+/// What one worker does: it takes up sessions, and goes on with each when it is told to. Those of which it was not told
+/// when it hears nothing more are left.
+async fn take_up(
+    worker: usize,
+    mut told: mpsc::UnboundedReceiver<Told>,
+    to: mpsc::UnboundedSender<Thawed>,
+    service: Arc<Service>,
+) {
+    let mut standing = HashMap::new();
+    while let Some(told) = told.recv().await {
+        match told {
+            Told::Take(frame, load, place) => {
+                let (conn, taken) = thaw(frame, &service, (load, place));
+                let result = taken.map(|resumed| drop(standing.insert(conn, resumed)));
+                to.send(Thawed { conn, worker, result }).ok(); // not heard, it is not told to go on either
+            }
+            Told::Go(conn) => {
+                if let Some(resumed) = standing.remove(&conn) {
+                    resumed.go_on();
+                }
+            }
+        }
     }
+    standing.into_values().for_each(Resumed::leave);
 }
 
-/// Has a worker take up a session, and go on with it when it is told to.
-fn thaw(running: &Running, frame: Frame, to: mpsc::UnboundedSender<Thawed>) {
+/// Takes up a session; its number, and why it cannot be gone on with, if so.
+fn thaw<K: Send + Sync + 'static>(
+    frame: Frame,
+    service: &Arc<Service>,
+    kept: K,
+) -> (u64, Result<Resumed<K>, String>) {
     let Frame { bytes, descriptors, .. } = frame;
-    let (service, place) = (Arc::clone(&running.service), running.places.take_anyway());
-    running.workers.take_up(|load| async move {
-        let (conn, taken) = match Record::read(&bytes) {
-            // Without its number nobody can be told of it, and the other side ends the hand-over.
-            Err(error) => (Record::conn_in(&bytes).unwrap_or_default(), Err(error.to_string())),
-            Ok(record) => {
-                let conn = record.about.conn;
-                let taken = Resumed::take_up(record, descriptors, &service, (load, place));
-                (conn, taken.map_err(|unfit| unfit.to_string()))
-            }
-        };
-        let resumed = match taken {
-            Ok(resumed) => resumed,
-            Err(why) => return drop(to.send(Thawed { conn, result: Err(why) })),
-        };
-        drop(bytes);
-        let (go, told) = oneshot::channel();
-        to.send(Thawed { conn, result: Ok(go) }).ok(); // not heard, it is not told to go on either
-        if told.await.is_ok() { resumed.go_on() } else { resumed.leave() }
-    });
+    match Record::read(&bytes) {
+        // Without its number nobody can be told of it, and the other side ends the hand-over.
+        Err(error) => (Record::conn_in(&bytes).unwrap_or_default(), Err(error.to_string())),
+        Ok(record) => {
+            let conn = record.about.conn;
+            let taken = Resumed::take_up(record, descriptors, service, kept);
+            (conn, taken.map_err(|unfit| unfit.to_string()))
+        }
+    }
 }
