@@ -55,6 +55,8 @@ pub enum Cause {
     MaxAge,
     /// The token that opened it has expired.
     TokenExpired,
+    /// TLS on it, which has come from another process, has come to the last of its keys.
+    KeysSpent,
     /// The operator wants it closed.
     Operator,
 }
@@ -218,7 +220,8 @@ impl End {
 }
 
 impl Cause {
-    const ALL: [Self; 4] = [Self::Drained, Self::Reloaded, Self::MaxAge, Self::Operator];
+    const ALL: [Self; 6] =
+        [Self::Drained, Self::Reloaded, Self::MaxAge, Self::TokenExpired, Self::KeysSpent, Self::Operator];
 
     /// The one with this label.
     pub(crate) fn named(label: &str) -> Option<Self> {
@@ -232,6 +235,7 @@ impl Cause {
             Self::Reloaded => "reloaded",
             Self::MaxAge => "max_age",
             Self::TokenExpired => "token_expired",
+            Self::KeysSpent => "keys_spent",
             Self::Operator => "operator",
         }
     }

@@ -17,7 +17,7 @@ use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls,
 use crate::io::{Arrival, ClientTls, Socket};
 use crate::listener::Accepted;
 use crate::proxied::Announced;
-use crate::tls_socket::TlsSocket;
+use crate::tls_socket::{self, TlsSocket};
 
 /// The evidence that a connection is as secure as its listener demands. Only [`accept`] makes one.
 #[derive(Debug)]
@@ -72,8 +72,8 @@ impl Secured {
     fn connection(&self) -> Option<&CommonState> {
         match &self.socket {
             Socket::Plain(_) | Socket::Unix(_) | Socket::Tls(_) => None,
-            Socket::Served(socket) => Some(socket.connection()),
-            Socket::ServedUnix(socket) => Some(socket.connection()),
+            Socket::Served(socket) => socket.connection(),
+            Socket::ServedUnix(socket) => socket.connection(),
             #[cfg(any(test, fuzzing))]
             Socket::Simulated(_) => None,
         }
@@ -132,7 +132,11 @@ async fn begins_with_tls(socket: &Socket) -> io::Result<bool> {
 }
 
 fn server_config(listener: &Listener, files: &[CertificateFiles]) -> Result<ServerConfig, TlsError> {
-    let provider = Arc::new(aws_lc_rs::default_provider());
+    let mut provider = aws_lc_rs::default_provider();
+    if listener.tls_hand_over {
+        provider.cipher_suites.sort_by_key(|suite| !tls_socket::can_move(*suite)); // else in the order of old
+    }
+    let provider = Arc::new(provider);
     let load = |files: &CertificateFiles| {
         Certificate::load(&files.cert, &files.key, files.key_password.as_ref(), &provider)
     };
@@ -151,6 +155,8 @@ fn server_config(listener: &Listener, files: &[CertificateFiles]) -> Result<Serv
         .with_client_cert_verifier(verifier)
         .with_cert_resolver(Arc::new(Certificates(certificates)));
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.enable_secret_extraction = listener.tls_hand_over;
+    config.ignore_client_order = listener.tls_hand_over; // or most would choose a suite that stays
     Ok(config)
 }
 

@@ -3,6 +3,9 @@
 //! Records are read into a buffer of the worker's, opened in place there, and made in it. A connection keeps what the last
 //! read cut of a record, what its reader had no room for, and what its socket did not take: nothing of each, as a rule.
 
+mod by_rustls;
+mod moved;
+mod records;
 #[cfg(test)]
 mod tests;
 
@@ -14,10 +17,12 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
-use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic};
+use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, ServerConfig};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use self::records::Records;
+pub(crate) use self::records::can_move;
 
 /// Bytes of the worker's buffer for records. Sixteen of the largest fit.
 const RECORDS_BYTES: usize = 16 * RECORD_BYTES_MAX;
@@ -51,7 +56,29 @@ fn with_records<T>(borrow: impl FnOnce(&mut [u8]) -> T) -> T {
 /// A socket with TLS on it, of which we are the server.
 pub struct TlsSocket<S> {
     socket: S,
-    tls: UnbufferedServerConnection,
+    protocol: Protocol,
+    /// Its keys may be taken out.
+    is_extractable: bool,
+    held: Held,
+}
+
+/// Who makes and opens records.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "nearly all are the large one: a box would be one more allocation"
+)]
+enum Protocol {
+    /// From the handshake on.
+    Rustls(UnbufferedServerConnection),
+    /// Where the keys were taken out to go to another process, or have come from one.
+    Records(Records),
+    /// Nobody: the keys were taken out, and are no good.
+    Lost,
+}
+
+/// What is held besides: nothing, as a rule.
+#[derive(Default)]
+struct Held {
     /// The beginning of a record that the last read cut, and what of records the reader has not asked for.
     incoming: Vec<u8>,
     /// Payload that was opened and that the reader had no room for: less than a record.
@@ -73,38 +100,26 @@ struct Reader<'r, 'b> {
     rest: &'r mut Vec<u8>,
 }
 
-/// What is to be done with records after a step.
-enum Step {
-    /// There may be more in them, behind so many bytes.
-    Go(usize),
-    /// They are at their end, or cut: more has to be read.
-    Starved,
-}
-
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
     /// Takes the handshake. The caller bounds the time.
     ///
     /// # Errors
     /// The client speaks no TLS, or none that we speak; it was sent an alert then.
     pub(crate) async fn accept(socket: S, config: Arc<ServerConfig>) -> io::Result<Self> {
+        let is_extractable = config.enable_secret_extraction;
         let tls = UnbufferedServerConnection::new(config).map_err(io::Error::other)?;
-        let mut accepted = Self {
-            socket,
-            tls,
-            incoming: Vec::new(),
-            opened: Vec::new(),
-            outgoing: Vec::new(),
-            gone: 0,
-            read_ended: false,
-            write_ended: false,
-        };
+        let protocol = Protocol::Rustls(tls);
+        let mut accepted = Self { socket, protocol, is_extractable, held: Held::default() };
         std::future::poll_fn(|cx| accepted.poll_handshake(cx)).await?;
         Ok(accepted)
     }
 
-    /// What was agreed on, and who the client is.
-    pub(crate) fn connection(&self) -> &CommonState {
-        &self.tls
+    /// What was agreed on, and who the client is; not known any more where it has come from another process.
+    pub(crate) fn connection(&self) -> Option<&CommonState> {
+        match &self.protocol {
+            Protocol::Rustls(tls) => Some(tls),
+            Protocol::Records(_) | Protocol::Lost => None,
+        }
     }
 
     /// What it is made over.
@@ -115,17 +130,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
     fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         loop {
             ready!(self.poll_send(cx))?;
-            if !self.tls.is_handshaking() {
+            if self.connection().is_none_or(|tls| !tls.is_handshaking()) {
                 return Poll::Ready(Ok(()));
             }
-            if self.read_ended {
+            if self.held.read_ended {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
             // What the client sends behind its handshake waits until somebody reads.
-            let mut opened = mem::take(&mut self.opened);
+            let mut opened = mem::take(&mut self.held.opened);
             let mut nothing = ReadBuf::new(&mut []);
             let polled = self.poll_records(cx, &mut Reader { into: &mut nothing, rest: &mut opened });
-            self.opened = opened;
+            self.held.opened = opened;
             ready!(polled)?;
         }
     }
@@ -133,16 +148,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
     /// Reads once, and opens what there is then.
     fn poll_records(&mut self, cx: &mut Context<'_>, reader: &mut Reader<'_, '_>) -> Poll<io::Result<()>> {
         with_records(|records| {
-            let kept = self.incoming.len();
+            let kept = self.held.incoming.len();
             let room = reader.into.remaining().max(READ_BYTES_MIN).min(records.len() - kept);
-            records[..kept].copy_from_slice(&self.incoming);
+            records[..kept].copy_from_slice(&self.held.incoming);
             let mut read = ReadBuf::new(&mut records[kept..kept + room]);
             ready!(Pin::new(&mut self.socket).poll_read(cx, &mut read))?;
             let end = kept + read.filled().len();
             if end == kept {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())); // it has ended without saying so
             }
-            self.incoming = Vec::new();
+            self.held.incoming = Vec::new();
             Poll::Ready(self.open(cx, &mut records[..end], reader))
         })
     }
@@ -162,124 +177,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
     }
 
     fn open_all(&mut self, records: &mut [u8], reader: &mut Reader<'_, '_>) -> io::Result<()> {
-        let mut at = 0;
-        while reader.has_room() {
-            let UnbufferedStatus { discard, state } = self.tls.process_tls_records(&mut records[at..]);
-            let done =
-                state.and_then(|state| settle(state, &mut self.outgoing, &mut self.read_ended, reader));
-            at += discard;
-            match done {
-                Ok(Step::Go(more)) => at += more,
-                Ok(Step::Starved) => break,
-                Err(error) => {
-                    self.say_why();
-                    return Err(broken(error));
-                }
-            }
-        }
-        self.incoming = records[at..].to_vec();
+        let held = &mut self.held;
+        let done = match &mut self.protocol {
+            Protocol::Rustls(tls) => by_rustls::open_all(tls, records, held, reader)?,
+            Protocol::Records(layer) => layer.open_all(records, held, reader)?,
+            Protocol::Lost => return Err(lost()),
+        };
+        held.incoming = records[done..].to_vec();
         Ok(())
     }
 
-    /// After an error: has the alert made ready to be sent, and what of the handshake stands before it. Nothing is read
-    /// for that: a second look at the record that was wrong would find it wrong once more.
-    fn say_why(&mut self) {
-        while self.tls.wants_write() {
-            let UnbufferedStatus { state, .. } = self.tls.process_tls_records(&mut []);
-            let Ok(ConnectionState::EncodeTlsData(mut data)) = state else { return };
-            append(&mut self.outgoing, |room| data.encode(room));
+    /// Makes records of these bytes in the buffer; how many bytes they are. What has to be sent before them is made, and
+    /// what is opened meanwhile waits for the reader.
+    fn seal(&mut self, bytes: &[u8], records: &mut [u8]) -> io::Result<usize> {
+        match &mut self.protocol {
+            Protocol::Rustls(tls) => {
+                by_rustls::seal(tls, &mut self.held, |traffic| traffic.encrypt(bytes, records))
+            }
+            Protocol::Records(layer) => layer.seal(bytes, records),
+            Protocol::Lost => Err(lost()),
         }
     }
 
-    /// Makes records, once everything is out of the way that stands before them. What is opened meanwhile waits for the
-    /// reader.
-    fn seal(
-        &mut self,
-        make: impl FnOnce(&mut WriteTraffic<'_, ServerConnectionData>) -> Result<usize, EncryptError>,
-    ) -> io::Result<usize> {
-        let mut incoming = mem::take(&mut self.incoming);
-        let mut at = 0;
-        let sealed = loop {
-            let UnbufferedStatus { discard, state } = self.tls.process_tls_records(&mut incoming[at..]);
-            let state = state.map_err(broken)?;
-            if let ConnectionState::WriteTraffic(mut traffic) = state {
-                at += discard;
-                break make(&mut traffic).map_err(io::Error::other);
+    /// Has it said that no more will come.
+    fn say_end(&mut self) -> io::Result<()> {
+        match &mut self.protocol {
+            Protocol::Rustls(tls) => {
+                let mut records = [0; RECORD_OF_ALERT_BYTES_MAX];
+                let end = |traffic: &mut by_rustls::Traffic<'_>| traffic.queue_close_notify(&mut records);
+                let sealed = by_rustls::seal(tls, &mut self.held, end)?;
+                self.held.outgoing.extend_from_slice(&records[..sealed]);
             }
-            let mut reader = Reader { into: &mut ReadBuf::new(&mut []), rest: &mut self.opened };
-            let done = settle(state, &mut self.outgoing, &mut self.read_ended, &mut reader);
-            match done.map_err(broken)? {
-                Step::Go(more) => at += discard + more,
-                Step::Starved => break Err(io::ErrorKind::BrokenPipe.into()),
-            }
-        };
-        if at > 0 {
-            incoming.drain(..at);
+            Protocol::Records(layer) => self.held.outgoing.extend(layer.close_notify()?),
+            Protocol::Lost => return Err(lost()),
         }
-        self.incoming = incoming;
-        sealed
+        Ok(())
     }
 
     /// Sends what the socket has not taken. Ready when it has all of it.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while self.gone < self.outgoing.len() {
-            let rest = &self.outgoing[self.gone..];
+        while self.held.gone < self.held.outgoing.len() {
+            let rest = &self.held.outgoing[self.held.gone..];
             match ready!(Pin::new(&mut self.socket).poll_write(cx, rest))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
-                taken => self.gone += taken,
+                taken => self.held.gone += taken,
             }
         }
-        (self.outgoing, self.gone) = (Vec::new(), 0);
+        (self.held.outgoing, self.held.gone) = (Vec::new(), 0);
         Poll::Ready(Ok(()))
     }
 }
 
-/// Does what a state of the protocol demands.
-fn settle(
-    state: ConnectionState<'_, '_, ServerConnectionData>,
-    outgoing: &mut Vec<u8>,
-    read_ended: &mut bool,
-    reader: &mut Reader<'_, '_>,
-) -> Result<Step, rustls::Error> {
-    let mut discard = 0;
-    match state {
-        ConnectionState::ReadTraffic(mut traffic) => {
-            while let Some(record) = traffic.next_record() {
-                let record = record?;
-                discard += record.discard;
-                reader.take(record.payload);
-            }
-        }
-        ConnectionState::EncodeTlsData(mut data) => append(outgoing, |room| data.encode(room)),
-        ConnectionState::TransmitTlsData(data) => data.done(), // it is sent before anything else is
-        ConnectionState::PeerClosed => *read_ended = true,
-        ConnectionState::WriteTraffic(_) | ConnectionState::BlockedHandshake | ConnectionState::Closed => {
-            return Ok(Step::Starved);
-        }
-        // We take none (`max_early_data_size`).
-        ConnectionState::ReadEarlyData(_) | _ => {
-            return Err(rustls::Error::General("early data was not asked for".to_owned()));
-        }
-    }
-    Ok(Step::Go(discard))
-}
-
-fn broken(error: rustls::Error) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, error)
-}
-
-/// Puts what `encode` writes behind what there is.
-fn append(to: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
-    let start = to.len();
-    let written = match encode(&mut []) {
-        Ok(written) => written,
-        Err(EncodeError::InsufficientSize(size)) => {
-            to.resize(start + size.required_size, 0);
-            encode(&mut to[start..]).expect("it has the room that it asked for")
-        }
-        Err(EncodeError::AlreadyEncoded) => unreachable!("each piece is encoded once"),
-    };
-    to.truncate(start + written);
+fn lost() -> io::Error {
+    io::Error::other("the keys of TLS are lost")
 }
 
 impl Reader<'_, '_> {
@@ -302,19 +252,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsSocket<S> {
         if into.remaining() == 0 {
             return Poll::Ready(Ok(()));
         }
-        if !this.opened.is_empty() {
-            let bytes = this.opened.len().min(into.remaining());
-            into.put_slice(&this.opened[..bytes]);
-            this.opened.drain(..bytes);
-            if this.opened.is_empty() {
-                this.opened = Vec::new();
+        if !this.held.opened.is_empty() {
+            let bytes = this.held.opened.len().min(into.remaining());
+            into.put_slice(&this.held.opened[..bytes]);
+            this.held.opened.drain(..bytes);
+            if this.held.opened.is_empty() {
+                this.held.opened = Vec::new();
             }
             return Poll::Ready(Ok(()));
         }
         let mut rest = Vec::new();
         let mut reader = Reader { into, rest: &mut rest };
         let polled = this.poll_payload(cx, &mut reader, before);
-        this.opened = rest;
+        this.held.opened = rest;
         polled
     }
 }
@@ -327,11 +277,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
         reader: &mut Reader<'_, '_>,
         before: usize,
     ) -> Poll<io::Result<()>> {
-        if !self.incoming.is_empty() {
-            let mut incoming = mem::take(&mut self.incoming);
+        if !self.held.incoming.is_empty() {
+            let mut incoming = mem::take(&mut self.held.incoming);
             self.open(cx, &mut incoming, reader)?;
         }
-        while reader.into.filled().len() == before && !self.read_ended {
+        while reader.into.filled().len() == before && !self.held.read_ended {
             ready!(self.poll_records(cx, reader))?;
         }
         Poll::Ready(Ok(()))
@@ -342,7 +292,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsSocket<S> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
         ready!(this.poll_send(cx))?;
-        if this.write_ended {
+        if this.held.write_ended {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         if bytes.is_empty() {
@@ -350,10 +300,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsSocket<S> {
         }
         with_records(|records| {
             let bytes = &bytes[..bytes.len().min(WRITE_BYTES_MAX)];
-            let sealed = this.seal(|traffic| traffic.encrypt(bytes, records))?;
+            let sealed = this.seal(bytes, records)?;
             let mut sent = 0;
             // What had to be answered meanwhile goes first: records are numbered.
-            while this.outgoing.is_empty() && sent < sealed {
+            while this.held.outgoing.is_empty() && sent < sealed {
                 match Pin::new(&mut this.socket).poll_write(cx, &records[sent..sealed]) {
                     Poll::Ready(Ok(0)) => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                     Poll::Ready(Ok(more)) => sent += more,
@@ -361,7 +311,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsSocket<S> {
                     Poll::Pending => break,
                 }
             }
-            this.outgoing.extend_from_slice(&records[sent..sealed]);
+            this.held.outgoing.extend_from_slice(&records[sent..sealed]);
             Poll::Ready(Ok(bytes.len()))
         })
     }
@@ -394,11 +344,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for TlsSocket<S> {
     /// Says that no more will come (RFC 8446 §6.1), and then ends the direction of the socket.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if !this.write_ended {
-            this.write_ended = true;
-            let mut records = [0; RECORD_OF_ALERT_BYTES_MAX];
-            let sealed = this.seal(|traffic| traffic.queue_close_notify(&mut records))?;
-            this.outgoing.extend_from_slice(&records[..sealed]);
+        if !this.held.write_ended {
+            this.held.write_ended = true;
+            this.say_end()?;
         }
         ready!(this.poll_send(cx))?;
         Pin::new(&mut this.socket).poll_shutdown(cx)

@@ -99,6 +99,9 @@ pub struct Listener {
     pub tls: ListenerTls,
     /// The lowest version of TLS. Default 1.2.
     pub tls_version_min: TlsVersion,
+    /// Connections over TLS 1.3 move to the new process of a hand-over, and cipher suites that can do so are preferred.
+    /// Default false.
+    pub tls_hand_over: bool,
     /// The certificates that clients may or must show; `None`, the default: they are not asked.
     pub client_certificates: Option<ClientCertificates>,
     /// Who may set `X-Forwarded-*` or a PROXY header.

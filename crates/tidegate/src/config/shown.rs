@@ -59,6 +59,7 @@ fn listener(listener: &Listener) -> Value {
             TlsVersion::V1_2 => "1.2",
             TlsVersion::V1_3 => "1.3",
         }),
+        "tls_hand_over": (listener.tls != ListenerTls::Off).then_some(listener.tls_hand_over),
         "client_cert": clients.map(|clients| if clients.required { "required" } else { "optional" }),
         "client_ca": clients.and_then(|ClientCertificates { ca, .. }| Some(path(ca.as_deref()?))),
         "trusted_proxies": trusted,

@@ -33,6 +33,9 @@ pub(crate) enum Taker {
     Hello {
         /// The oldest format of records that it reads.
         format_min: u32,
+        /// What it knows of what a record may need.
+        #[serde(default)]
+        knows: Vec<String>,
         version: String,
     },
     /// Everything stands but for what is still to come. `listeners`: which of those it was given it goes on with.

@@ -5,6 +5,7 @@
 
 pub(crate) mod message;
 pub(crate) mod record;
+pub(crate) mod secret;
 pub(crate) mod wire;
 
 use std::os::fd::OwnedFd;
@@ -13,11 +14,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 pub(crate) use self::record::Record;
+use self::secret::Wiped;
 
 /// What a session is asked: to stand still between two turns, and to be written down as it is then.
 #[derive(Debug)]
 pub(crate) struct Request {
     conn: u64,
+    /// The new process goes on with TLS 1.3.
+    pub(crate) takes_tls: bool,
     /// Gone once it is answered.
     to: Option<mpsc::UnboundedSender<Answer>>,
 }
@@ -45,7 +49,7 @@ pub(crate) enum Parted {
 #[derive(Debug)]
 pub(crate) struct Frozen {
     /// Its [`Record`], as it is sent.
-    pub(crate) record: Vec<u8>,
+    pub(crate) record: Wiped,
     /// Its sockets: the client's, then the backend's if there is one.
     pub(crate) descriptors: Vec<OwnedFd>,
     /// Since when.
@@ -59,7 +63,8 @@ pub(crate) struct Frozen {
 pub(crate) enum Stays {
     /// Its closing has begun, which takes seconds: it ends where it is.
     Ending,
-    /// Keys and counters of TLS are in the memory of this process.
+    /// Its TLS cannot go on in another process: it is another version than 1.3, or a cipher suite that cannot, or towards
+    /// the backend; or the listener says nothing of moving it, or the new process takes none.
     Tls,
     /// It is in the middle of a message that is compressed. A moment later it may not be.
     Compressed,
@@ -98,8 +103,8 @@ impl Stays {
 
 impl Request {
     /// For the session of this number. It is answered in any case, if only because it is dropped.
-    pub(crate) const fn new(conn: u64, to: mpsc::UnboundedSender<Answer>) -> Self {
-        Self { conn, to: Some(to) }
+    pub(crate) const fn new(conn: u64, takes_tls: bool, to: mpsc::UnboundedSender<Answer>) -> Self {
+        Self { conn, takes_tls, to: Some(to) }
     }
 
     /// It cannot be moved.

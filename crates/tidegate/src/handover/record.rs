@@ -13,6 +13,8 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidegate_proto::Decoder;
 
+use super::secret::{Secret, Wiped};
+
 /// The format that this build writes.
 pub(crate) const FORMAT: u32 = 1;
 
@@ -20,7 +22,10 @@ pub(crate) const FORMAT: u32 = 1;
 pub(crate) const FORMAT_MIN: u32 = 1;
 
 /// What a record may need of its reader, so far as this build knows.
-const KNOWN_NEEDS: &[&str] = &[];
+pub(crate) const KNOWN_NEEDS: &[&str] = &[TLS_1_3];
+
+/// What a session over TLS 1.3 needs. It is sent to nobody who has not said to know it: there are keys in it.
+pub(crate) const TLS_1_3: &str = "tls-1.3";
 
 /// One session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -176,6 +181,9 @@ pub(crate) struct Endpoint {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Leg {
     pub(crate) socket: Socket,
+    /// What is on it, where that is TLS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) tls: Option<Tls>,
     /// Read and not looked at yet.
     #[serde(default)]
     pub(crate) early: Octets,
@@ -203,6 +211,41 @@ pub(crate) struct Leg {
 pub(crate) enum Socket {
     Tcp,
     Unix,
+}
+
+/// TLS 1.3, of which we are the server.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Tls {
+    /// The number of its cipher suite (RFC 8446 §B.4).
+    pub(crate) suite: u16,
+    /// Of what the client sends.
+    pub(crate) opening: Keys,
+    /// Of what it is sent.
+    pub(crate) sealing: Keys,
+    /// Records that were read and not opened, the last of them cut.
+    #[serde(default)]
+    pub(crate) incoming: Octets,
+    /// Payload that was opened and not asked for.
+    #[serde(default)]
+    pub(crate) opened: Octets,
+    /// Records that the socket has not taken.
+    #[serde(default)]
+    pub(crate) outgoing: Octets,
+    /// The client has sent its close_notify.
+    #[serde(default)]
+    pub(crate) read_ended: bool,
+    /// It was sent ours.
+    #[serde(default)]
+    pub(crate) write_ended: bool,
+}
+
+/// The keys of one direction.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Keys {
+    /// The number of the next record.
+    pub(crate) seq: u64,
+    /// The one in use, and behind it those that will come after it.
+    pub(crate) secrets: Vec<Secret>,
 }
 
 /// The end of our direction.
@@ -239,8 +282,10 @@ pub(crate) enum Unreadable {
 
 impl Record {
     /// As it is sent.
-    pub(crate) fn to_bytes(&self) -> Vec<u8> {
-        serde_json::to_vec(self).expect("names, numbers and strings can be written")
+    pub(crate) fn to_bytes(&self) -> Wiped {
+        let mut bytes = Wiped::default();
+        serde_json::to_writer(&mut bytes, self).expect("names, numbers and strings can be written");
+        bytes
     }
 
     /// The number of its connection, where that is all that can be read.

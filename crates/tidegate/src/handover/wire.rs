@@ -19,6 +19,8 @@ use socket2::SockRef;
 use tokio::io::Interest;
 use tokio::net::UnixStream;
 
+use super::secret::Wiped;
+
 /// Bytes of a frame: two legs with as much as they may hold, in base64, and room beside them.
 const FRAME_BYTES_MAX: usize = 16 << 20;
 
@@ -44,7 +46,7 @@ pub(crate) enum Kind {
 #[derive(Debug)]
 pub(crate) struct Frame {
     pub(crate) kind: Kind,
-    pub(crate) bytes: Vec<u8>,
+    pub(crate) bytes: Wiped,
     pub(crate) descriptors: Vec<OwnedFd>,
 }
 
@@ -57,7 +59,7 @@ pub(crate) struct Sender(Arc<UnixStream>);
 pub(crate) struct Receiver {
     socket: Arc<UnixStream>,
     /// Received, and not a whole frame yet.
-    bytes: Vec<u8>,
+    bytes: Wiped,
     /// Received, with frames that are not handed out yet.
     descriptors: VecDeque<OwnedFd>,
 }
@@ -65,7 +67,8 @@ pub(crate) struct Receiver {
 /// Both directions of one end.
 pub(crate) fn split(socket: UnixStream) -> (Sender, Receiver) {
     let socket = Arc::new(socket);
-    let receiver = Receiver { socket: Arc::clone(&socket), bytes: Vec::new(), descriptors: VecDeque::new() };
+    let receiver =
+        Receiver { socket: Arc::clone(&socket), bytes: Wiped::default(), descriptors: VecDeque::new() };
     (Sender(socket), receiver)
 }
 
@@ -117,11 +120,11 @@ impl Sender {
         let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= FRAME_BYTES_MAX);
         let length = length.ok_or_else(too_long)?;
         let count = u8::try_from(descriptors.len()).map_err(|_| too_long())?;
-        let mut frame = Vec::with_capacity(HEADER_BYTES + bytes.len());
-        frame.extend_from_slice(&MAGIC);
-        frame.extend_from_slice(&[kind as u8, count]);
-        frame.extend_from_slice(&length.to_be_bytes());
-        frame.extend_from_slice(bytes);
+        let mut frame = Wiped::default();
+        frame.extend(&MAGIC);
+        frame.extend(&[kind as u8, count]);
+        frame.extend(&length.to_be_bytes());
+        frame.extend(bytes);
         let mut sent = 0;
         while sent < frame.len() {
             let with = if sent == 0 { descriptors } else { &[] };
@@ -204,8 +207,9 @@ impl Receiver {
             return Err(invalid("a frame whose descriptors did not come along"));
         }
         let descriptors = self.descriptors.drain(..count).collect();
-        let bytes = rest[..length].to_vec();
-        self.bytes.drain(..HEADER_BYTES + length);
+        let mut bytes = Wiped::default();
+        bytes.extend(&rest[..length]);
+        self.bytes.drop_front(HEADER_BYTES + length);
         Ok(Some(Frame { kind, bytes, descriptors }))
     }
 }
@@ -223,15 +227,14 @@ fn send_with(socket: BorrowedFd<'_>, bytes: &[u8], descriptors: &[BorrowedFd<'_>
 /// Appends what has arrived; 0 at the end.
 fn receive_into(
     socket: BorrowedFd<'_>,
-    bytes: &mut Vec<u8>,
+    bytes: &mut Wiped,
     descriptors: &mut VecDeque<OwnedFd>,
 ) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let before = bytes.len();
-    bytes.resize(before + READ_BYTES, 0);
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
-    let received = recvmsg(socket, &mut [IoSliceMut::new(&mut bytes[before..])], &mut control, flags);
+    let received = recvmsg(socket, &mut [IoSliceMut::new(bytes.append(READ_BYTES))], &mut control, flags);
     bytes.truncate(before + received.as_ref().map_or(0, |received| received.bytes));
     let received = received?;
     for message in control.drain() {
@@ -276,7 +279,7 @@ mod tests {
             );
             let session = receiver.receive().await.unwrap().unwrap();
             assert_eq!(
-                (session.kind, session.bytes == large, session.descriptors.len()),
+                (session.kind, session.bytes[..] == large[..], session.descriptors.len()),
                 (Kind::Session, true, 2)
             );
             assert!(session.message::<String>().is_err());

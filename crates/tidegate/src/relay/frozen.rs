@@ -54,13 +54,13 @@ impl Relay {
     /// Answers a request to be moved. What is returned says what becomes of it; until then the sockets must not be touched.
     pub(super) fn part(&mut self, request: Request, owner: &impl Owner) -> Option<Verdict> {
         let now = clock::now();
-        if let Err(stays) = self.may_move() {
+        if let Err(stays) = self.may_move(request.takes_tls) {
             request.refuse(stays);
             return None;
         }
-        self.client.leg.gather(now);
-        if let Some(leg) = self.far.leg_mut() {
-            leg.gather(now);
+        if self.gather(now).is_err() {
+            request.refuse(Stays::Ending);
+            return None;
         }
         let Ok(descriptors) = self.descriptors() else {
             request.refuse(Stays::Descriptors);
@@ -74,7 +74,12 @@ impl Relay {
         self.live
     }
 
-    fn may_move(&self) -> Result<(), Stays> {
+    fn gather(&mut self, now: Instant) -> io::Result<()> {
+        self.client.leg.gather(now)?;
+        self.far.leg_mut().map_or(Ok(()), |leg| leg.gather(now))
+    }
+
+    fn may_move(&self, takes_tls: bool) -> Result<(), Stays> {
         if self.end.is_some() || self.panicked || self.last_words_until.is_some() {
             return Err(Stays::Ending);
         }
@@ -87,11 +92,11 @@ impl Relay {
         if self.hybi00.is_some() {
             return Err(Stays::Hybi00);
         }
-        self.client.may_move()?;
+        self.client.may_move(takes_tls)?;
         match &self.far {
             Far::Echo(_) => Ok(()),
-            Far::Tcp(tcp) => tcp.leg.may_move(),
-            Far::WebSocket(backend) => backend.may_move(),
+            Far::Tcp(tcp) => tcp.leg.may_move(takes_tls),
+            Far::WebSocket(backend) => backend.may_move(takes_tls),
         }
     }
 
@@ -125,9 +130,10 @@ impl Relay {
             tokens: self.rate.left(now),
             half_closed_for: self.half_closed_since.map(|since| now.saturating_duration_since(since)),
         };
+        let needs = relay.client.leg.tls.is_some().then(|| record::TLS_1_3.to_owned());
         Record {
             format: record::FORMAT,
-            needs: Vec::new(),
+            needs: needs.into_iter().collect(),
             about,
             age: now.saturating_duration_since(self.live.since),
             counts: self.live.traffic.counts().into(),

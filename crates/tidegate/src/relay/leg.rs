@@ -142,6 +142,15 @@ impl Leg {
         matches!(self.phase, Phase::Open(_))
     }
 
+    /// Whether TLS on it has come to the last of its keys.
+    pub(super) const fn is_spent(&self) -> bool {
+        match &self.phase {
+            Phase::Open(Socket::Served(socket)) => socket.is_spent(),
+            Phase::Open(Socket::ServedUnix(socket)) => socket.is_spent(),
+            Phase::Open(_) | Phase::Finishing(..) | Phase::Gone => false,
+        }
+    }
+
     pub(super) const fn is_gone(&self) -> bool {
         matches!(self.phase, Phase::Gone)
     }

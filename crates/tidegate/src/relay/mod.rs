@@ -32,12 +32,12 @@ use std::ops::Range;
 use std::os::fd::OwnedFd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use tidegate_proto::{Decoder, Limits, MessageType, Receiver, Reserved, Role};
+use tidegate_proto::{CloseCode, Decoder, Limits, MessageType, Receiver, Reserved, Role};
 use tokio::time::Instant;
 
 use self::compressed::Compression;
@@ -56,9 +56,9 @@ use crate::config::Route;
 use crate::handover::Request;
 use crate::handover::record::{self, Line};
 use crate::io::Socket;
-use crate::live::{News, Orders, Registered};
+use crate::live::{Because, News, Orders, Registered};
 use crate::metrics::{Meter, Traffic};
-use crate::outcome::{Breach, End};
+use crate::outcome::{Breach, Cause, End};
 use crate::recording::{Chunk, Side, Tape};
 use crate::scratch;
 use crate::ticker::Ticker;
@@ -74,6 +74,11 @@ const MESSAGE_SILENCE: Duration = Duration::from_secs(60);
 
 /// How long a backend may be silent after the FIN of a client that sent no Close.
 const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
+
+/// Why a session is closed whose TLS has come to the last of its keys.
+static KEYS_SPENT: LazyLock<Arc<Because>> = LazyLock::new(|| {
+    Because::new(Cause::KeysSpent, CloseCode::GOING_AWAY, "please reconnect for new keys".to_owned())
+});
 
 /// On which terms a session is relayed.
 #[derive(Debug)]
@@ -327,6 +332,9 @@ impl Relay {
             self.send_due(cx, now);
             moved |= self.inbound(cx, now, scratch);
             moved |= self.outbound(cx, now, scratch);
+            if self.client.leg.is_spent() && self.end.is_none() {
+                self.end_as_told(&KEYS_SPENT, now);
+            }
             self.advance_closing(cx, now);
             moved |= self.flush(cx, now);
             moved |= self.client.leg.poll_finish(cx, now, scratch);

@@ -4,9 +4,10 @@ use std::thread;
 
 use tidegate_testkit::{Authority, Backend, Builder, Faults, Frame, Gateway, Head, Request, Wire};
 
-/// Starts the built binary.
+/// Starts the built binary, or the one that `TIDEGATE_BINARY` names: figures are worth something of a release build alone.
 pub(crate) fn gateway() -> Builder {
-    Gateway::builder(env!("CARGO_BIN_EXE_tidegate"))
+    let binary = std::env::var("TIDEGATE_BINARY");
+    Gateway::builder(binary.as_deref().unwrap_or(env!("CARGO_BIN_EXE_tidegate")))
 }
 
 /// What is behind a route.
@@ -77,8 +78,9 @@ impl Rig {
         hold(Self::secure_with(""));
     }
 
-    /// Pings are for those tests that ask for them: on a busy machine any test may last until the first.
-    fn of(builder: Builder, tcp: Backend, ws: Backend, route: &str, trust: &str) -> Self {
+    /// As this says, and with routes to these backends. Pings are for those tests that ask for them: on a busy machine
+    /// any test may last until the first.
+    pub(crate) fn of(builder: Builder, tcp: Backend, ws: Backend, route: &str, trust: &str) -> Self {
         let pings = if route.contains("ping_interval") { "" } else { "ping_interval = 0\n" };
         let route = format!("{pings}{route}");
         let trusting = format!("{route}\n{trust}");

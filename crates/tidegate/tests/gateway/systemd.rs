@@ -220,6 +220,23 @@ fn the_service_manager_is_told_of_a_reload() {
     assert_eq!(told(&manager), "READY=1\nSTATUS=serving\n");
 }
 
+/// Who is the main process only the one before it can say, and it says nothing more then.
+#[test]
+fn f60_the_service_manager_is_told_of_the_process_that_takes_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("notify");
+    let manager = manager(&path);
+    let mut gateway = gateway().env("NOTIFY_SOCKET", &path).route("/echo", "echo:", "").start();
+    assert_eq!(told(&manager), "READY=1\nSTATUS=serving\n");
+    gateway.upgrade();
+    assert_eq!(told(&manager), format!("MAINPID={}\n", gateway.pid()));
+    let mut rest = vec![told(&manager)];
+    gateway.terminate();
+    gateway.wait();
+    rest.push(told(&manager));
+    assert_eq!(rest, ["READY=1\nSTATUS=serving\n", "STOPPING=1\nSTATUS=stopping; connections left: 0\n"]);
+}
+
 #[test]
 fn without_a_watchdog_it_is_not_fed() {
     let folder = tempfile::tempdir().unwrap();

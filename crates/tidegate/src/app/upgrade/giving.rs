@@ -19,7 +19,7 @@ use crate::app::Running;
 use crate::app::doors::Doors;
 use crate::clock;
 use crate::handover::message::{Giver, Listener, Taker};
-use crate::handover::record::FORMAT;
+use crate::handover::record::{FORMAT, TLS_1_3};
 use crate::handover::wire::{self, Frame};
 use crate::listener::Gate;
 use crate::notify;
@@ -65,6 +65,8 @@ pub(super) struct Giving {
     pub(super) sender: wire::Sender,
     pub(super) receiver: wire::Receiver,
     pub(super) moving: Moving,
+    /// It goes on with TLS 1.3.
+    pub(super) takes_tls: bool,
     version: String,
     is_over: bool,
 }
@@ -109,8 +111,16 @@ impl Giving {
             .stdin(OwnedFd::from(theirs))
             .spawn()
             .map_err(|error| Failed::Start { binary: binary.to_owned(), error })?;
-        let (moving, version) = (Moving::default(), String::new());
-        Ok(Self { child, gate, sender, receiver, moving, version, is_over: false })
+        Ok(Self {
+            child,
+            gate,
+            sender,
+            receiver,
+            moving: Moving::default(),
+            takes_tls: false,
+            version: String::new(),
+            is_over: false,
+        })
     }
 
     /// Down to the word of the new process that it is ready; which listeners it takes over.
@@ -118,7 +128,10 @@ impl Giving {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.say(&Giver::Hello { format: FORMAT, version }).await?;
         match self.hear("says hello").await? {
-            Taker::Hello { format_min, version } if format_min <= FORMAT => self.version = version,
+            Taker::Hello { format_min, knows, version } if format_min <= FORMAT => {
+                self.takes_tls = knows.iter().any(|known| known == TLS_1_3);
+                self.version = version;
+            }
             Taker::Hello { format_min, .. } => return Err(Failed::Format(format_min)),
             other => return Err(Failed::Unexpected(format!("{other:?}"))),
         }

@@ -43,6 +43,7 @@ struct InFlight {
 impl Moving {
     pub(super) fn report(&self, pid: u32, version: String) -> Report {
         let mut report = Report { pid, version, pauses: self.pauses.clone(), ..Report::default() };
+        report.pauses.sort_unstable();
         for why in self.stays.values() {
             *report.stays.entry(*why).or_default() += 1;
         }
@@ -114,7 +115,7 @@ impl Giving {
                 && self.moving.bytes_in_flight() < WINDOW_BYTES
                 && let Some(live) = sessions.next()
             {
-                live.leash.ask(Request::new(live.about.conn, to.clone()));
+                live.leash.ask(Request::new(live.about.conn, self.takes_tls, to.clone()));
                 asked += 1;
             }
             if asked == 0 && self.moving.in_flight.is_empty() {

@@ -15,7 +15,7 @@ pub(super) struct Report {
     pub(super) pid: u32,
     /// Of which version.
     pub(super) version: String,
-    /// For how long each session stood still that has moved.
+    /// For how long each session stood still that has moved, the shortest first.
     pub(super) pauses: Vec<Duration>,
     /// Sessions that stay, by the reason.
     pub(super) stays: BTreeMap<Stays, usize>,
@@ -23,8 +23,7 @@ pub(super) struct Report {
 
 impl Report {
     /// For machines.
-    pub(super) fn json(mut self) -> Value {
-        self.pauses.sort_unstable();
+    pub(super) fn json(&self) -> Value {
         let stays: serde_json::Map<_, _> =
             self.stays.iter().map(|(why, count)| (why.label().to_owned(), (*count).into())).collect();
         json!({
@@ -34,17 +33,18 @@ impl Report {
             "moved": self.pauses.len(),
             "stayed": stays,
             "longest_pause_seconds": self.longest().as_secs_f64(),
-            "p99_pause_seconds": self.p99().as_secs_f64(),
+            "p99_pause_seconds": self.quantile(99).as_secs_f64(),
+            "median_pause_seconds": self.quantile(50).as_secs_f64(),
         })
     }
 
     fn longest(&self) -> Duration {
-        self.pauses.iter().max().copied().unwrap_or_default()
+        self.pauses.last().copied().unwrap_or_default()
     }
 
-    /// For sorted pauses.
-    fn p99(&self) -> Duration {
-        self.pauses.get(self.pauses.len().saturating_sub(1) * 99 / 100).copied().unwrap_or_default()
+    /// The pause that so many in a hundred did not exceed.
+    fn quantile(&self, percent: usize) -> Duration {
+        self.pauses.get(self.pauses.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
     }
 }
 
@@ -53,7 +53,9 @@ impl fmt::Display for Report {
         let Self { pid, version, pauses, stays } = self;
         write!(f, "handed over to process {pid}, version {version}; WebSockets moved: {}", pauses.len())?;
         if !pauses.is_empty() {
-            write!(f, ", the longest pause {:.1} ms", self.longest().as_secs_f64() * 1e3)?;
+            let [median, p99, longest] =
+                [self.quantile(50), self.quantile(99), self.longest()].map(|pause| pause.as_secs_f64() * 1e3);
+            write!(f, ", pauses: median {median:.1} ms, p99 {p99:.1} ms, longest {longest:.1} ms")?;
         }
         let staying: usize = stays.values().sum();
         write!(f, "; staying until they end: {staying}")?;
@@ -75,11 +77,12 @@ mod tests {
             report.to_string(),
             "handed over to process 7, version 1.2.3; WebSockets moved: 0; staying until they end: 0"
         );
-        report.pauses = (1..=200).rev().map(Duration::from_millis).collect();
+        report.pauses = (1..=200).map(Duration::from_millis).collect();
         report.stays = [(Stays::Tls, 3), (Stays::Recorded, 1)].into();
         assert_eq!(
             report.to_string(),
-            "handed over to process 7, version 1.2.3; WebSockets moved: 200, the longest pause 200.0 ms; \
+            "handed over to process 7, version 1.2.3; WebSockets moved: 200, \
+             pauses: median 100.0 ms, p99 198.0 ms, longest 200.0 ms; \
              staying until they end: 4 (3 TLS, 1 recorded)"
         );
         let json = report.json();

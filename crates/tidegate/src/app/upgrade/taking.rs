@@ -23,7 +23,7 @@ use crate::config::Config;
 use crate::conn::Resumed;
 use crate::handover::Record;
 use crate::handover::message::{Giver, Taker};
-use crate::handover::record::FORMAT_MIN;
+use crate::handover::record::{FORMAT_MIN, KNOWN_NEEDS};
 use crate::handover::wire::{self, Frame, Kind};
 use crate::listener::{Gate, Inherited, Place};
 use crate::service::Service;
@@ -153,7 +153,8 @@ impl Taking {
             other => bail!("the process that hands over began with {other:?}"),
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        self.say(&Taker::Hello { format_min: FORMAT_MIN, version }).await?;
+        let knows = KNOWN_NEEDS.iter().map(|&need| need.to_owned()).collect();
+        self.say(&Taker::Hello { format_min: FORMAT_MIN, knows, version }).await?;
         let mut inherited = Inherited::default();
         loop {
             let mut frame = self.hear().await?;

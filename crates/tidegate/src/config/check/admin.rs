@@ -76,6 +76,7 @@ fn listener(
         socket_mode: SOCKET_MODE,
         tls: tls.map_or(ListenerTls::Off, |files| ListenerTls::Required(vec![files])),
         tls_version_min: TlsVersion::V1_2,
+        tls_hand_over: false,
         client_certificates: authorities
             .filter(|_| is_tls)
             .map(|ca| ClientCertificates { ca: Some(ca), required: true }),

@@ -118,6 +118,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     listener("key", "none", Takes::Text(r#"the name of a PEM file, beside tls = "auto""#)),
     listener("key_password_file", "none", Takes::Text(r#"the name of a file, beside tls = "auto""#)),
     listener("tls_min_version", "1.2", Takes::Text(r#""1.2" or "1.3""#)),
+    listener("tls_hand_over", "false", Takes::Flag),
     listener("client_cert", "none", Takes::Text(r#""optional" or "required""#)),
     listener("client_ca", "the system's", Takes::Text("the name of a PEM file")),
     listener("trusted_proxies", "[]", Takes::Other(r#"a list of networks, such as ["10.0.0.0/8", "::1"], or "unix:""#)),

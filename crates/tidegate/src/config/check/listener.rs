@@ -38,6 +38,8 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let mut certificates = Vec::new();
     let tls = tls(section, &mut certificates);
     let tls_version_min = tls_version_min(section, &tls);
+    let tls_hand_over = section.flag("tls_hand_over");
+    stands_with_tls(section, "tls_hand_over", &tls);
     let client_certificates = client_certificates(section, &tls);
     let trusted_proxies = trusted_proxies(section);
     let proxy_protocol = section.flag("proxy_protocol");
@@ -52,6 +54,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         socket_mode,
         tls,
         tls_version_min,
+        tls_hand_over,
         client_certificates,
         trusted_proxies,
         proxy_protocol,
@@ -141,11 +144,16 @@ fn tls<'t>(section: &mut Section<'_, 't>, examined: &mut Vec<Examined>) -> Liste
 
 fn tls_version_min(section: &mut Section<'_, '_>, tls: &ListenerTls) -> TlsVersion {
     let version = section.word("tls_min_version", &[("1.2", TlsVersion::V1_2), ("1.3", TlsVersion::V1_3)]);
-    if let Some(found) = section.find("tls_min_version").filter(|_| *tls == ListenerTls::Off) {
-        let message = "tls_min_version stands without tls".to_owned();
+    stands_with_tls(section, "tls_min_version", tls);
+    version.unwrap_or(TlsVersion::V1_2)
+}
+
+/// An error where this key has nothing to say anything about.
+fn stands_with_tls(section: &mut Section<'_, '_>, name: &str, tls: &ListenerTls) {
+    if let Some(found) = section.find(name).filter(|_| *tls == ListenerTls::Off) {
+        let message = format!("{name} stands without tls");
         section.error(&found.spot, message, "write tls = { cert = \"FILE\", key = \"FILE\" } beside it");
     }
-    version.unwrap_or(TlsVersion::V1_2)
 }
 
 /// Whether clients are asked who they are, in the handshake of TLS.

@@ -12,13 +12,13 @@ use crate::relay::frozen::Unfit;
 use crate::relay::leg::Leg;
 
 impl Endpoint {
-    /// Whether it can be moved: its closing has not begun, and its socket can.
-    pub(in crate::relay) fn may_move(&self) -> Result<(), Stays> {
+    /// Whether it can be moved: its closing has not begun, and its socket [can](Leg::may_move).
+    pub(in crate::relay) fn may_move(&self, takes_tls: bool) -> Result<(), Stays> {
         let closes = self.closing != Closing::default() || self.due.close.is_some();
         if closes || self.failed || self.close_until.is_some() {
             return Err(Stays::Ending);
         }
-        self.leg.may_move()
+        self.leg.may_move(takes_tls)
     }
 
     /// Writes it down, for one that [may move](Self::may_move).

@@ -150,7 +150,7 @@ fn what_a_record_needs_has_to_be_known() {
     record.needs = vec!["telepathy".to_owned()];
     let refused = Record::read(&record.to_bytes()).unwrap_err().to_string();
     assert!(refused.contains("telepathy"), "{refused}");
-    let text = String::from_utf8(record.to_bytes()).unwrap().replace("telepathy", "");
+    let text = String::from_utf8(record.to_bytes().to_vec()).unwrap().replace("telepathy", "");
     assert!(Record::read(text.as_bytes()).is_err() && Record::read(b"{}").is_err());
     assert_eq!(Record::conn_in(text.as_bytes()), Some(1));
 }
@@ -223,7 +223,7 @@ async fn moved(register: &Register, relay: Running) -> Running {
     let (to, mut answers) = mpsc::unbounded_channel();
     let live: Arc<Live> = register.sessions(&Filter::default()).remove(0);
     let Frozen { record, descriptors, moved, .. } = loop {
-        live.leash.ask(Request::new(live.about.conn, to.clone()));
+        live.leash.ask(Request::new(live.about.conn, true, to.clone()));
         match answers.recv().await.unwrap().what {
             Parted::Frozen(frozen) => break frozen,
             Parted::Stays(Stays::Beginning) => tokio::task::yield_now().await,

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::{AsFd as _, OwnedFd};
 
 use bytes::Bytes;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
@@ -13,12 +14,16 @@ use crate::handover::Stays;
 use crate::handover::record::{self, Octets};
 use crate::io::Socket;
 use crate::relay::backlog::Backlog;
+use crate::relay::frozen::Unfit;
+use crate::tls_socket::TlsSocket;
 
 impl Leg {
-    /// Whether its socket can become another process's.
-    pub(in crate::relay) const fn may_move(&self) -> Result<(), Stays> {
+    /// Whether its socket can become another process's, which goes on with TLS or does not.
+    pub(in crate::relay) fn may_move(&self, takes_tls: bool) -> Result<(), Stays> {
         match &self.phase {
             Phase::Open(Socket::Plain(_) | Socket::Unix(_)) => Ok(()),
+            Phase::Open(Socket::Served(socket)) if takes_tls && socket.may_move() => Ok(()),
+            Phase::Open(Socket::ServedUnix(socket)) if takes_tls && socket.may_move() => Ok(()),
             Phase::Open(Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_)) => Err(Stays::Tls),
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => Err(Stays::Ending),
@@ -26,9 +31,22 @@ impl Leg {
         }
     }
 
-    /// Puts what a pipe holds into memory, from where it can be sent on or written down.
-    pub(in crate::relay) fn gather(&mut self, now: Instant) {
+    /// Puts what a pipe and TLS hold where it can be written down, or gone on with as well; for a leg that
+    /// [may move](Self::may_move).
+    ///
+    /// # Errors
+    /// It has ended just now.
+    pub(in crate::relay) fn gather(&mut self, now: Instant) -> io::Result<()> {
         self.unpipe(now);
+        match &mut self.phase {
+            Phase::Open(Socket::Served(socket)) => socket.free_keys(),
+            Phase::Open(Socket::ServedUnix(socket)) => socket.free_keys(),
+            Phase::Open(Socket::Plain(_) | Socket::Unix(_) | Socket::Tls(_))
+            | Phase::Finishing(..)
+            | Phase::Gone => Ok(()),
+            #[cfg(any(test, fuzzing))]
+            Phase::Open(Socket::Simulated(_)) => Ok(()),
+        }
     }
 
     /// A descriptor of its socket, for a leg that [may move](Self::may_move).
@@ -39,9 +57,11 @@ impl Leg {
         match &self.phase {
             Phase::Open(Socket::Plain(socket)) => socket.as_fd().try_clone_to_owned(),
             Phase::Open(Socket::Unix(socket)) => socket.as_fd().try_clone_to_owned(),
-            Phase::Open(Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_))
-            | Phase::Finishing(..)
-            | Phase::Gone => Err(io::ErrorKind::Unsupported.into()),
+            Phase::Open(Socket::Served(socket)) => socket.get_ref().as_fd().try_clone_to_owned(),
+            Phase::Open(Socket::ServedUnix(socket)) => socket.get_ref().as_fd().try_clone_to_owned(),
+            Phase::Open(Socket::Tls(_)) | Phase::Finishing(..) | Phase::Gone => {
+                Err(io::ErrorKind::Unsupported.into())
+            }
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => Err(io::ErrorKind::Unsupported.into()),
         }
@@ -57,10 +77,20 @@ impl Leg {
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => record::Socket::Tcp,
         };
+        let tls = match &self.phase {
+            Phase::Open(Socket::Served(socket)) => socket.write_down(),
+            Phase::Open(Socket::ServedUnix(socket)) => socket.write_down(),
+            Phase::Open(Socket::Plain(_) | Socket::Unix(_) | Socket::Tls(_))
+            | Phase::Finishing(..)
+            | Phase::Gone => None,
+            #[cfg(any(test, fuzzing))]
+            Phase::Open(Socket::Simulated(_)) => None,
+        };
         let (unsent, unsent_since) = self.backlog.to_parts();
         let since = |then: Instant| now.saturating_duration_since(then);
         record::Leg {
             socket,
+            tls,
             early: Octets(self.early.to_vec()),
             unsent: Octets(unsent.to_vec()),
             unsent_for: unsent_since.map(since),
@@ -79,18 +109,17 @@ impl Leg {
     /// Takes it up, in the runtime of this thread.
     ///
     /// # Errors
-    /// The event queue does not take the socket.
-    pub(in crate::relay) fn take_up(written: record::Leg, descriptor: OwnedFd) -> io::Result<Self> {
-        let socket = match written.socket {
-            record::Socket::Tcp => Socket::Plain(TcpStream::from_std(descriptor.into())?),
-            record::Socket::Unix => Socket::Unix(UnixStream::from_std(descriptor.into())?),
-        };
+    /// The event queue does not take the socket, or TLS on it cannot be gone on with.
+    pub(in crate::relay) fn take_up(written: record::Leg, descriptor: OwnedFd) -> Result<Self, Unfit> {
+        let unflushed = written.tls.as_ref().is_some_and(|tls| !tls.outgoing.0.is_empty());
+        let socket = socket(written.socket, written.tls, descriptor)?;
         let Octets(unsent) = written.unsent;
         let unsent_since = clock::ago(written.unsent_for.unwrap_or_default());
         Ok(Self {
             backlog: Backlog::from_parts(unsent, unsent_since),
             kept_since: written.kept_for.map(clock::ago),
             prompt: written.prompt,
+            unflushed,
             read_ended: written.read_ended,
             writes_failed: written.writes_failed,
             fin: match written.fin {
@@ -101,4 +130,25 @@ impl Leg {
             ..Self::new(socket, Bytes::from(written.early.0))
         })
     }
+}
+
+/// A socket of this kind, with this on it.
+fn socket(kind: record::Socket, tls: Option<record::Tls>, descriptor: OwnedFd) -> Result<Socket, Unfit> {
+    Ok(match (kind, tls) {
+        (record::Socket::Tcp, None) => Socket::Plain(TcpStream::from_std(descriptor.into())?),
+        (record::Socket::Unix, None) => Socket::Unix(UnixStream::from_std(descriptor.into())?),
+        (record::Socket::Tcp, Some(tls)) => {
+            Socket::Served(Box::new(with_tls(TcpStream::from_std(descriptor.into())?, tls)?))
+        }
+        (record::Socket::Unix, Some(tls)) => {
+            Socket::ServedUnix(Box::new(with_tls(UnixStream::from_std(descriptor.into())?, tls)?))
+        }
+    })
+}
+
+fn with_tls<S>(socket: S, tls: record::Tls) -> Result<TlsSocket<S>, Unfit>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    TlsSocket::take_up(socket, tls).map_err(Unfit::State)
 }

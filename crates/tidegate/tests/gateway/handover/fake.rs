@@ -75,7 +75,9 @@ fn play(part: &str, line: &mut Line) {
             line.say(&json!({ "hello": { "format_min": 99, "version": "99.0.0" } }));
             return line.fall_silent();
         }
-        _ => line.say(&json!({ "hello": { "format_min": 1, "version": "0.0.0" } })),
+        // As builds say it that know no more than plain sockets.
+        "knows no TLS" => line.say(&json!({ "hello": { "format_min": 1, "version": "0.0.0" } })),
+        _ => line.say(&json!({ "hello": { "format_min": 1, "knows": ["tls-1.3"], "version": "0.0.0" } })),
     }
     match part {
         "dies after hello" => return,
@@ -96,7 +98,7 @@ fn play(part: &str, line: &mut Line) {
             line.say(&json!({ "ready": { "listeners": [] } }));
         } else if is_session {
             match part {
-                "dies with a session" => return,
+                "dies with a session" | "knows no TLS" => return,
                 "is silent with a session" => return line.fall_silent(),
                 _ => line.say(&json!({ "declined": { "conn": said["about"]["conn"], "why": "no" } })),
             }
@@ -108,7 +110,7 @@ fn play(part: &str, line: &mut Line) {
             }
         } else if said == "done" {
             match part {
-                "dies when it is done" => return,
+                "dies when it is done" | "knows no TLS" => return,
                 _ => return line.fall_silent(),
             }
         }

@@ -3,10 +3,15 @@
 //! `TIDEGATE_UPGRADES` and `TIDEGATE_UPGRADE_CLIENTS` make more of it than belongs into every run.
 
 use std::env;
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::thread;
+use std::time::Duration;
 
-use tidegate_testkit::{Frame, Gateway, Request, Wire, eventually};
+use rustls::ClientConfig;
+use tidegate_testkit::{Authority, Frame, Gateway, Request, Wire, eventually};
 
 use crate::reload::load::echoing_service;
 use crate::rig::{assert_same, gateway, numbered};
@@ -14,14 +19,16 @@ use crate::rig::{assert_same, gateway, numbered};
 /// Threads that have sessions.
 const MOVERS: usize = 4;
 
-/// Sessions of each kind whose clients stop reading while hand-overs happen.
-const STALLED: usize = 2;
+/// Sessions of each kind whose clients read less than they are sent, so that every buffer on the way is full.
+const SLOW: usize = 2;
 
-/// Bytes for each of them: more than both processes and the kernel may hold.
-const STALLED_BYTES: usize = 16 << 20;
+/// What each of them sends, again and again, and in messages of how many bytes.
+const SLOW_BYTES: usize = 4 << 20;
+const SLOW_MESSAGE_BYTES: usize = 256 << 10;
 
-/// What is verified is data alone.
-const NO_PINGS: &str = "ping_interval = 0";
+/// How long such a client waits before it reads as much as a message again. That makes megabytes in a second: all the
+/// buffers on the way have to be drained before who sends sees any of it, and nobody may take nothing at all for long.
+const SLOW_PAUSE: Duration = Duration::from_millis(100);
 
 const TARGETS: [&str; 3] = ["/echo", "/tcp", "/ws"];
 
@@ -29,11 +36,31 @@ fn number(name: &str, usual: usize) -> usize {
     env::var(name).map_or(usual, |number| number.parse().unwrap_or_else(|_| panic!("{name}={number}")))
 }
 
-fn open(address: std::net::SocketAddr, target: &str) -> Wire {
-    let mut wire = Wire::connect(address);
-    wire.send(Request::upgrade(target).encode());
-    assert_eq!(wire.read_head().status(), 101);
-    wire
+/// Where clients come in, whichever process is behind it.
+struct Door {
+    address: SocketAddr,
+    tls: Option<Arc<ClientConfig>>,
+}
+
+impl Door {
+    fn open(&self, target: &str) -> Wire {
+        let mut wire = Wire::connect(self.address);
+        if let Some(config) = &self.tls {
+            wire = wire.secured_as_client(config, &self.address.ip().to_string());
+        }
+        wire.send(Request::upgrade(target).encode());
+        assert_eq!(wire.read_head().status(), 101);
+        wire
+    }
+}
+
+/// Ends what the other threads do, also where this one fails.
+struct StopAtEnd<'s>(&'s AtomicBool);
+
+impl Drop for StopAtEnd<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
 }
 
 /// The forms that a message takes on its way in.
@@ -68,10 +95,10 @@ fn rounds(share: &mut [Wire], payload: &[u8], stop: &AtomicBool) -> usize {
 }
 
 /// Opens and leaves again and again: nobody may be refused at any time.
-fn come_and_go(address: std::net::SocketAddr, stop: &AtomicBool) -> usize {
+fn come_and_go(door: &Door, stop: &AtomicBool) -> usize {
     let mut opened = 0;
     while !stop.load(Ordering::Relaxed) {
-        let mut client = open(address, TARGETS[opened % TARGETS.len()]);
+        let mut client = door.open(TARGETS[opened % TARGETS.len()]);
         client.send_frame(&Frame::binary("just looking").masked());
         assert_eq!(client.read_payload(12), b"just looking");
         client.send_frame(&Frame::close(1000, "").masked());
@@ -81,66 +108,116 @@ fn come_and_go(address: std::net::SocketAddr, stop: &AtomicBool) -> usize {
     opened
 }
 
-/// The longest pause in `…, the longest pause 12.3 ms; …`.
-fn longest_pause(said: &str) -> f64 {
-    let (_, rest) = said.split_once("the longest pause ").unwrap();
-    rest.split_once(" ms").unwrap().0.parse().unwrap()
+/// A client that sends as much as is taken, and reads slowly what comes back, until it has all of it. How much that was.
+fn lag(mut session: Wire, stop: &AtomicBool) -> usize {
+    const LAST: &str = "that was all";
+    let bulk = numbered(SLOW_BYTES).repeat(2); // a frame may begin near the end of the first
+    let messages = bulk[..SLOW_BYTES].chunks(SLOW_MESSAGE_BYTES).cycle();
+    let sent = AtomicUsize::new(usize::MAX); // until it is known
+    let mut writer = session.handle();
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut count = 0;
+            for message in messages.take_while(|_| !stop.load(Ordering::Relaxed)) {
+                writer.send_frame(&Frame::binary(message).masked());
+                count += message.len();
+            }
+            sent.store(count, Ordering::Relaxed);
+            writer.send_frame(&Frame::ping(LAST).masked());
+        });
+        let (mut heard, mut due, mut is_answered) = (0, 0, false);
+        while !is_answered || heard < sent.load(Ordering::Relaxed) {
+            if heard >= due && !stop.load(Ordering::Relaxed) {
+                due += SLOW_MESSAGE_BYTES;
+                thread::sleep(SLOW_PAUSE);
+            }
+            let frame = session.read_frame();
+            if frame.is_control() {
+                assert_eq!(frame, Frame::pong(LAST));
+                is_answered = true;
+            } else {
+                assert_same(&frame.payload, &bulk[heard % SLOW_BYTES..][..frame.payload.len()]);
+                heard += frame.payload.len();
+            }
+        }
+        heard
+    })
+}
+
+/// The pauses in `…; pauses: median 1.2 ms, p99 3.4 ms, longest 5.6 ms; …`.
+fn pauses(said: &str) -> [f64; 3] {
+    ["median ", "p99 ", "longest "].map(|name| {
+        let (_, rest) = said.split_once(name).unwrap_or_else(|| panic!("no {name}in: {said}"));
+        rest.split_once(" ms").unwrap().0.parse().unwrap()
+    })
 }
 
 #[test]
 fn f60_hand_overs_touch_nobody() {
-    let upgrades = number("TIDEGATE_UPGRADES", 5);
-    let clients = number("TIDEGATE_UPGRADE_CLIENTS", 120);
+    println!("{}", hold(number("TIDEGATE_UPGRADES", 5), number("TIDEGATE_UPGRADE_CLIENTS", 120), None));
+}
+
+#[test]
+fn f60_hand_overs_touch_nobody_over_tls() {
+    let authority = Authority::new();
+    println!(
+        "{}",
+        hold(number("TIDEGATE_UPGRADES", 3), number("TIDEGATE_UPGRADE_CLIENTS", 60), Some(&authority))
+    );
+}
+
+/// So many hand-overs under so many clients, which speak TLS if there is an authority; what it came to.
+fn hold(upgrades: usize, clients: usize, authority: Option<&Authority>) -> String {
+    const ROUTE: &str = "ping_interval = 0\norigins = ['http://gw.test']"; // what is verified is data alone
     Gateway::raise_descriptor_limit();
     let service = echoing_service();
-    let ws = gateway().route("/ws", "echo:", NO_PINGS).start();
-    let mut gateway = gateway()
-        .route("/echo", "echo:", NO_PINGS)
-        .route("/tcp", &format!("tcp://{service}"), NO_PINGS)
-        .route("/ws", &format!("ws://{}/ws", ws.address()), NO_PINGS)
-        .start();
-    let (address, descriptors) = (gateway.address(), gateway.descriptors() - gateway.pipes());
-    let mut sessions: Vec<Wire> = (0..clients).map(|n| open(address, TARGETS[n % 3])).collect();
+    let ws = gateway().route("/ws", "echo:", ROUTE).start();
+    let mut builder = gateway()
+        .route("/echo", "echo:", ROUTE)
+        .route("/tcp", &format!("tcp://{service}"), ROUTE)
+        .route("/ws", &format!("ws://{}/ws", ws.address()), ROUTE);
+    if let Some(authority) = authority {
+        builder = builder.secure(authority, &authority.issue("127.0.0.1")).listener("tls_hand_over = true");
+    }
+    let mut gateway = builder.start();
+    let door = Door { address: gateway.address(), tls: authority.map(Authority::client) };
+    let descriptors = gateway.descriptors() - gateway.pipes();
+    let mut sessions: Vec<Wire> = (0..clients).map(|n| door.open(TARGETS[n % 3])).collect();
     let payload = numbered(3_000);
-    let bulk = numbered(STALLED_BYTES);
-    let in_frames: Vec<u8> =
-        bulk.chunks(1 << 18).flat_map(|part| Frame::binary(part).masked().encode()).collect();
     let (stop, moved) = (AtomicBool::new(false), AtomicUsize::new(0));
-    thread::scope(|scope| {
+    let told = thread::scope(|scope| {
+        let _stop_too = StopAtEnd(&stop);
         for share in sessions.chunks_mut(clients.div_ceil(MOVERS)) {
             scope.spawn(|| moved.fetch_add(rounds(share, &payload, &stop), Ordering::Relaxed));
         }
-        let visitors = scope.spawn(|| come_and_go(address, &stop));
-        let mut stalled: Vec<(Wire, usize)> = Vec::new();
-        for n in 0..3 * STALLED {
-            let session = open(address, TARGETS[n % 3]);
-            let mut writer = session.handle();
-            let in_frames = &in_frames;
-            scope.spawn(move || writer.send(in_frames));
-            stalled.push((session, 0));
-        }
-        let mut longest = 0.0_f64;
+        let visitors = scope.spawn(|| come_and_go(&door, &stop));
+        let slow: Vec<_> = (0..3 * SLOW)
+            .map(|n| {
+                let session = door.open(TARGETS[n % 3]);
+                scope.spawn(|| lag(session, &stop))
+            })
+            .collect();
+        let (mut told, mut worst) = (String::new(), [0.0_f64; 3]);
         for _ in 0..upgrades {
             let said = gateway.upgrade();
             assert!(said.contains("handed over to process"), "{said}");
-            longest = longest.max(longest_pause(&said));
-            // Who takes nothing at all for half a minute would be given up.
-            for (session, read) in &mut stalled {
-                let part = session.read_payload(256 << 10);
-                assert_same(&part, &bulk[*read..*read + part.len()]);
-                *read += part.len();
+            writeln!(told, "{}", said.lines().last().unwrap_or_default()).unwrap();
+            for (worst, pause) in worst.iter_mut().zip(pauses(&said)) {
+                *worst = worst.max(pause);
             }
         }
-        for (session, read) in &mut stalled {
-            assert_same(&session.read_payload(bulk.len() - *read), &bulk[*read..]);
-        }
         stop.store(true, Ordering::Relaxed);
-        println!(
-            "{upgrades} hand-overs, {clients} sessions: {} visitors, the longest pause {longest:.1} ms",
-            visitors.join().unwrap()
-        );
+        let [median, p99, longest] = worst;
+        write!(
+            told,
+            "{upgrades} hand-overs, {clients} sessions, {} visitors, {} MiB to slow clients; pauses in the worst of \
+             them: median {median:.1} ms, p99 {p99:.1} ms, longest {longest:.1} ms",
+            visitors.join().unwrap(),
+            slow.into_iter().map(|slow| slow.join().unwrap()).sum::<usize>() >> 20,
+        )
+        .unwrap();
+        told
     });
-    println!("{} rounds", moved.load(Ordering::Relaxed));
     assert!(moved.load(Ordering::Relaxed) > clients);
     drop(sessions);
     // Pipes for bulk data stay with their workers.
@@ -149,4 +226,5 @@ fn f60_hand_overs_touch_nobody() {
     });
     gateway.finish();
     ws.finish();
+    told
 }

@@ -3,6 +3,7 @@
 mod fake;
 mod load;
 mod refused;
+mod tls;
 
 use std::fs;
 use std::os::unix::net::UnixStream;
@@ -131,29 +132,32 @@ fn one_access_line_for_a_session_that_has_moved() {
 #[test]
 fn f60_what_a_stopped_reader_is_owed_moves_along() {
     for far in EVERY_FAR {
-        let mut rig = Rig::with("ping_interval = 0");
-        let mut session = rig.open(far);
-        let payload = numbered(24 << 20);
-        let frames: Vec<u8> =
-            payload.chunks(256 << 10).flat_map(|part| Frame::binary(part).masked().encode()).collect();
-        // An echo fills both directions, so who reads and who writes there is the client.
-        let (mut writer, sent) = (session.client.handle(), session.client.handle());
-        std::thread::scope(|scope| {
-            scope.spawn(|| writer.send(&frames));
-            let mut read = |len: usize| match far {
-                Far::Echo => assert_same(&session.client.read_payload(len), &payload[..len]),
-                Far::Tcp => assert_same(&session.backend().read_exact(len), &payload[..len]),
-                Far::Ws => assert_same(&session.backend().read_exact(len), &frames[..len]),
-            };
-            tidegate_testkit::eventually("the gateway holds what it may", || {
-                (rig.gateway.unread_from(&sent) > 64 << 10).then_some(())
-            });
-            upgrade(&mut rig.gateway, 1);
-            read(if far == Far::Ws { frames.len() } else { payload.len() });
-        });
-        drop((session, writer, sent));
-        rig.finish();
+        hold_what_is_owed(Rig::with("ping_interval = 0"), far);
     }
+}
+
+fn hold_what_is_owed(mut rig: Rig, far: Far) {
+    let mut session = rig.open(far);
+    let payload = numbered(24 << 20);
+    let frames: Vec<u8> =
+        payload.chunks(256 << 10).flat_map(|part| Frame::binary(part).masked().encode()).collect();
+    // An echo fills both directions, so who reads and who writes there is the client.
+    let (mut writer, sent) = (session.client.handle(), session.client.handle());
+    std::thread::scope(|scope| {
+        scope.spawn(|| writer.send(&frames));
+        let mut read = |len: usize| match far {
+            Far::Echo => assert_same(&session.client.read_payload(len), &payload[..len]),
+            Far::Tcp => assert_same(&session.backend().read_exact(len), &payload[..len]),
+            Far::Ws => assert_same(&session.backend().read_exact(len), &frames[..len]),
+        };
+        tidegate_testkit::eventually("the gateway holds what it may", || {
+            (rig.gateway.unread_from(&sent) > 64 << 10).then_some(())
+        });
+        upgrade(&mut rig.gateway, 1);
+        read(if far == Far::Ws { frames.len() } else { payload.len() });
+    });
+    drop((session, writer, sent));
+    rig.finish();
 }
 
 /// A session that was told to close at a time is told so by the new process, in the words of the old one.
