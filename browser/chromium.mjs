@@ -1,6 +1,7 @@
 // Debian's Chromium, headless, with a profile of its own.
 import { createRequire } from "node:module";
 import { join } from "node:path";
+import { freePort } from "./process.mjs";
 
 // The npm packages live outside the source tree, so a bare import would not find them.
 const { chromium } = createRequire(join(process.env.TIDEGATE_BROWSER_MODULES, "main.cjs"))("playwright-core");
@@ -26,6 +27,33 @@ export async function startBrowser(scope, certificate) {
   scope.defer(() => browser.close());
   browser.setDefaultTimeout(ACTION_MS_MAX);
   return browser;
+}
+
+/**
+ * Chromium's own developer tools, as a page of a browser that serves them: looking at an empty page of that browser, with
+ * the network panel in front.
+ */
+export async function openDeveloperTools(scope) {
+  const port = await freePort();
+  const origin = `http://127.0.0.1:${port}`;
+  const browser = await chromium.launch({
+    executablePath: "/usr/bin/chromium",
+    headless: true,
+    args: [
+      "--no-sandbox",
+      "--disable-gpu",
+      "--no-first-run",
+      "--disable-background-networking",
+      `--remote-debugging-port=${port}`,
+      `--remote-allow-origins=${origin}`,
+    ],
+  });
+  scope.defer(() => browser.close());
+  const { id } = await (await fetch(`${origin}/json/new?about:blank`, { method: "PUT" })).json();
+  const page = await browser.newPage({ viewport: { width: 1600, height: 900 } });
+  page.setDefaultTimeout(ACTION_MS_MAX);
+  await page.goto(`${origin}/devtools/devtools_app.html?ws=127.0.0.1:${port}/devtools/page/${id}&panel=network`);
+  return page;
 }
 
 /** A tab whose uncaught errors and console errors (blocked by policy, not found, …) fail the test. */

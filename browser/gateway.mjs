@@ -76,6 +76,30 @@ max_message = "64MiB"
   return { ports: { ws: plain, wss: secure }, failure };
 }
 
+/** Files of `directory`, and `/echo`, of which each WebSocket is recorded as `recordings/N.har`; the base URL. */
+export async function serveRecorded(scope, directory, recordings) {
+  const port = await freePort();
+  const config = join(await scope.directory(), "tidegate.toml");
+  await writeFile(
+    config,
+    `
+[[listener]]
+address = "127.0.0.1:${port}"
+
+[[route]]
+path = "/echo"
+backend = "echo:"
+record = { path = ${JSON.stringify(join(recordings, "%n.har"))}, format = "har" }
+
+[[route]]
+path = "/*"
+backend = ${JSON.stringify(`file:${directory}`)}
+`,
+  );
+  await serve(scope, ["-c", config], [port]);
+  return `http://127.0.0.1:${port}`;
+}
+
 async function serve(scope, args, ports) {
   const gateway = scope.start(process.env.TIDEGATE, ["serve", ...args]);
   for (const port of ports) {

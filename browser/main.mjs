@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import { makeCertificate } from "./certificate.mjs";
 import { startBrowser } from "./chromium.mjs";
 import { desktopTests } from "./desktop.mjs";
+import { harTests } from "./har.mjs";
 import { novncTests } from "./novnc.mjs";
 import { pageTests } from "./page.mjs";
 import { Scope } from "./process.mjs";
@@ -36,7 +37,7 @@ try {
   let prepared;
   const ground = () => (prepared ??= prepareGround(whole, browser, certificate));
   const shared = { browser, certificate, ground, screenshots: options["update-screenshots"] };
-  const tests = [...pageTests, ...desktopTests, ...novncTests, ...allWebTests].filter(([name]) =>
+  const tests = [...pageTests, ...desktopTests, ...novncTests, ...harTests, ...allWebTests].filter(([name]) =>
     name.includes(options.only),
   );
   if (tests.length === 0) throw new Error(`no test has “${options.only}” in its name`);

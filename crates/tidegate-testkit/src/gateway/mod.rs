@@ -240,6 +240,11 @@ impl Gateway {
         process::anonymous_memory(self.pid()).expect("the gateway is running")
     }
 
+    /// Its share of the memory in use, in bytes: with its part of what it has in common with other processes.
+    pub fn proportional_memory(&self) -> u64 {
+        process::proportional_memory(self.pid()).expect("the gateway is running")
+    }
+
     /// For how long its threads have run on a processor so far.
     pub fn cpu(&self) -> Duration {
         process::cpu(self.pid()).expect("the gateway is running")

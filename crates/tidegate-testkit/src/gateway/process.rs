@@ -15,6 +15,12 @@ pub(crate) fn anonymous_memory(pid: u32) -> io::Result<u64> {
     kibibytes(&fs::read_to_string(format!("/proc/{pid}/status"))?, "RssAnon:")
 }
 
+/// Its share of the memory in use, in bytes: its own pages, and of pages that several processes have in common its part.
+/// Files that are mapped do not count: of the binary its part grows whenever another gateway ends.
+pub(super) fn proportional_memory(pid: u32) -> io::Result<u64> {
+    kibibytes(&fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?, "Pss_Anon:")
+}
+
 /// A line of `NAME: NUMBER kB`, in bytes.
 fn kibibytes(table: &str, name: &str) -> io::Result<u64> {
     let line = table.lines().find_map(|line| line.strip_prefix(name));
@@ -150,6 +156,7 @@ mod tests {
     fn of_this_very_process() {
         let pid = std::process::id();
         assert!(anonymous_memory(pid).unwrap() > 0);
+        assert!(proportional_memory(pid).unwrap() > 0);
         let begun = cpu(pid).unwrap();
         eventually("it has run", || (cpu(pid).unwrap() > begun).then_some(()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();

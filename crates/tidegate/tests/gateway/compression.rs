@@ -324,10 +324,10 @@ fn t136_quiet_connections_hold_no_compression_state() {
         assert_arrives(session, Far::Echo, &[compressed(opcode::BINARY, deflated(&message))], &message);
     };
     speak(&mut open(&rig, Far::Echo)); // what the worker itself needs
-    let before = rig.gateway.memory();
+    let before = rig.gateway.proportional_memory();
     let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| open(&rig, Far::Echo)).collect();
     sessions.iter_mut().for_each(speak);
-    let each = rig.gateway.memory().saturating_sub(before) / CONNECTIONS as u64;
+    let each = rig.gateway.proportional_memory().saturating_sub(before) / CONNECTIONS as u64;
     assert!(each <= 8 << 10, "{each} bytes for each quiet connection");
     drop(sessions);
     rig.finish();

@@ -72,6 +72,29 @@ fn web_serves_files_and_lists_folders_on_the_same_port() {
     }
 }
 
+/// As plain requests for the same paths are.
+#[test]
+fn an_upgrade_is_not_redirected_or_compressed() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    std::fs::create_dir_all(place.path().join("web/sub")).unwrap();
+    place.write("web/page.html", "plain");
+    place.write("web/page.html.gz", "packed");
+    let gateway = place.start(&format!("--web web {ANY_PORT} {}", backend.address()));
+    let packed = |request: Request| request.with("Accept-Encoding", "gzip, br");
+    assert_eq!(ask(&gateway, &packed(Request::get("/sub"))).0.status(), 307);
+    let head = ask(&gateway, &packed(Request::get("/page.html"))).0;
+    assert_eq!(head.field("Content-Encoding"), Some("gzip"));
+    for path in ["/sub", "/page.html"] {
+        let mut client = gateway.connect();
+        client.send(packed(upgrade(path)).encode());
+        let mut far = backend.accept();
+        let head = client.read_head();
+        let fields = ["Location", "Content-Encoding", "Content-Length"].map(|name| head.field(name));
+        assert_eq!((head.status(), fields), (101, [None; 3]), "{path}");
+        talk(&mut client, &mut far);
+    }
+}
+
 #[test]
 fn a_certificate_that_is_missing_means_plain_connections_only() {
     let (place, backend) = (Place::new(), Backend::bind());

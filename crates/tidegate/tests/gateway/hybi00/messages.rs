@@ -186,10 +186,10 @@ fn i4_quiet_connections_hold_no_buffers() {
         });
     };
     speak(&mut open(&rig, Far::Tcp)); // what the worker itself needs
-    let before = rig.gateway.memory();
+    let before = rig.gateway.proportional_memory();
     let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| open(&rig, Far::Tcp)).collect();
     sessions.iter_mut().for_each(speak);
-    let each = rig.gateway.memory().saturating_sub(before) / CONNECTIONS as u64;
+    let each = rig.gateway.proportional_memory().saturating_sub(before) / CONNECTIONS as u64;
     println!("{each} bytes for each");
     assert!(each <= 8 << 10, "{each} bytes for each quiet connection");
     drop(sessions);
