@@ -145,7 +145,10 @@ fn secret(hash: &str) -> Option<Secret> {
     if hash.starts_with("$argon2") {
         let parsed = argon2::password_hash::phc::PasswordHash::new(hash).ok()?;
         let params = argon2::Params::try_from(&parsed).ok()?;
-        let bounded = params.m_cost() <= ARGON2_KIB_MAX && params.t_cost() <= ARGON2_PASSES_MAX;
+        let (memory, passes) = (params.m_cost(), params.t_cost());
+        let bounded = memory <= ARGON2_KIB_MAX
+            && passes <= ARGON2_PASSES_MAX
+            && u64::from(memory) * u64::from(passes) <= ARGON2_WORK_KIB_MAX;
         return (bounded && parsed.hash.is_some()).then_some(Secret::Argon2(owned));
     }
     let fields = hash.strip_prefix("$6$")?;
@@ -227,14 +230,17 @@ const KINDS: [(&str, &[&str]); 4] = [
 ];
 const REALM_BYTES_MAX: usize = 64;
 const USERS_BYTES_MAX: u64 = 1 << 20;
-/// About a second on today's machines.
+/// About a second on today's machines, each of them, and of the last for the longest password that is hashed.
 const BCRYPT_COST_MAX: u32 = 14;
 const ARGON2_KIB_MAX: u32 = 256 << 10;
 const ARGON2_PASSES_MAX: u32 = 16;
-const SHA512_ROUNDS_MAX: u32 = 1_000_000;
+/// Of all passes together.
+const ARGON2_WORK_KIB_MAX: u64 = 1 << 20;
+/// Above the 656000 that is the default of some tools.
+const SHA512_ROUNDS_MAX: u32 = 700_000;
 /// 64 bytes, six bits to a character.
 const SHA512_DIGEST_CHARS: usize = 86;
-const COSTS: &str = "at most cost 14, 256 MiB and 16 passes, or 1000000 rounds";
+const COSTS: &str = "at most cost 14, 256 MiB and 16 passes with 1 GiB in all of them, or 700000 rounds";
 
 #[cfg(test)]
 mod tests {
@@ -244,18 +250,22 @@ mod tests {
     fn hashes_that_are_known_and_bounded() {
         let sha512 = |rounds: &str| format!("$6${rounds}saltsalt${}", "a".repeat(SHA512_DIGEST_CHARS));
         let bcrypt = |cost: u32| format!("$2y${cost:02}${}", ".".repeat(53));
-        let argon2 = |kib: u32| {
-            format!("$argon2id$v=19$m={kib},t=2,p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY")
+        let argon2 = |kib: u32, passes: u32| {
+            format!("$argon2id$v=19$m={kib},t={passes},p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY")
         };
         assert!(matches!(secret(&bcrypt(10)), Some(Secret::Bcrypt(_))));
-        assert!(matches!(secret(&argon2(19456)), Some(Secret::Argon2(_))));
-        for rounds in ["", "rounds=1000$", "rounds=1000000$"] {
+        for (kib, passes) in [(19_456, 2), (64 << 10, 16), (256 << 10, 4)] {
+            assert!(matches!(secret(&argon2(kib, passes)), Some(Secret::Argon2(_))), "{kib} {passes}");
+        }
+        for rounds in ["", "rounds=1000$", "rounds=656000$", "rounds=700000$"] {
             assert!(matches!(secret(&sha512(rounds)), Some(Secret::Sha512Crypt(_))), "{rounds}");
         }
         for hash in [
             bcrypt(15),
-            argon2(1 << 20),
-            sha512("rounds=1000001$"),
+            argon2(1 << 20, 1),
+            argon2(256 << 10, 5),
+            argon2(8, 17),
+            sha512("rounds=700001$"),
             sha512("rounds=1$"),
             sha512("rounds=x$"),
             "$2y$10$short".into(),
