@@ -20,6 +20,10 @@ use crate::service::Service;
 /// How often a worker that has connections looks up from its sockets; see [`tick`].
 const TICK: Duration = Duration::from_secs(1);
 
+/// Turns of its own tasks after which a busy worker looks at what other threads have for it: orders, mostly, and sessions
+/// that were handed over, which stand still until then.
+const OTHERS_INTERVAL: u32 = 8;
+
 /// All worker threads.
 #[derive(Debug)]
 pub(crate) struct Workers {
@@ -101,14 +105,14 @@ impl Workers {
     /// busy looks rarely at what other threads have for it: the task takes all of it at once.
     pub(crate) fn open_desks<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
         &self,
-        task: impl Fn(usize, mpsc::UnboundedReceiver<T>) -> F,
+        task: impl Fn(mpsc::UnboundedReceiver<T>) -> F,
     ) -> Desks<'_, T> {
-        let open = |(index, worker): (usize, &Worker)| {
+        let open = |worker: &Worker| {
             let (to, given) = mpsc::unbounded_channel();
-            worker.runtime.spawn(task(index, given));
+            worker.runtime.spawn(task(given));
             to
         };
-        Desks { workers: self, desks: self.workers.iter().enumerate().map(open).collect() }
+        Desks { workers: self, desks: self.workers.iter().map(open).collect() }
     }
 
     /// Where no worker is left, nobody can be served any more, and the process ends: whoever watches it starts it anew.
@@ -163,12 +167,7 @@ impl<T> Desks<'_, T> {
     /// Gives this to the worker that has the fewest connections, of which it is one more.
     pub(crate) fn give(&self, make: impl FnOnce(Load) -> T) {
         let (index, load) = self.workers.least_loaded();
-        self.tell(index, make(load));
-    }
-
-    /// Gives it to this one. A worker that is lost has lost everything else, too.
-    pub(crate) fn tell(&self, index: usize, what: T) {
-        drop(self.desks[index].send(what));
+        self.desks[index].send(make(load)).ok(); // a worker that was lost just now has lost everything else, too
     }
 }
 
@@ -187,7 +186,10 @@ impl Drop for Load {
 fn start_one(index: usize, stop: &CancellationToken) -> io::Result<Worker> {
     let busy = Arc::new(Busy::default());
     let stop = stop.clone();
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .global_queue_interval(OTHERS_INTERVAL)
+        .enable_all()
+        .build()?;
     let handle = runtime.handle().clone();
     let ticking = tick(Arc::clone(&busy));
     let lost = Lost(Arc::clone(&busy));

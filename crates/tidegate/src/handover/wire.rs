@@ -54,6 +54,10 @@ pub(crate) struct Frame {
 #[derive(Debug)]
 pub(crate) struct Sender(Arc<UnixStream>);
 
+/// A way for other threads to say something on the way, without ever waiting.
+#[derive(Debug, Clone)]
+pub(crate) struct Voice(Arc<UnixStream>);
+
 /// The end that listens.
 #[derive(Debug)]
 pub(crate) struct Receiver {
@@ -116,15 +120,7 @@ impl Sender {
         bytes: &[u8],
         descriptors: &[BorrowedFd<'_>],
     ) -> io::Result<()> {
-        let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a frame of the hand-over is too long");
-        let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= FRAME_BYTES_MAX);
-        let length = length.ok_or_else(too_long)?;
-        let count = u8::try_from(descriptors.len()).map_err(|_| too_long())?;
-        let mut frame = Wiped::default();
-        frame.extend(&MAGIC);
-        frame.extend(&[kind as u8, count]);
-        frame.extend(&length.to_be_bytes());
-        frame.extend(bytes);
+        let frame = frame(kind, bytes, descriptors.len())?;
         let mut sent = 0;
         while sent < frame.len() {
             let with = if sent == 0 { descriptors } else { &[] };
@@ -134,10 +130,28 @@ impl Sender {
         Ok(())
     }
 
+    /// For other threads.
+    pub(crate) fn voice(&self) -> Voice {
+        Voice(Arc::clone(&self.0))
+    }
+
     /// Nothing more goes over this line, in either direction; what has arrived can still be received. What the other end
     /// sends from now on is refused by the system, so it cannot believe that it was heard.
     pub(crate) fn hang_up(&self) {
         SockRef::from(&*self.0).shutdown(std::net::Shutdown::Both).ok(); // it may be down already
+    }
+}
+
+impl Voice {
+    /// Says something short, whole or not at all. It cuts nothing that is being sent just then: a frame without a record
+    /// goes in one piece.
+    ///
+    /// # Errors
+    /// The other end is gone, or does not listen.
+    pub(crate) fn say_at_once(&self, message: &impl Serialize) -> io::Result<()> {
+        let frame = frame(Kind::Message, &serde_json::to_vec(message)?, 0)?;
+        let sent = send_with(self.0.as_fd(), &frame, &[])?;
+        if sent == frame.len() { Ok(()) } else { Err(io::ErrorKind::WriteZero.into()) }
     }
 }
 
@@ -212,6 +226,20 @@ impl Receiver {
         self.bytes.drop_front(HEADER_BYTES + length);
         Ok(Some(Frame { kind, bytes, descriptors }))
     }
+}
+
+/// These bytes as a frame, which so many descriptors go with.
+fn frame(kind: Kind, bytes: &[u8], descriptors: usize) -> io::Result<Wiped> {
+    let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a frame of the hand-over is too long");
+    let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= FRAME_BYTES_MAX);
+    let length = length.ok_or_else(too_long)?;
+    let count = u8::try_from(descriptors).map_err(|_| too_long())?;
+    let mut frame = Wiped::default();
+    frame.extend(&MAGIC);
+    frame.extend(&[kind as u8, count]);
+    frame.extend(&length.to_be_bytes());
+    frame.extend(bytes);
+    Ok(frame)
 }
 
 /// Sends the beginning of these bytes, and the descriptors with the first of them.
@@ -303,9 +331,12 @@ mod tests {
         let (sender, mut receiver) = split(ours);
         let (mut there, _) = split(theirs);
         there.say(&"before").await.unwrap();
+        there.voice().say_at_once(&"and from another thread").unwrap();
         sender.hang_up();
-        assert!(there.say(&"after").await.is_err());
+        assert!(there.say(&"after").await.is_err() && there.voice().say_at_once(&"after").is_err());
         assert_eq!(receiver.received().unwrap().unwrap().message::<String>().unwrap(), "before");
+        let other = receiver.received().unwrap().unwrap();
+        assert_eq!(other.message::<String>().unwrap(), "and from another thread");
         assert!(receiver.received().unwrap().is_none());
     }
 

@@ -1,12 +1,12 @@
 //! The side of the new process.
 #![expect(clippy::wildcard_enum_match_arm, reason = "whatever else the other side says is refused alike")]
 
-use std::collections::HashMap;
 use std::fs::File;
 use std::io;
 use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream as StdUnixStream;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
@@ -24,7 +24,7 @@ use crate::conn::Resumed;
 use crate::handover::Record;
 use crate::handover::message::{Giver, Taker};
 use crate::handover::record::{FORMAT_MIN, KNOWN_NEEDS};
-use crate::handover::wire::{self, Frame, Kind};
+use crate::handover::wire::{self, Frame, Kind, Voice};
 use crate::listener::{Gate, Inherited, Place};
 use crate::service::Service;
 use crate::worker::Load;
@@ -98,7 +98,7 @@ pub(in crate::app) async fn take_over(
     drop(inherited); // what nobody here wants is closed
     taking.say(&Taker::Ready { listeners }).await?;
     let taken = taking.take_all(&running).await;
-    running.service.books.metrics.taken_over.fetch_add(taken.sessions, std::sync::atomic::Ordering::Relaxed);
+    running.service.books.metrics.taken_over.fetch_add(taken.sessions, Ordering::Relaxed);
     if !taken.is_over {
         tracing::error!(
             sessions = taken.sessions,
@@ -128,22 +128,8 @@ struct Got {
     is_over: bool,
 }
 
-/// What a worker is told.
-enum Told {
-    /// Here is a session, for a place and a part of the worker's load that are its own.
-    Take(Frame, Load, Place),
-    /// This one is yours: go on.
-    Go(u64),
-}
-
-/// What a worker says of a session that it was given.
-struct Thawed {
-    conn: u64,
-    /// The worker that has it.
-    worker: usize,
-    /// Why it cannot be gone on with, if so.
-    result: Result<(), String>,
-}
+/// A session for a worker, with a part of its load and a place of its own.
+type Given = (Frame, Load, Place);
 
 impl Taking {
     /// Both say who they are; then come the sockets that listen.
@@ -168,59 +154,40 @@ impl Taking {
 
     /// Takes sessions until there are no more, or the other process is gone.
     async fn take_all(&mut self, running: &Running) -> Got {
-        let (to, mut thawed) = mpsc::unbounded_channel();
-        let service = &running.service;
-        let desks =
-            running.workers.open_desks(|worker, told| take_up(worker, told, to.clone(), Arc::clone(service)));
-        let mut got = Got { sessions: 0, is_over: false };
-        loop {
-            let frame = tokio::select! {
-                Some(Thawed { conn, worker, result }) = thawed.recv() => {
-                    let message = match result {
-                        Ok(()) => Taker::Taken { conn },
-                        Err(why) => Taker::Declined { conn, why },
-                    };
-                    // Said before it goes on: who hears it knows that the other side's copy is void.
-                    if self.say(&message).await.is_ok() && matches!(message, Taker::Taken { .. }) {
-                        got.sessions += 1;
-                        desks.tell(worker, Told::Go(conn));
-                    }
-                    continue;
-                }
-                frame = self.receiver.receive() => frame,
+        let taken = Arc::<AtomicU64>::default();
+        let voice = self.sender.voice();
+        let desks = running.workers.open_desks(|given| {
+            take_up(given, voice.clone(), Arc::clone(&running.service), Arc::clone(&taken))
+        });
+        let is_over = loop {
+            let frame = match self.receiver.receive().await {
+                Ok(Some(frame)) => frame,
+                Ok(None) | Err(_) => break self.is_orphaned(running).await, // it goes on by itself, or has ended
             };
-            match frame {
-                Ok(Some(frame)) if frame.kind == Kind::Session => {
-                    desks.give(|load| Told::Take(frame, load, running.places.take_anyway()));
-                }
-                Ok(Some(frame)) => match frame.message() {
-                    Ok(Giver::Serve { connections }) => {
-                        running.service.number_connections_from(connections);
-                        running.gate.open();
-                        self.say(&Taker::Serving).await.ok(); // not heard, the line is at its end
-                    }
-                    Ok(Giver::Done) => {
-                        got.is_over = self.say(&Taker::Over).await.is_ok() || self.is_orphaned(running).await;
-                        return got;
-                    }
-                    Ok(other) => {
-                        tracing::error!("the process that hands over said {other:?}, which was not due");
-                        return self.left(running, got).await;
-                    }
-                    Err(error) => {
-                        tracing::error!(%error, "the process that hands over cannot be understood");
-                        return self.left(running, got).await;
-                    }
-                },
-                Ok(None) | Err(_) => return self.left(running, got).await,
+            if frame.kind == Kind::Session {
+                desks.give(|load| (frame, load, running.places.take_anyway()));
+                continue;
             }
-        }
-    }
-
-    /// The other process says nothing more: it goes on by itself, or has ended.
-    async fn left(&self, running: &Running, mut got: Got) -> Got {
-        got.is_over = self.is_orphaned(running).await;
-        got
+            match frame.message() {
+                Ok(Giver::Serve { connections }) => {
+                    running.service.number_connections_from(connections);
+                    running.gate.open();
+                    self.say(&Taker::Serving).await.ok(); // not heard, the line is at its end
+                }
+                Ok(Giver::Done) => {
+                    break self.say(&Taker::Over).await.is_ok() || self.is_orphaned(running).await;
+                }
+                Ok(other) => {
+                    tracing::error!("the process that hands over said {other:?}, which was not due");
+                    break self.is_orphaned(running).await;
+                }
+                Err(error) => {
+                    tracing::error!(%error, "the process that hands over cannot be understood");
+                    break self.is_orphaned(running).await;
+                }
+            }
+        };
+        Got { sessions: taken.load(Ordering::SeqCst), is_over }
     }
 
     /// Whether the other process has ended: then somebody has to serve. If not, nobody is let in here.
@@ -246,30 +213,29 @@ impl Taking {
     }
 }
 
-/// What one worker does: it takes up sessions, and goes on with each when it is told to. Those of which it was not told
-/// when it hears nothing more are left.
+/// What one worker does: it takes up sessions, says so, and goes on with them at once.
 async fn take_up(
-    worker: usize,
-    mut told: mpsc::UnboundedReceiver<Told>,
-    to: mpsc::UnboundedSender<Thawed>,
+    mut given: mpsc::UnboundedReceiver<Given>,
+    voice: Voice,
     service: Arc<Service>,
+    taken: Arc<AtomicU64>,
 ) {
-    let mut standing = HashMap::new();
-    while let Some(told) = told.recv().await {
-        match told {
-            Told::Take(frame, load, place) => {
-                let (conn, taken) = thaw(frame, &service, (load, place));
-                let result = taken.map(|resumed| drop(standing.insert(conn, resumed)));
-                to.send(Thawed { conn, worker, result }).ok(); // not heard, it is not told to go on either
-            }
-            Told::Go(conn) => {
-                if let Some(resumed) = standing.remove(&conn) {
+    while let Some((frame, load, place)) = given.recv().await {
+        let (conn, result) = thaw(frame, &service, (load, place));
+        match result {
+            Err(why) => drop(voice.say_at_once(&Taker::Declined { conn, why })), // not heard, it is not believed to be here
+            Ok(resumed) => {
+                taken.fetch_add(1, Ordering::SeqCst); // before it is heard, which may be the last thing that is waited for
+                // Said before it goes on: who hears it knows that the other side's copy is void.
+                if voice.say_at_once(&Taker::Taken { conn }).is_ok() {
                     resumed.go_on();
+                } else {
+                    taken.fetch_sub(1, Ordering::SeqCst);
+                    resumed.leave();
                 }
             }
         }
     }
-    standing.into_values().for_each(Resumed::leave);
 }
 
 /// Takes up a session; its number, and why it cannot be gone on with, if so.
