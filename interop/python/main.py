@@ -24,6 +24,7 @@ import check_handoff
 import check_haproxy
 import check_http
 import check_killed
+import check_lighttpd
 import check_postgres
 import check_prometheus
 import check_protocol
@@ -62,6 +63,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_redis,
             check_postgres,
             check_websockify,
+            check_lighttpd,
             check_chains,
             check_systemd,
             check_prometheus,

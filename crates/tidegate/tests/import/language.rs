@@ -173,6 +173,31 @@ fn what_a_rule_is_not_about_stays() {
     }
 }
 
+#[test]
+fn an_else_that_says_no_more_than_its_condition() {
+    let block = |condition: &str, port: u16| {
+        format!(
+            "$HTTP[{condition} {{ wstunnel.server = ( \"\" => ( ( \"host\" => \"::1\", \"port\" => {port} ) ) ) }}"
+        )
+    };
+    let (a, b) = ("\"host\"] == \"a.test\"", "\"host\"] == \"b.test\"");
+    for (conditions, is_translated) in [
+        ([a, b, "\"host\"] == \"c.test\""], [true, true, true]),
+        ([a, a, b], [true, false, false]),
+        ([a, "\"host\"] =$ \".test\"", "\"host\"] == \"x.example\""], [true, false, false]),
+        (["\"url\"] =^ \"/a\"", "\"url\"] =^ \"/b\"", "\"url\"] =^ \"/a/deeper\""], [true, true, false]),
+        ([a, "\"url\"] =^ \"/a\"", b], [true, false, false]),
+        (["\"remoteip\"] == \"10.0.0.0/8\"", a, b], [false, false, false]),
+    ] {
+        let [first, second, third] = conditions;
+        let chain = [block(first, 1001), block(second, 1002), block(third, 1003)].join("\nelse ");
+        let import = text(&format!("server.port = 8080\n{chain}\n"));
+        assert_eq!(import.status, Some(0), "{chain}: {}", import.report);
+        let found = [1001, 1002, 1003].map(|port| import.text.contains(&format!("tcp://[::1]:{port}")));
+        assert_eq!(found, is_translated, "{chain}: {}", import.report);
+    }
+}
+
 /// As distributions write it: variables are named with their dot or without, and files by them.
 #[test]
 fn a_configuration_in_parts() {

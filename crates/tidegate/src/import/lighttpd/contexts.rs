@@ -191,6 +191,8 @@ fn full_name(name: &str) -> Cow<'_, str> {
     if name.contains('.') { name.into() } else { format!("{VARIABLE}{name}").into() }
 }
 
+/// The subject of an `else` without a condition of its own.
+pub(super) const ELSE: &str = "else";
 const VARIABLE: &str = "var.";
 /// Far beyond what is written by hand: each line could assign as much as a single value may have.
 const WEIGHT_MAX: usize = 16 << 20;

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::contexts::{Assignment, Condition, Contexts};
+use super::contexts::{Assignment, Condition, Contexts, ELSE};
 use super::files::Files;
 use super::lexer::{Placed, Token, tokens};
 use super::position::{Position, Source, SyntaxError};
@@ -137,7 +137,7 @@ impl Parser<'_, '_> {
             return Err(self.unexpected("{ or a condition"));
         }
         let value = Value::Text(String::new());
-        let rest = Condition { subject: "else".to_owned(), operator: "==", value, unless, at };
+        let rest = Condition { subject: ELSE.to_owned(), operator: "==", value, unless, at };
         self.open(context, rest).map(drop)
     }
 

@@ -1,6 +1,6 @@
 //! Conditions as what routes can ask for, and what is in force where several of them are true.
 
-use super::contexts::{Condition, Contexts, Setting};
+use super::contexts::{Condition, Contexts, ELSE, Setting};
 use super::hosts::Hosts;
 use super::paths::{Anchor, Common, Paths};
 use super::position::Position;
@@ -196,6 +196,10 @@ fn scope(
         report.note(&condition.at, condition.title(), "what it holds is served on every listener");
     }
     match outer.and(&own) {
+        Ok(Some(common)) if !is_apart(&common, condition, known) => {
+            report.without(&condition.at, condition.title(), NOT_ELSE);
+            None
+        }
         Ok(common) => {
             if common.is_none() {
                 report.note(&condition.at, condition.title(), "is never true here: left out");
@@ -209,9 +213,15 @@ fn scope(
     }
 }
 
+/// Whether an `else` says no more than its own condition, as what it is an `else` of cannot be true at the same time.
+fn is_apart(scope: &Scope, condition: &Condition, known: &[Option<Scope>]) -> bool {
+    condition.unless.iter().all(|before| known[*before].as_ref().is_some_and(|before| !before.meets(scope)))
+}
+
+/// The requests that a condition is about, whatever it is an `else` of.
 fn meaning(condition: &Condition, index: usize, doors: &Doors) -> Result<Scope, String> {
-    if condition.is_else() {
-        return Err("routes cannot ask for what is not the case, as else does".to_owned());
+    if condition.subject == ELSE {
+        return Err(NOT_ELSE.to_owned());
     }
     let value = match &condition.value {
         Value::Text(text) => text,
@@ -241,6 +251,7 @@ fn meaning(condition: &Condition, index: usize, doors: &Doors) -> Result<Scope, 
 
 pub(super) const HOST: &str = "HTTP[\"host\"]";
 const URL: &str = "HTTP[\"url\"]";
+const NOT_ELSE: &str = "routes cannot ask for what is not the case, as else does";
 const SCHEME: &str = "HTTP[\"scheme\"]";
 pub(super) const SOCKET: &str = "SERVER[\"socket\"]";
 const NOT_BY_DOOR: &str = "routes are served on every listener, and others can be reached from further away than this \
