@@ -146,6 +146,9 @@ struct Load<'a> {
     totals: Totals,
     /// Where the clients are among the entries.
     clients: Vec<usize>,
+    /// Entries that are added are timed, and wait for nobody else of the load.
+    times: bool,
+    timed: Vec<usize>,
 }
 
 const LISTENER: u64 = u64::MAX;
@@ -193,6 +196,8 @@ impl<'a> Load<'a> {
             speech: speech.into(),
             totals: Totals::default(),
             clients: Vec::new(),
+            times: false,
+            timed: Vec::new(),
         })
     }
 
@@ -229,6 +234,7 @@ impl<'a> Load<'a> {
         }
         self.open(args.connections, &Rc::new(script))?;
         if args.mode == Mode::Fair {
+            self.times = true;
             self.open(1, &Rc::new(Script::new(Direction::Both, 128, 1)))?;
         }
         self.go_on(Duration::from_secs_f64(args.warm_up))?;
@@ -359,6 +365,10 @@ impl<'a> Load<'a> {
             } else {
                 self.ready(token as usize)?;
             }
+            // What is timed is the gateway: a mebibyte that the load takes up is not to stand in front of its answer.
+            for at in 0..self.timed.len() {
+                self.ready(self.timed[at])?;
+            }
         }
         Ok(())
     }
@@ -390,6 +400,9 @@ impl<'a> Load<'a> {
         let entry = Entry { party, writes: true };
         epoll::add(&self.epoll, entry.party.link().fd(), EventData::new_u64(at as u64), interest(true))?;
         self.entries[at] = Some(entry);
+        if self.times {
+            self.timed.push(at);
+        }
         Ok(at)
     }
 

@@ -13,9 +13,9 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use crate::conn;
 use crate::listener::Accepted;
 use crate::service::Service;
+use crate::{conn, relay};
 
 /// How often a worker that has connections looks up from its sockets; see [`tick`].
 const TICK: Duration = Duration::from_secs(1);
@@ -191,6 +191,7 @@ fn start_one(index: usize, stop: &CancellationToken) -> io::Result<Worker> {
         .enable_all()
         .build()?;
     let handle = runtime.handle().clone();
+    drop(runtime.spawn(relay::attend()));
     let ticking = tick(Arc::clone(&busy));
     let lost = Lost(Arc::clone(&busy));
     let thread = thread::Builder::new().name(format!("worker-{index}")).spawn(move || {

@@ -22,6 +22,7 @@ use super::endpoint::Endpoint;
 use super::keepalive::Keepalive;
 use super::rate::ControlRate;
 use super::tcp::Tcp;
+use super::turns::Turns;
 use super::{Far, Owner, Relay};
 use crate::clock;
 use crate::handover::{Record, Request, Stays, record};
@@ -177,6 +178,7 @@ impl Relay {
             rate: ControlRate::going_on(written.tokens, now),
             live,
             meter: Meter::new(traffic),
+            turns: Turns::default(),
             orders: Orders::default(),
             end: None,
             panicked: false,

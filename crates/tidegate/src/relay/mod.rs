@@ -25,6 +25,7 @@ mod tcp;
 #[cfg(test)]
 mod tests;
 mod ticks;
+mod turns;
 mod websocket;
 
 use std::future::poll_fn;
@@ -50,6 +51,8 @@ use self::leg::{Leg, Patience};
 pub(crate) use self::pipe::DESCRIPTORS_MAX as PIPE_DESCRIPTORS_MAX;
 use self::rate::ControlRate;
 use self::tcp::Tcp;
+use self::turns::Turns;
+pub(crate) use self::turns::attend;
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::Route;
@@ -63,7 +66,7 @@ use crate::recording::{Chunk, Side, Tape};
 use crate::scratch;
 use crate::ticker::Ticker;
 
-/// Reads of each direction in one turn of the task, before neighbours get theirs.
+/// Reads of each direction in one turn of the task, before neighbours get theirs; fewer where they bring much.
 const READS_PER_TURN: usize = 4;
 
 /// For a TCP backend that is to end: taking what it was sent, then ending its own side.
@@ -161,7 +164,10 @@ impl Standing {
 
 /// Goes on with a relay, as [`run`] does.
 pub(crate) fn go_on<O: Owner>(standing: Standing, owner: O) -> impl Future<Output = O::Fate> + Send + use<O> {
-    drive(standing.0, owner, |relay, cx| scratch::with(|scratch| relay.poll(cx, scratch)))
+    drive(standing.0, owner, |relay, cx| {
+        ready!(relay.turns.poll_begin(cx));
+        scratch::with(|scratch| relay.poll(cx, scratch))
+    })
 }
 
 /// Takes turns whenever a socket is ready, the clock demands it, or somebody pulls the leash.
@@ -228,6 +234,8 @@ struct Relay {
     live: Registered,
     /// What the worker counts for all sessions of the route.
     meter: Meter,
+    /// When it may move something.
+    turns: Turns,
     /// What it was told so far.
     orders: Orders,
     /// The first cause of the end.
@@ -288,6 +296,7 @@ impl Relay {
             rate: ControlRate::new(now),
             live,
             meter,
+            turns: Turns::default(),
             orders: Orders::default(),
             end: None,
             panicked: false,
@@ -345,6 +354,12 @@ impl Relay {
             if !moved {
                 return Poll::Pending;
             }
+            if self.turns.is_over() {
+                break;
+            }
+        }
+        if self.turns.stand_in_line(cx) {
+            return Poll::Pending;
         }
         // Not `wake_by_ref`: that would put this task back in front of what the sockets of others have to say.
         pin!(tokio::task::yield_now()).poll(cx)
@@ -448,12 +463,14 @@ impl Relay {
 
     /// Counts messages from the client that have ended, and bytes of them.
     fn count_in(&mut self, message: MessageType, messages: u64, bytes: u64) {
+        self.turns.moved(bytes);
         self.live.traffic.inbound(bytes, messages);
         self.meter.inbound(message, messages, bytes);
     }
 
     /// The same to the client.
     fn count_out(&mut self, message: MessageType, messages: u64, bytes: u64) {
+        self.turns.moved(bytes);
         self.live.traffic.outbound(bytes, messages);
         self.meter.outbound(message, messages, bytes);
     }

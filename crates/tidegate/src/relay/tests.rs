@@ -7,14 +7,15 @@ use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
 use std::sync::Arc;
-use std::task::Context;
+use std::task::{Context, ready};
+use std::thread;
 use std::time::Duration;
 
 use bytes::Bytes;
 use tidegate_proto::hybi00::Coding;
 use tidegate_proto::{CloseCode, Reserved};
 
-use super::{MESSAGE_SILENCE, Owner, Relay, Terms, drive, run};
+use super::{MESSAGE_SILENCE, Owner, Relay, Terms, attend, drive, run};
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
@@ -237,4 +238,36 @@ async fn t249_f54_a_bug_that_stays_ends_the_connection() {
     let end = drive(relay, Then(|end, _| end), |_, _| panic!("the bug")).await;
     assert_eq!(end, End::Panicked);
     assert_eq!(received(client_end), b"");
+}
+
+/// Relays of bulk in line for their turns: each turn ends when it has moved what one may, and nothing is lost.
+#[tokio::test]
+async fn no_turn_moves_more_than_one_may() {
+    let frame = [&b"\x82\xff\0\0\0\0\0\x08\0\0\0\0\0\0"[..], &vec![b'a'; 512 << 10]].concat();
+    let said = frame.repeat(16);
+    tokio::spawn(attend());
+    let relays = [(); 3].map(|()| {
+        let (client, mut client_end) = pair();
+        let (backend, mut backend_end) = pair();
+        let (saying, mut heard) = (said.clone(), vec![0; said.len()]);
+        let says = thread::spawn(move || client_end.write_all(&saying).map(|()| client_end));
+        let hears = thread::spawn(move || backend_end.read_exact(&mut heard).map(|()| heard)); // then it hangs up
+        let meter = Meter::new(Arc::default());
+        let relay = Relay::new(client, Bytes::new(), websocket(backend), &route(""), registered(), meter);
+        let counts = move |relay: &mut Relay, cx: &mut Context<'_>| {
+            ready!(relay.turns.poll_begin(cx));
+            let before = relay.live.traffic.counts().bytes_in;
+            let polled = scratch::with(|scratch| relay.poll(cx, scratch));
+            let moved = relay.live.traffic.counts().bytes_in - before;
+            assert!(moved < 2 << 20, "at most a whole read behind almost another: {moved}");
+            polled
+        };
+        let ended = Then(|end, live: Registered| (end, live.traffic.counts().bytes_in));
+        (tokio::spawn(drive(relay, ended, counts)), says, hears)
+    });
+    for (relayed, says, hears) in relays {
+        assert_eq!(relayed.await.unwrap(), (End::BackendLost, 8 << 20));
+        drop(says.join().unwrap().unwrap());
+        assert!(hears.join().unwrap().unwrap() == said, "every byte, in order");
+    }
 }

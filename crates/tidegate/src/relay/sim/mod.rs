@@ -35,7 +35,7 @@ use tokio::time::Instant;
 pub(crate) use self::choices::Choices;
 use self::plan::{ClientKind, FarKind, Plan, Script};
 use self::side::{Ears, Record, Side};
-use super::{Owner, Terms, run};
+use super::{Owner, Terms, attend, run};
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
@@ -97,7 +97,10 @@ pub(crate) fn play(mut choices: Choices<'_>) {
 fn perform(plan: &Plan, choices: Choices<'_>) -> Played {
     let clockwork = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
     let runtime = clockwork.expect("a runtime without sockets needs nothing of the system");
-    let played = runtime.block_on(async { Stage::new(plan, choices).play().await });
+    let played = runtime.block_on(async {
+        tokio::spawn(attend()); // so that bulk waits in line
+        Stage::new(plan, choices).play().await
+    });
     verdict::judge(plan, &played);
     played
 }
