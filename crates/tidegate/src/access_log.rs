@@ -3,7 +3,6 @@
 //! Lines are written by a thread of their own behind a bounded queue: a full disk or a blocked pipe costs lines, which
 //! are counted, and never a connection. A disk that fills up may cut a line; the next one begins behind a line feed.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -36,56 +35,57 @@ const FLUSH_WAIT: Duration = Duration::from_secs(2);
 /// How often it looks for room until then.
 const FLUSH_LOOK: Duration = Duration::from_millis(5);
 
-/// One line. What is absent is left out. Queries, cookies and other secrets are never in it.
+/// One line, put together when it is written. What is absent is left out. Queries, cookies and other secrets are never in
+/// it.
 #[derive(Debug, Default, Serialize)]
-pub(crate) struct Line {
+pub(crate) struct Line<'a> {
     /// When it was written, UTC.
     pub(crate) time: String,
     /// Number of the connection since the start.
     pub(crate) conn: u64,
     /// The client's address, and its port where that is known.
-    pub(crate) client: String,
+    pub(crate) client: &'a str,
     /// `http` or `websocket`.
     pub(crate) kind: &'static str,
     /// The name of the route.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) route: Option<String>,
+    pub(crate) route: Option<&'a str>,
     /// Of several backends of the route, the one that was connected.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) backend: Option<Box<str>>,
+    pub(crate) backend: Option<&'a str>,
     /// The request method.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) method: Option<String>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) method: &'a str,
     /// The host asked for.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) host: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) host: &'a str,
     /// The canonical path, or the beginning of it.
-    #[serde(skip_serializing_if = "String::is_empty")]
-    pub(crate) path: String,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    pub(crate) path: &'a str,
     /// The beginning of an Origin that is not allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) origin: Option<String>,
+    pub(crate) origin: Option<&'a str>,
     /// The HTTP status; 101 for a WebSocket.
     pub(crate) status: u16,
     /// The protocol of a WebSocket, where it is not RFC 6455.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) protocol: Option<Cow<'static, str>>,
+    pub(crate) protocol: Option<&'a str>,
     /// Why, where it is not told by the status.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) reason: Option<String>,
+    pub(crate) reason: Option<&'a str>,
     /// Milliseconds from the request to this line.
     pub(crate) duration_ms: u64,
     /// What a WebSocket came to.
     #[serde(flatten)]
-    pub(crate) websocket: Option<WebSocketLine>,
+    pub(crate) websocket: Option<WebSocketLine<'a>>,
 }
 
 /// The part of a line that only a WebSocket has.
 #[derive(Debug, Serialize)]
-pub(crate) struct WebSocketLine {
+pub(crate) struct WebSocketLine<'a> {
     /// The subprotocol in use.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) subprotocol: Option<String>,
+    pub(crate) subprotocol: Option<&'a str>,
     /// Payload bytes from the client.
     pub(crate) bytes_in: u64,
     /// Payload bytes to the client.
@@ -162,14 +162,14 @@ impl AccessLog {
         queue.try_send(Entry::Wake).ok(); // whose queue is full is awake
     }
 
-    /// Hands in a line. Never waits: a full queue drops it.
-    pub(crate) fn write(&self, line: &mut Line) {
+    /// Hands in a line, made only where somebody wants it. Never waits: a full queue drops it.
+    pub(crate) fn write<'a>(&self, line: impl FnOnce() -> Line<'a>) {
         let Shared { queue, desk } = &*self.0;
         if desk.off.load(Ordering::Relaxed) {
             return;
         }
-        line.time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
-        let bytes = encode(line);
+        let time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
+        let bytes = encode(&Line { time, ..line() });
         if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
             desk.dropped_unsaid.fetch_add(1, Ordering::Relaxed);
             desk.lost.fetch_add(1, Ordering::Relaxed);
@@ -202,7 +202,7 @@ impl AccessLog {
 }
 
 /// A line of text that nothing takes for two, and no terminal for a command, whatever is in it.
-pub(crate) fn encode(line: &Line) -> Vec<u8> {
+pub(crate) fn encode(line: &Line<'_>) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(LINE_BYTES_USUAL);
     let mut serializer = serde_json::Serializer::with_formatter(&mut bytes, Plain);
     line.serialize(&mut serializer).expect("a line has only strings and numbers");
@@ -380,7 +380,7 @@ mod tests {
     #[test]
     fn t235_what_nobody_would_see_is_escaped() {
         let nasty = "a\u{9b}2J\u{2028}\u{202e}\u{feff}\u{e0041}\u{1b}[\u{7f}\"\r\n\u{fc}";
-        let line = Line { host: nasty.to_owned(), reason: Some(nasty.to_owned()), ..Line::default() };
+        let line = Line { host: nasty, reason: Some(nasty), ..Line::default() };
         let bytes = encode(&line);
         let text = std::str::from_utf8(&bytes).unwrap();
         let escaped = concat!(

@@ -83,6 +83,7 @@ pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service:
             let Some((session, early)) = exchange.proven(session, &mut socket, early).await else { return };
             // Of the exchange only this lives on: the rest of it would cost each connection a kilobyte.
             let share = exchange.share.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let share = share.and_then(|(_, share)| share).map(Box::new);
             go_on(session, socket, early, &exchange.service, (load, place, share));
         }
         (Ended::Broken(status), _) => {

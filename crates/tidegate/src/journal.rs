@@ -1,10 +1,12 @@
 //! What is written down about a request: exactly one access line, whatever becomes of it.
 
-use std::borrow::Cow;
+mod said;
+
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use self::said::Said;
 use crate::access_log::{AccessLog, Line, WebSocketLine};
 use crate::backend::NotTaken;
 use crate::clock;
@@ -13,6 +15,7 @@ use crate::handover::{Record, record};
 use crate::io::Peer;
 use crate::live::{Counts, Live};
 use crate::metrics::{Asked, Closed, Metrics, RouteMetrics, Traffic};
+use crate::opening::HYBI00;
 use crate::outcome::{End, Party};
 use crate::policy::Denied;
 use crate::refused::Refused;
@@ -45,7 +48,13 @@ pub(crate) struct Entry {
     /// Of the route, as soon as it is known.
     metrics: Arc<RouteMetrics>,
     since: Instant,
-    line: Line,
+    conn: u64,
+    said: Said,
+    route: Option<Arc<Route>>,
+    /// Of several, the one that was chosen.
+    backend: Option<Box<str>>,
+    /// The protocol of the WebSocket that it asks for, where it is not RFC 6455.
+    protocol: Option<&'static str>,
     /// It asks for a WebSocket.
     asks_upgrade: bool,
     /// A WebSocket was opened.
@@ -53,41 +62,44 @@ pub(crate) struct Entry {
     written: bool,
 }
 
+/// What became of a request, as its line says it.
+#[derive(Default)]
+struct Fate<'a> {
+    status: u16,
+    reason: Option<&'a str>,
+    origin: Option<&'a str>,
+    websocket: Option<WebSocketLine<'a>>,
+}
+
 impl Entry {
     /// The entry of a request that was understood; `host` is the one that it asks for, or [`TOKEN`].
     pub(crate) fn new(books: &Arc<Books>, conn: u64, request: &Request, host: &str, since: Instant) -> Self {
+        let (method, path) = (Some(&request.method), beginning(&request.path, PATH_BYTES_MAX));
         // A client is logged with its port where it is known, so where no proxy stands between.
-        let client = match request.via.client {
-            Some(client) if request.via.trusted => client.to_string(),
-            _ => request.arrival.client.to_string(),
+        let said = match request.via.client {
+            Some(client) if request.via.trusted => Said::new(client, method, host, path),
+            _ => Said::new(request.arrival.client, method, host, path),
         };
-        let path = beginning(&request.path, PATH_BYTES_MAX);
-        let line = Line {
-            conn,
-            client,
-            kind: "http",
-            method: Some(request.method.to_string()),
-            host: host.to_owned(),
-            path: path.to_owned(),
-            ..Line::default()
-        };
-        let mut entry = Self::of(books, line, since);
+        let mut entry = Self::of(books, conn, said, since);
         entry.asks_upgrade = request.kind() == Kind::WebSocket;
         entry
     }
 
     /// The entry of what was no request, or was refused before its path meant anything.
     pub(crate) fn unread(books: &Arc<Books>, conn: u64, client: Peer, since: Instant) -> Self {
-        let line = Line { conn, client: client.to_string(), kind: "http", ..Line::default() };
-        Self::of(books, line, since)
+        Self::of(books, conn, Said::new(client, None, "", ""), since)
     }
 
-    fn of(books: &Arc<Books>, line: Line, since: Instant) -> Self {
+    fn of(books: &Arc<Books>, conn: u64, said: Said, since: Instant) -> Self {
         Self {
             books: Arc::clone(books),
             metrics: books.metrics.unrouted(),
             since,
-            line,
+            conn,
+            said,
+            route: None,
+            backend: None,
+            protocol: None,
             asks_upgrade: false,
             websocket: false,
             written: false,
@@ -95,19 +107,19 @@ impl Entry {
     }
 
     /// Names the route.
-    pub(crate) fn on_route(&mut self, route: &Route) {
-        self.line.route = Some(route.name.clone());
+    pub(crate) fn on_route(&mut self, route: &Arc<Route>) {
         self.metrics = self.books.metrics.route(&route.name);
+        self.route = Some(Arc::clone(route));
     }
 
     /// Names the protocol of the WebSocket that is asked for, where it is not RFC 6455.
-    pub(crate) fn in_protocol(&mut self, protocol: &'static str) {
-        self.line.protocol = Some(Cow::Borrowed(protocol));
+    pub(crate) const fn in_protocol(&mut self, protocol: &'static str) {
+        self.protocol = Some(protocol);
     }
 
     /// Names the backend, where there was one to choose.
     pub(crate) fn on_backend(&mut self, name: Option<&str>) {
-        self.line.backend = name.map(Into::into);
+        self.backend = name.map(Into::into);
     }
 
     /// Notes that the client was told yes.
@@ -119,34 +131,26 @@ impl Entry {
 
     /// What another process has to know to write it.
     pub(crate) fn write_down(&self) -> record::Line {
-        let line = &self.line;
+        let method = self.said.method();
         record::Line {
-            client: line.client.clone(),
+            client: self.said.client().to_owned(),
             age: clock::now() - self.since,
-            method: line.method.clone(),
-            host: line.host.clone(),
-            path: line.path.clone(),
-            protocol: line.protocol.as_deref().map(ToOwned::to_owned),
+            method: (!method.is_empty()).then(|| method.to_owned()),
+            host: self.said.host().to_owned(),
+            path: self.said.path().to_owned(),
+            protocol: self.protocol.map(ToOwned::to_owned),
         }
     }
 
     /// The entry of a WebSocket that another process has opened.
-    pub(crate) fn resumed(books: &Arc<Books>, record: &Record, route: &Route) -> Self {
+    pub(crate) fn resumed(books: &Arc<Books>, record: &Record, route: &Arc<Route>) -> Self {
         let Record { about, line: written, .. } = record;
-        let line = Line {
-            conn: about.conn,
-            client: written.client.clone(),
-            kind: "http",
-            route: Some(route.name.clone()),
-            backend: about.backend.as_deref().map(Into::into),
-            method: written.method.clone(),
-            host: written.host.clone(),
-            path: written.path.clone(),
-            protocol: written.protocol.clone().map(Cow::Owned),
-            ..Line::default()
-        };
-        let mut entry = Self::of(books, line, clock::ago(written.age));
-        entry.metrics = books.metrics.route(&route.name);
+        let method = written.method.as_deref().unwrap_or_default();
+        let said = Said::of(&written.client, method, &written.host, &written.path);
+        let mut entry = Self::of(books, about.conn, said, clock::ago(written.age));
+        entry.on_route(route);
+        entry.on_backend(about.backend.as_deref());
+        entry.protocol = about.hybi00.then_some(HYBI00);
         entry.metrics.open_again();
         entry.asks_upgrade = true;
         entry.websocket = true;
@@ -168,78 +172,90 @@ impl Entry {
     pub(crate) fn refused(mut self, refused: &Refused) {
         self.metrics.refusals.add(refused.label());
         if let Refused::Misdirected { host, path } = refused {
-            host.clone_into(&mut self.line.host);
-            beginning(path, PATH_BYTES_MAX).clone_into(&mut self.line.path);
-        } else if let Refused::Policy(Denied::Origin(origin)) = refused {
-            self.line.origin = Some(beginning(origin, ORIGIN_BYTES_MAX).to_owned());
+            let path = beginning(path, PATH_BYTES_MAX);
+            self.said = Said::of(self.said.client(), self.said.method(), host, path);
         }
-        self.answered(refused.status().as_u16(), Some(refused.to_string()));
+        let origin =
+            if let Refused::Policy(Denied::Origin(origin)) = refused { Some(&**origin) } else { None };
+        let reason = refused.to_string();
+        let origin = origin.map(|origin| beginning(origin, ORIGIN_BYTES_MAX));
+        let status = refused.status().as_u16();
+        self.answered_with(Fate { status, reason: Some(&reason), origin, websocket: None });
     }
 
     /// Writes it for a request that was answered.
     pub(crate) fn answered(mut self, status: u16, reason: Option<String>) {
+        self.answered_with(Fate { status, reason: reason.as_deref(), ..Fate::default() });
+    }
+
+    fn answered_with(&mut self, fate: Fate<'_>) {
         if self.websocket {
             self.metrics.close(UNPROVEN, clock::now() - self.since);
         }
-        self.line.status = status;
-        self.line.reason = reason;
-        self.write();
+        self.write("http", fate);
     }
 
     /// Writes it for a WebSocket that was to be handed over to another process. How that one ends is not known here.
     pub(crate) fn handed_over(mut self, given: Result<(), NotTaken>) {
-        self.line.kind = "websocket";
         let (end, reason) = given.map_or_else(
             |error| ("not_taken", error.to_string()),
             |()| ("handed_over", "handed over".to_owned()),
         );
         self.metrics.close(Closed::new(end, 1006, Party::Gateway), clock::now() - self.since);
-        self.line.status = 101;
-        self.line.reason = Some(reason);
-        self.write();
+        self.write("websocket", Fate { status: 101, reason: Some(&reason), ..Fate::default() });
     }
 
     /// Writes it for a WebSocket that has ended.
     pub(crate) fn ended(mut self, end: End, live: &Live) {
-        self.line.reason =
-            end.violation().map(|violation| violation.to_string()).or_else(|| live.leash.reason());
-        let subprotocol = live.about.subprotocol.as_deref();
-        self.websocket_line(
-            live.traffic.counts(),
-            subprotocol,
-            (end.label(), end.logged_code(), end.party()),
-        );
-        self.write();
+        let reason = end.violation().map(|violation| violation.to_string()).or_else(|| live.leash.reason());
+        let passed = (live.traffic.counts(), live.about.subprotocol.as_deref());
+        self.write_websocket(passed, (end.label(), end.logged_code(), end.party()), reason.as_deref());
     }
 
-    fn websocket_line(
+    fn write_websocket(
         &mut self,
-        counts: Counts,
-        subprotocol: Option<&str>,
+        (counts, subprotocol): (Counts, Option<&str>),
         (end, close_code, closed_by): (&'static str, u16, Party),
+        reason: Option<&str>,
     ) {
         self.metrics.close(Closed::new(end, close_code, closed_by), clock::now() - self.since);
-        self.line.kind = "websocket";
-        self.line.status = 101;
-        self.line.websocket = Some(WebSocketLine {
-            subprotocol: subprotocol.map(ToOwned::to_owned),
-            bytes_in: counts.bytes_in,
-            bytes_out: counts.bytes_out,
-            messages_in: counts.messages_in,
-            messages_out: counts.messages_out,
+        let Counts { bytes_in, bytes_out, messages_in, messages_out } = counts;
+        let websocket = Some(WebSocketLine {
+            subprotocol,
+            bytes_in,
+            bytes_out,
+            messages_in,
+            messages_out,
             end,
             close_code,
             closed_by,
         });
+        self.write("websocket", Fate { status: 101, reason, origin: None, websocket });
     }
 
-    fn write(&mut self) {
+    fn write(&mut self, kind: &'static str, fate: Fate<'_>) {
         self.written = true;
         if !self.websocket {
-            self.metrics.requests.add(Asked::new(self.asks_upgrade, self.line.status));
+            self.metrics.requests.add(Asked::new(self.asks_upgrade, fate.status));
         }
-        self.line.duration_ms = u64::try_from((clock::now() - self.since).as_millis()).unwrap_or(u64::MAX);
-        self.books.log.write(&mut self.line);
+        let Fate { status, reason, origin, websocket } = fate;
+        self.books.log.write(|| Line {
+            time: String::new(), // whoever writes it knows
+            conn: self.conn,
+            client: self.said.client(),
+            kind,
+            route: self.route.as_ref().map(|route| &*route.name),
+            backend: self.backend.as_deref(),
+            method: self.said.method(),
+            host: self.said.host(),
+            path: self.said.path(),
+            origin,
+            status,
+            protocol: self.protocol,
+            reason,
+            duration_ms: u64::try_from((clock::now() - self.since).as_millis()).unwrap_or(u64::MAX),
+            websocket,
+        });
     }
 }
 
@@ -257,12 +273,10 @@ impl Drop for Entry {
             return;
         }
         if self.websocket {
-            self.websocket_line(Counts::default(), None, ("cut", 1006, Party::Gateway));
-        } else {
-            // There is no status for it in HTTP; this is the number that others log.
-            self.line.status = 499;
-            self.line.reason = Some("the connection ended before there was an answer".to_owned());
+            return self.write_websocket((Counts::default(), None), ("cut", 1006, Party::Gateway), None);
         }
-        self.write();
+        let reason = Some("the connection ended before there was an answer");
+        // There is no status for it in HTTP; this is the number that others log.
+        self.write("http", Fate { status: 499, reason, ..Fate::default() });
     }
 }

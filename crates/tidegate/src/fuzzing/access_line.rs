@@ -11,9 +11,10 @@ pub fn run(data: &[u8]) {
         data.split(|byte| *byte == 0xff).map(|field| String::from_utf8_lossy(field).into_owned());
     let mut next = || fields.next();
     let [client, host, path] = [(); 3].map(|()| next().unwrap_or_default());
-    let (route, backend, reason, subprotocol) = (next(), next().map(Into::into), next(), next());
+    let optional = [(); 4].map(|()| next());
+    let [route, backend, reason, subprotocol] = optional.each_ref().map(Option::as_deref);
     let websocket = data.len().is_multiple_of(2).then(|| WebSocketLine {
-        subprotocol: subprotocol.clone(),
+        subprotocol,
         bytes_in: data.len() as u64,
         bytes_out: 0,
         messages_in: 1,
@@ -22,6 +23,7 @@ pub fn run(data: &[u8]) {
         close_code: 1000,
         closed_by: Party::Client,
     });
+    let (client, host, path) = (&*client, &*host, &*path);
     let line =
         Line { client, host, path, route, backend, reason, websocket, kind: "http", ..Line::default() };
     let bytes = encode(&line);
@@ -34,13 +36,13 @@ pub fn run(data: &[u8]) {
     let says = |key: &str, value: &str| {
         assert_eq!(read.get(key).and_then(Value::as_str).unwrap_or_default(), value, "{key} in {body}");
     };
-    says("client", &line.client);
-    says("host", &line.host);
-    says("path", &line.path);
-    says("route", line.route.as_deref().unwrap_or_default());
-    says("backend", line.backend.as_deref().unwrap_or_default());
-    says("reason", line.reason.as_deref().unwrap_or_default());
+    says("client", line.client);
+    says("host", line.host);
+    says("path", line.path);
+    says("route", line.route.unwrap_or_default());
+    says("backend", line.backend.unwrap_or_default());
+    says("reason", line.reason.unwrap_or_default());
     if line.websocket.is_some() {
-        says("subprotocol", subprotocol.as_deref().unwrap_or_default());
+        says("subprotocol", subprotocol.unwrap_or_default());
     }
 }

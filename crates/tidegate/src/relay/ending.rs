@@ -44,7 +44,7 @@ impl Relay {
         match cause {
             End::ClientClosed(_) | End::BackendClosed(_) => {} // their frames say more than a code
             End::ClientLost | End::ClientStalled => self.client.leg.abort(),
-            End::ClientEnded => self.client.leg.finish(now, ORDERLY),
+            End::ClientEnded => self.client.leg.finish(now, &ORDERLY),
             End::ClientViolation(_)
                 if self.far.websocket_mut().is_some_and(|backend| backend.is_readable()) =>
             {
@@ -72,7 +72,7 @@ impl Relay {
         if let Some(backend) = self.far.websocket_mut() {
             match cause {
                 // An abnormal end is passed on, or answered, as one: no Close, but what the client has said is sent.
-                End::ClientEnded | End::BackendLost => backend.leg.finish(now, ORDERLY),
+                End::ClientEnded | End::BackendLost => backend.leg.finish(now, &ORDERLY),
                 End::ClientLost => backend.leg.abort(),
                 End::ClientClosed(_)
                 | End::ClientViolation(_)
@@ -125,7 +125,7 @@ impl Relay {
             Far::Echo(_) => {
                 // What it said is not said to its end, so neither is the answer.
                 if !self.client.is_readable() && self.client.close_waits_for_frame() {
-                    self.client.leg.finish(now, ORDERLY);
+                    self.client.leg.finish(now, &ORDERLY);
                 }
             }
             Far::Tcp(tcp) => {
@@ -133,7 +133,7 @@ impl Relay {
                     tcp.leg.half_close();
                 }
                 if !self.client.leg.is_open() {
-                    tcp.leg.finish(now, TCP_BACKEND);
+                    tcp.leg.finish(now, &TCP_BACKEND);
                 }
             }
             Far::WebSocket(_) => self.settle_websocket(now),
@@ -165,12 +165,12 @@ impl Relay {
             }
         }
         if !self.client.leg.is_open() && !backend.is_closing() {
-            backend.leg.finish(now, ORDERLY);
+            backend.leg.finish(now, &ORDERLY);
         }
         if !backend.is_readable() {
             self.client.message_will_not_end();
             if self.client.close_waits_for_frame() {
-                self.client.leg.finish(now, ORDERLY);
+                self.client.leg.finish(now, &ORDERLY);
             }
             if let Some(End::ClientClosed(code)) = self.end {
                 self.client.close(now, &Close { code, reason: "" });

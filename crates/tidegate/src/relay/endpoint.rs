@@ -25,10 +25,10 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// For a WebSocket that has ended as it should, or whose other side is gone. It is less patient than with a peer that is
 /// in full swing: one that has hung up with its window shut looks like this too.
-pub(super) const ORDERLY: Patience = Patience { taking: Duration::from_secs(10), after_fin: LINGER };
+pub(super) static ORDERLY: Patience = Patience { taking: Duration::from_secs(10), after_fin: LINGER };
 
 /// For one that broke the protocol: it gets its Close if it takes it now.
-const AFTER_VIOLATION: Patience = Patience { taking: LINGER, after_fin: LINGER };
+static AFTER_VIOLATION: Patience = Patience { taking: LINGER, after_fin: LINGER };
 
 #[derive(Debug)]
 pub(super) struct Endpoint {
@@ -334,7 +334,7 @@ impl Endpoint {
         }
         let overdue = self.close_until.is_some_and(|until| now >= until);
         if self.leg.is_open() && (self.closing.is_complete() || overdue || self.will_not_answer()) {
-            self.leg.finish(now, if self.failed { AFTER_VIOLATION } else { ORDERLY });
+            self.leg.finish(now, if self.failed { &AFTER_VIOLATION } else { &ORDERLY });
         }
     }
 

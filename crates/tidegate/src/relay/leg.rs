@@ -23,8 +23,8 @@ const PROMPT: Duration = Duration::from_millis(250);
 #[derive(Debug)]
 pub(super) struct Leg {
     phase: Phase,
-    /// What was read together with the handshake.
-    early: Bytes,
+    /// What was read together with the handshake, if it was anything: a place for it alone would be kept for hours.
+    early: Option<Box<Bytes>>,
     backlog: Backlog,
     /// What comes behind the backlog: a pipe of bulk data, and when the socket last took some of it.
     piped: Option<Box<(Pipe, Instant)>>,
@@ -44,12 +44,12 @@ pub(super) struct Leg {
 enum Phase {
     Open(Socket),
     /// Everything is sent, then FIN; what still arrives is dropped. The time is when there last was progress.
-    Finishing(Socket, Patience, Instant),
+    Finishing(Socket, &'static Patience, Instant),
     Gone,
 }
 
 /// How long a leg may take to finish. A slow peer gets everything it is owed, as long as it takes some of it.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct Patience {
     /// How long the peer may take nothing of what it is owed.
     pub(super) taking: Duration,
@@ -83,8 +83,7 @@ impl Leg {
     pub(super) fn new(socket: Socket, early: Bytes) -> Self {
         Self {
             phase: Phase::Open(socket),
-            // Empty bytes may still be a handle to the handshake's whole buffer.
-            early: if early.is_empty() { Bytes::new() } else { early },
+            early: (!early.is_empty()).then(|| Box::new(early)),
             backlog: Backlog::default(),
             piped: None,
             kept_since: None,
@@ -109,7 +108,7 @@ impl Leg {
 
     /// Whether bulk data can go from or to it through a pipe: nothing stands between us and the socket.
     pub(super) fn is_bare(&self) -> bool {
-        matches!(self.phase, Phase::Open(Socket::Plain(_))) && self.early.is_empty()
+        matches!(self.phase, Phase::Open(Socket::Plain(_))) && self.early.is_none()
     }
 
     /// How many they are.
@@ -183,11 +182,11 @@ impl Leg {
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Read> {
-        if !self.early.is_empty() {
-            let bytes = self.early.len().min(into.len());
-            self.early.copy_to_slice(&mut into[..bytes]);
-            if self.early.is_empty() {
-                self.early = Bytes::new(); // gives the handshake's buffer back
+        if let Some(early) = &mut self.early {
+            let bytes = early.len().min(into.len());
+            early.copy_to_slice(&mut into[..bytes]);
+            if early.is_empty() {
+                self.early = None; // gives the handshake's buffer back
             }
             return Poll::Ready(Read::Bytes(bytes));
         }
@@ -348,20 +347,20 @@ impl Leg {
 
     /// Ends the leg: everything sent is delivered, then FIN; what still arrives is read and dropped, so that no reset
     /// of ours can overtake what was sent. Gone when the peer has ended too, or patience has.
-    pub(super) fn finish(&mut self, now: Instant, patience: Patience) {
+    pub(super) fn finish(&mut self, now: Instant, patience: &'static Patience) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Gone) {
             Phase::Open(socket) => Phase::Finishing(socket, patience, now),
             finishing_or_gone @ (Phase::Finishing(..) | Phase::Gone) => finishing_or_gone,
         };
         self.half_close();
-        self.early = Bytes::new();
+        self.early = None;
     }
 
     /// Drops the socket as it is.
     pub(super) fn abort(&mut self) {
         self.phase = Phase::Gone;
         self.read_ended = true;
-        self.early = Bytes::new();
+        self.early = None;
         self.backlog.clear();
         self.piped = None;
     }

@@ -91,7 +91,7 @@ impl Leg {
         record::Leg {
             socket,
             tls,
-            early: Octets(self.early.to_vec()),
+            early: Octets(self.early.as_ref().map_or_else(Vec::new, |early| early.to_vec())),
             unsent: Octets(unsent.to_vec()),
             unsent_for: unsent_since.map(since),
             kept_for: self.kept_since.map(since),
