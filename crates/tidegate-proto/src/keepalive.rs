@@ -69,6 +69,13 @@ impl Keepalive {
         }
     }
 
+    /// The first Ping is due at this time, and not after a whole interval. Whoever has thousands of connections that began
+    /// together sees to it in this way that their Pings do not come together for ever.
+    #[must_use]
+    pub fn first_ping_at(self, time: Duration) -> Self {
+        Self { next_ping: self.interval.map(|_| time), ..self }
+    }
+
     /// The payload of this connection's Pings.
     pub const fn payload(&self) -> &[u8; 8] {
         &self.payload
@@ -169,6 +176,16 @@ mod tests {
         assert!(!keepalive.answered(b"other"));
         assert!(keepalive.answered(&PAYLOAD));
         assert_eq!(keepalive.demand(140 * S, false), Some(Demand::Ping));
+    }
+
+    #[test]
+    fn the_first_ping_has_a_time_of_its_own_and_later_ones_follow_at_the_interval() {
+        let mut keepalive = keepalive(None).first_ping_at(107 * S);
+        assert_eq!(keepalive.demand(106 * S, false), None);
+        assert_eq!(keepalive.demand(107 * S, false), Some(Demand::Ping));
+        assert_eq!(keepalive.deadline(), Some(127 * S));
+        let never = Times { ping_interval: None, ..Times::default() };
+        assert_eq!(Keepalive::new(S, &never, PAYLOAD).first_ping_at(7 * S).deadline(), None);
     }
 
     #[test]

@@ -162,17 +162,31 @@ impl Wire {
     /// The peer is given `pause` to take more before it counts as one that does not.
     #[track_caller]
     pub fn send_until_stalled(&mut self, bytes: &[u8], limit: usize, pause: Duration) -> usize {
+        let sent = self.try_send_until_stalled(bytes, limit, pause);
+        sent.unwrap_or_else(|error| panic!("the peer is gone: {error}"))
+    }
+
+    /// The same with a peer that may go.
+    ///
+    /// # Errors
+    /// The connection is broken.
+    pub fn try_send_until_stalled(
+        &mut self,
+        bytes: &[u8],
+        limit: usize,
+        pause: Duration,
+    ) -> std::io::Result<usize> {
         self.socket().set_write_timeout(Some(pause)).expect("a pause is not zero");
         let mut sent = 0;
         while sent < limit {
             match self.transport.write(&bytes[sent % bytes.len()..]) {
                 Ok(taken) => sent += taken,
                 Err(error) if is_time_out(&error) => break,
-                Err(error) => panic!("the peer is gone after {sent} bytes: {error}"),
+                Err(error) => return Err(error),
             }
         }
         self.socket().set_write_timeout(Some(PATIENCE)).expect("patience is not zero");
-        sent
+        Ok(sent)
     }
 
     /// Ends our direction: FIN behind everything that was sent, over TLS with close_notify.

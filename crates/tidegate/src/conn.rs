@@ -156,6 +156,9 @@ async fn upgrade(
     if exchange.service.drain.is_started() {
         return Err(Refused::Draining);
     }
+    if exchange.service.is_short_of_memory() {
+        return Err(Refused::Memory);
+    }
     let admitted = generation.guards.admit(permit, request, exchange.names.as_ref()).await?;
     let until = admitted.until();
     let destination = generation.lookups.resolve(admitted, request).await?;

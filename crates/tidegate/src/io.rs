@@ -12,8 +12,9 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::net::{RecvFlags, SendFlags, recv, send};
+use rustix::net::{RecvFlags, SendFlags, recv, send, sockopt};
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
@@ -140,8 +141,22 @@ impl Socket {
             #[cfg(any(test, fuzzing))]
             Self::Simulated(_) => return,
         };
-        let mark = if prompt { UNSENT_BYTES_MAX_PROMPT } else { UNSENT_BYTES_MAX };
-        note(socket2::SockRef::from(socket).set_tcp_notsent_lowat(mark));
+        note(socket2::SockRef::from(socket).set_tcp_notsent_lowat(unsent_bytes_max(prompt)));
+    }
+
+    /// How many bytes the kernel takes from us now at the least; 0 where it promises none. `prompt`: what it was
+    /// [told](Self::set_prompt) last.
+    pub(crate) fn takes_surely(&self, prompt: bool) -> usize {
+        let unsent_bytes_max = unsent_bytes_max(prompt) as usize;
+        match self {
+            Self::Plain(socket) => room_in(socket, unsent_bytes_max),
+            Self::Tls(socket) => room_in(socket.get_ref().0, unsent_bytes_max),
+            Self::Served(socket) => room_in(socket.get_ref(), unsent_bytes_max),
+            Self::Unix(socket) => room_in(socket, usize::MAX),
+            Self::ServedUnix(socket) => room_in(socket.get_ref(), usize::MAX),
+            #[cfg(any(test, fuzzing))]
+            Self::Simulated(wire) => wire.takes_surely(),
+        }
     }
 }
 
@@ -223,6 +238,20 @@ const UNSENT_BYTES_MAX: u32 = 256 << 10;
 
 /// The same for a peer that takes them at once: a whole read goes in one write, and nothing of it has to be kept.
 const UNSENT_BYTES_MAX_PROMPT: u32 = 1 << 20;
+
+const fn unsent_bytes_max(prompt: bool) -> u32 {
+    if prompt { UNSENT_BYTES_MAX_PROMPT } else { UNSENT_BYTES_MAX }
+}
+
+/// Bytes that a socket takes for certain: one that calls itself writable has a third of its buffer free, and less than
+/// half of the mark unsent. A quarter of the buffer leaves the kernel something for its own bookkeeping.
+fn room_in(socket: &impl AsFd, unsent_bytes_max: usize) -> usize {
+    let mut asked = [PollFd::new(socket, PollFlags::OUT)];
+    let is_writable =
+        poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents() == PollFlags::OUT;
+    let buffer = sockopt::socket_send_buffer_size(socket).ok().filter(|_| is_writable);
+    buffer.map_or(0, |bytes| (bytes / 4).min(unsent_bytes_max / 2))
+}
 
 /// Sets what every TCP socket of the gateway has: no delay for small writes, and probes that find a vanished peer.
 ///

@@ -46,6 +46,7 @@ pub mod drain;
 pub mod io;
 mod jwt;
 pub mod live;
+mod memory;
 mod metrics;
 mod notify;
 mod path;

@@ -59,6 +59,8 @@ pub enum Cause {
     KeysSpent,
     /// The operator wants it closed.
     Operator,
+    /// Memory is short, and it holds much of it.
+    Overloaded,
 }
 
 /// What a peer did wrong, in the terms of its protocol.
@@ -220,8 +222,15 @@ impl End {
 }
 
 impl Cause {
-    const ALL: [Self; 6] =
-        [Self::Drained, Self::Reloaded, Self::MaxAge, Self::TokenExpired, Self::KeysSpent, Self::Operator];
+    const ALL: [Self; 7] = [
+        Self::Drained,
+        Self::Reloaded,
+        Self::MaxAge,
+        Self::TokenExpired,
+        Self::KeysSpent,
+        Self::Operator,
+        Self::Overloaded,
+    ];
 
     /// The one with this label.
     pub(crate) fn named(label: &str) -> Option<Self> {
@@ -237,6 +246,7 @@ impl Cause {
             Self::TokenExpired => "token_expired",
             Self::KeysSpent => "keys_spent",
             Self::Operator => "operator",
+            Self::Overloaded => "overloaded",
         }
     }
 }

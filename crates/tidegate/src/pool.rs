@@ -25,6 +25,8 @@ struct Member {
     name: String,
     /// Connections, those included that are being tried.
     live: AtomicUsize,
+    /// Of these, the WebSockets that it has not taken or not answered yet.
+    pending: AtomicUsize,
     /// What came of those that were tried.
     tried: Tally<&'static str>,
     /// It did not take the last connection: others are asked before it until then. `None` since it took one.
@@ -42,6 +44,10 @@ pub(crate) struct Standing {
     /// How often which result came of trying it.
     pub(crate) tried: Vec<(&'static str, u64)>,
 }
+
+/// A WebSocket that a backend has not answered yet, counted until this is dropped.
+#[derive(Debug)]
+pub(crate) struct Pending(Arc<Member>);
 
 /// A connection to a backend, counted until it is dropped.
 #[derive(Debug)]
@@ -64,6 +70,7 @@ impl Pool {
                 Arc::new(Member {
                     name,
                     live: AtomicUsize::new(0),
+                    pending: AtomicUsize::new(0),
                     tried: Tally::default(),
                     resting_until: Mutex::new(None),
                 })
@@ -155,6 +162,13 @@ impl Seat {
         (self.pool.members.len() > 1).then(|| self.name())
     }
 
+    /// Counts a WebSocket that it is to answer, if so many do not wait for that already.
+    pub(crate) fn ask(&self, pending_max: usize) -> Option<Pending> {
+        let pending = Pending(Arc::clone(&self.pool.members[self.member])); // counted back in any case
+        let waiting = pending.0.pending.fetch_add(1, Ordering::Relaxed);
+        (waiting < pending_max).then_some(pending)
+    }
+
     /// Counts what came of trying it.
     pub(crate) fn tried(&self, result: &'static str) {
         self.pool.members[self.member].tried.add(result);
@@ -174,6 +188,12 @@ impl Seat {
     fn resting(&self) -> MutexGuard<'_, Option<Instant>> {
         let member = &self.pool.members[self.member];
         member.resting_until.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Drop for Pending {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::Relaxed);
     }
 }
 

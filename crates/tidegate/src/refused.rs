@@ -50,6 +50,9 @@ pub(crate) enum Refused {
     /// The route demands a recording, and there is none: 503.
     #[error(transparent)]
     Unrecorded(#[from] Unrecorded),
+    /// There is no memory for another session: 503.
+    #[error("the gateway is short of memory")]
+    Memory,
     /// The gateway is stopping.
     #[error("the gateway is stopping")]
     Draining,
@@ -80,7 +83,9 @@ impl Refused {
             Self::Lookup(error) => error.status(),
             Self::Backend(error) => error.status(),
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Self::Quota(_) | Self::Unrecorded(_) | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Quota(_) | Self::Unrecorded(_) | Self::Memory | Self::Draining => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
         }
     }
 
@@ -98,6 +103,7 @@ impl Refused {
             Self::Misdirected { .. } => "host",
             Self::Quota(_) => "quota",
             Self::Unrecorded(_) => "recording",
+            Self::Memory => "memory",
             Self::Draining => "draining",
         }
     }
@@ -121,6 +127,7 @@ impl Refused {
             // No method is allowed without an upgrade (RFC 9110 §10.2.1).
             Self::Route(NoRoute::NotAllowed) => &[("Allow", "")],
             Self::BadRequest(BadRequest::Method) => &[("Allow", "GET, HEAD")],
+            Self::Memory => &[("Retry-After", "5")],
             Self::BadRequest(_)
             | Self::Route(_)
             | Self::Policy(_)
@@ -163,6 +170,7 @@ impl Refused {
             Self::Backend(error) => match error.kind() {
                 ConnectError::Unreachable(_) => "the service behind this gateway cannot be reached",
                 ConnectError::Exhausted(_) => "the gateway has no resources for another connection",
+                ConnectError::Busy(_) => "the service behind this gateway is busy",
                 ConnectError::ConnectTimeout | ConnectError::UpgradeTimeout => {
                     "the service behind this gateway did not answer in time"
                 }
@@ -188,6 +196,7 @@ impl Refused {
             | Self::Policy(_)
             | Self::Misdirected { .. }
             | Self::Quota(_)
+            | Self::Memory
             | Self::Draining => self.to_string(),
         }
     }

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -38,6 +38,7 @@ pub(crate) struct Service {
     pub(crate) live: Arc<Register>,
     /// Sessions that are told to close in a second.
     drain_rate: AtomicU32,
+    is_short_of_memory: AtomicBool,
     connections: AtomicU64,
     started: Instant,
 }
@@ -62,6 +63,7 @@ impl Service {
             quota,
             live: Arc::default(),
             drain_rate: AtomicU32::new(drain_rate),
+            is_short_of_memory: AtomicBool::new(false),
             connections: AtomicU64::new(0),
             started: clock::now(),
         }
@@ -168,7 +170,17 @@ impl Service {
 
     /// Whether it takes new connections, and means to go on doing so.
     pub(crate) fn is_ready(&self) -> bool {
-        !self.drain.is_started()
+        !self.drain.is_started() && !self.is_short_of_memory()
+    }
+
+    /// Whether there is no memory for another session.
+    pub(crate) fn is_short_of_memory(&self) -> bool {
+        self.is_short_of_memory.load(Ordering::Relaxed)
+    }
+
+    /// Says whether there is; what was said before.
+    pub(crate) fn set_short_of_memory(&self, is_short: bool) -> bool {
+        self.is_short_of_memory.swap(is_short, Ordering::Relaxed)
     }
 
     /// So many from now on.

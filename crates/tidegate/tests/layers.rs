@@ -31,6 +31,7 @@ const ORDER: &[&str] = &[
     "notify",
     "jwt",
     "ask",
+    "memory",
     "access_log", // leaves
     "listener",
     "proxied",

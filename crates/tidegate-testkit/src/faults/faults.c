@@ -62,11 +62,14 @@ static int strikes(enum call call) {
 
 static int is_tcp(int fd);
 
-/* A connection on which a read or write fails is broken: the other side learns of it as well. */
+/* Errors of a connection that is as good as before: the kernel has no memory just now, or does not let this pass. */
+static int spares(int error) { return error == EINTR || error == ENOBUFS || error == ENOMEM || error == EPERM; }
+
+/* A connection on which a read or write fails in another way is broken: the other side learns of it as well. */
 static int breaks(enum call call, int fd) {
     if (!board || look(&board->call) != (int64_t)call || !is_tcp(fd) || !strikes(call)) return 0;
     int error = errno;
-    shutdown(fd, SHUT_RDWR);
+    if (!spares(error)) shutdown(fd, SHUT_RDWR);
     errno = error;
     return 1;
 }

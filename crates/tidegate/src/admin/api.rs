@@ -81,6 +81,9 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
         What::Ready if house.service.drain.is_started() => {
             Answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
         }
+        What::Ready if house.service.is_short_of_memory() => {
+            Answer::text(StatusCode::SERVICE_UNAVAILABLE, "short of memory\n")
+        }
         What::Ready => Answer::text(StatusCode::OK, "ready\n"),
         What::Metrics => {
             let media = crate::metrics::exposition::CONTENT_TYPE;

@@ -98,7 +98,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "Whether it takes connections. Needs no token.",
         parameters: &[],
         media: TEXT,
-        answers: &[(200, "It does."), (503, "It does not any more: it drains.")],
+        answers: &[(200, "It does."), (503, "It does not: it drains, or memory is short.")],
     },
     Operation {
         what: What::Metrics,

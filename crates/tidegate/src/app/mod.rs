@@ -4,6 +4,7 @@ mod admin;
 mod certificates;
 mod descriptors;
 mod doors;
+mod memory;
 mod reload;
 mod signals;
 mod upgrade;
@@ -154,6 +155,7 @@ impl Running {
         let records = generation.recorder.is_some();
         let quota = Quota::new(config.connections_per_client_max);
         let service = Arc::new(Service::new(generation, books, quota, config.drain_rate));
+        memory::divide(config.buffered_max, config.workers);
         let workers =
             Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
         let connections_max = connections_max(config.connections_max, records, config.workers);
@@ -195,6 +197,7 @@ impl Running {
     async fn serve(self, launch: Option<Launch>, told: CancellationToken, signals: Signals) {
         let Signals { mut stops, mut hangups, mut upgrades } = signals;
         self.feed_watchdog();
+        self.watch_memory();
         notify::ready();
         let stop = tokio::select! {
             stop = stops.next() => stop,

@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::Running;
 use super::descriptors::connections_max;
+use super::memory;
 use super::signals::Hangups;
 use crate::access_log::Sink;
 use crate::admin::Reloaded;
@@ -121,6 +122,7 @@ impl Running {
         self.service.books.log.redirect(log);
         self.service.quota.set(config.connections_per_client_max);
         self.service.set_drain_rate(config.drain_rate);
+        memory::divide(config.buffered_max, self.settings().workers);
         let records = generation.recorder.is_some();
         let connections_max = connections_max(config.connections_max, records, self.settings().workers);
         doors.places().set(connections_max, config.handshakes_max);

@@ -96,6 +96,9 @@ pub enum ConnectError {
     /// Out of descriptors, ports or memory: ours is the fault, 503.
     #[error("no resources for a backend connection: {0}")]
     Exhausted(#[source] io::Error),
+    /// It owes an answer to so many clients, `max_pending`: 503.
+    #[error("backend has not answered {0} others yet")]
+    Busy(usize),
     /// No TLS with it: another certificate than is trusted, another name, no TLS at all: 502.
     #[error("no TLS with the backend: {}", explained(.0))]
     Tls(#[source] io::Error),
@@ -169,7 +172,7 @@ impl ConnectError {
             | Self::Interim
             | Self::Handshake(_)
             | Self::Unasked => StatusCode::BAD_GATEWAY,
-            Self::Exhausted(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Exhausted(_) | Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::ConnectTimeout | Self::UpgradeTimeout => StatusCode::GATEWAY_TIMEOUT,
             Self::Answered(response) => response.status(),
             Self::NotAllowed => StatusCode::FORBIDDEN,
@@ -185,6 +188,7 @@ impl ConnectError {
             Self::At { error, .. } => error.label(),
             Self::Unreachable(_) => "unreachable",
             Self::Exhausted(_) => "exhausted",
+            Self::Busy(_) => "busy",
             Self::Tls(_) => "tls",
             Self::ConnectTimeout => "connect_timeout",
             Self::UpgradeTimeout => "upgrade_timeout",
@@ -200,7 +204,7 @@ impl ConnectError {
 
     /// Whether it failed before anything of the request was sent, and another backend may take it.
     const fn is_unconnected(&self) -> bool {
-        matches!(self, Self::Unreachable(_) | Self::Tls(_) | Self::ConnectTimeout)
+        matches!(self, Self::Unreachable(_) | Self::Tls(_) | Self::ConnectTimeout | Self::Busy(_))
     }
 }
 
@@ -279,7 +283,11 @@ pub async fn connect(
     let mut candidates = Candidates::of(destination.permit().selected(), request);
     loop {
         let candidate = candidates.take();
-        match reach(&destination, &candidate, request, trust).await {
+        let reached = match candidate.ask() {
+            Ok(_pending) => reach(&destination, &candidate, request, trust).await,
+            Err(busy) => Err(busy),
+        };
+        match reached {
             Ok((far, agreed)) => {
                 let seat = candidate.into_seat();
                 return Ok(Link { permit: destination.into_permit(), agreed, far, seat });

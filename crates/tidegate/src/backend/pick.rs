@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::ConnectError;
 use crate::clock;
 use crate::config::{Backend, Balance};
-use crate::pool::Seat;
+use crate::pool::{Pending, Seat};
 use crate::request::Request;
 use crate::route::Selected;
 
@@ -26,6 +26,7 @@ pub(super) struct Candidate<'s> {
     pub(super) budget: Duration,
     seat: Seat,
     disable_time: Duration,
+    pending_max: usize,
 }
 
 impl<'s> Candidates<'s> {
@@ -50,6 +51,7 @@ impl<'s> Candidates<'s> {
             budget: self.deadline.saturating_duration_since(clock::now()) / left,
             seat: self.selected.pool().seat(member),
             disable_time: route.disable_time,
+            pending_max: route.pending_max,
         }
     }
 
@@ -68,6 +70,11 @@ impl<'s> Candidates<'s> {
 }
 
 impl Candidate<'_> {
+    /// Has it count as asked until the answer is there. One that owes many an answer is not asked.
+    pub(super) fn ask(&self) -> Result<Pending, ConnectError> {
+        self.seat.ask(self.pending_max).ok_or(ConnectError::Busy(self.pending_max))
+    }
+
     /// The place that it has taken, now that it is connected.
     pub(super) fn into_seat(self) -> Seat {
         self.seat.tried("ok");

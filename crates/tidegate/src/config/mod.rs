@@ -59,6 +59,8 @@ pub struct Config {
     pub connections_per_client_max: usize,
     /// Connections at once that have not finished their handshake. Default 1000.
     pub handshakes_max: usize,
+    /// Bytes that may wait for sockets, all connections together; `None`, the default: a quarter of the memory there is.
+    pub buffered_max: Option<u64>,
     /// The admin listener. Default: none.
     pub admin: Option<Admin>,
     /// The longest that a drain waits for connections to end. Default 30 s.
@@ -218,6 +220,8 @@ pub struct Route {
     pub connect_timeout: Duration,
     /// Time for a `ws://` or `http://` backend to answer the request head, before 504. Default 10 s.
     pub upgrade_timeout: Duration,
+    /// WebSockets at once that one backend has not answered yet, before others are tried, or 503. Default 250.
+    pub pending_max: usize,
     /// Which backend of several is tried first. Default: the one with the fewest connections.
     pub balance: Balance,
     /// How long others are tried before a backend that did not take a connection. Default 1 s; zero is not at all.

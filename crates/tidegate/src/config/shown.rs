@@ -24,6 +24,7 @@ pub fn shown(config: &Config) -> Value {
         "max_connections": config.connections_max,
         "max_connections_per_client": config.connections_per_client_max,
         "max_handshakes": config.handshakes_max,
+        "max_buffered": config.buffered_max.map(show_size),
         "drain": duration(config.drain),
         "drain_rate": config.drain_rate,
         "access_log": match &config.access_log {
@@ -179,6 +180,7 @@ fn limits(route: &Route, shown: &mut Map<String, Value>) {
     set("max_fragments", route.fragment_limit().into());
     set("connect_timeout", duration(route.connect_timeout).into());
     set("upgrade_timeout", duration(route.upgrade_timeout).into());
+    set("max_pending", route.pending_max.into());
     set("balance", balance(route.balance).into());
     set("disable_time", duration(route.disable_time).into());
 }

@@ -197,6 +197,10 @@ impl Wire {
         Poll::Ready(Ok(taken))
     }
 
+    pub(super) fn takes_surely(&self) -> usize {
+        lock(&self.0).to_peer.room()
+    }
+
     pub(super) fn poll_flush(&self, cx: &Context<'_>) -> Poll<io::Result<()>> {
         let state = &mut *lock(&self.0);
         if state.to_gateway.is_reset() {

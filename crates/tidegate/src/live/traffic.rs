@@ -1,6 +1,6 @@
 //! What has passed through a session, in figures that anybody may read while its relay goes on.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use crate::handover::record;
 
@@ -11,6 +11,7 @@ pub struct Traffic {
     bytes_out: AtomicU64,
     messages_in: AtomicU64,
     messages_out: AtomicU64,
+    held: AtomicU32,
 }
 
 /// What was relayed, payload only.
@@ -34,7 +35,18 @@ impl Traffic {
             bytes_out: counts.bytes_out.into(),
             messages_in: counts.messages_in.into(),
             messages_out: counts.messages_out.into(),
+            held: AtomicU32::new(0),
         }
+    }
+
+    /// Notes how many bytes wait for a socket to take them. Only the session's own relay may.
+    pub fn hold(&self, bytes: usize) {
+        self.held.store(u32::try_from(bytes).unwrap_or(u32::MAX), Ordering::Relaxed);
+    }
+
+    /// How many bytes wait.
+    pub fn held(&self) -> u64 {
+        self.held.load(Ordering::Relaxed).into()
     }
 
     /// Notes what came from the client. Only the session's own relay may.

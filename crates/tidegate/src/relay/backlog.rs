@@ -4,10 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::scratch::READ_BYTES_MAX;
-
-/// Bytes in a backlog above which nothing more is read for its socket. One read can exceed it, once.
-const BYTES_SOFT: usize = 64 << 10;
+/// Bytes in a backlog above which nothing more is read for its socket.
+pub(super) const BYTES_SOFT: usize = 64 << 10;
 
 /// Time without progress after which a backlog means that the peer has stalled.
 pub(super) const STALL: Duration = Duration::from_secs(30);
@@ -29,14 +27,6 @@ impl Backlog {
 
     pub(super) fn pending(&self) -> &[u8] {
         &self.bytes[self.gone..]
-    }
-
-    /// How many bytes may be read for it now; 0 is back-pressure.
-    pub(super) fn room(&self) -> usize {
-        match self.pending().len() {
-            0 => READ_BYTES_MAX,
-            pending => BYTES_SOFT.saturating_sub(pending),
-        }
     }
 
     /// What waits, and since when nothing of it was taken.
@@ -91,7 +81,7 @@ mod tests {
         backlog.push(&[0; BYTES_SOFT], now);
         for _ in 0..1000 {
             backlog.consume(4096, now);
-            backlog.push(&vec![0; backlog.room()], now);
+            backlog.push(&vec![0; BYTES_SOFT - backlog.pending().len()], now);
             assert_eq!(backlog.pending().len(), BYTES_SOFT);
         }
         assert!(backlog.bytes.capacity() <= 4 * BYTES_SOFT, "{}", backlog.bytes.capacity());

@@ -42,10 +42,16 @@ impl Relay {
         far && unseen && self.client.leg.is_bare()
     }
 
-    /// One message of what fits into a pipe. Whether anything moved.
-    pub(super) fn splice_from_tcp(&mut self, cx: &mut Context<'_>, now: Instant, mut pipe: Pipe) -> bool {
+    /// One message of what fits into a pipe, and into `room`. Whether anything moved.
+    pub(super) fn splice_from_tcp(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        mut pipe: Pipe,
+        room: usize,
+    ) -> bool {
         let Far::Tcp(tcp) = &mut self.far else { return false };
-        match tcp.leg.poll_fill(cx, &mut pipe, tcp.frame_bytes_max) {
+        match tcp.leg.poll_fill(cx, &mut pipe, room) {
             Poll::Pending => return false,
             Poll::Ready(None) => tcp.bulk = false,
             Poll::Ready(Some(Read::Bytes(bytes))) => {
@@ -76,12 +82,17 @@ impl Relay {
 
     /// Moves more of a client's large frame to its WebSocket backend. Whether anything moved; `None` if the ordinary way
     /// is the one to take.
-    pub(super) fn splice_to_websocket(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<bool> {
+    pub(super) fn splice_to_websocket(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        room: usize,
+    ) -> Option<bool> {
         if !self.client.bulk || !self.may_splice() {
             return None;
         }
         let backend = self.far.websocket_mut()?;
-        match self.client.splice_to(backend, cx, now)? {
+        match self.client.splice_to(backend, cx, now, room)? {
             Spliced::Nothing => return Some(false),
             Spliced::Bytes { bytes, message, ends_message } => {
                 self.keepalive.heard(now);
@@ -94,12 +105,17 @@ impl Relay {
     }
 
     /// The same for a backend's.
-    pub(super) fn splice_from_websocket(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<bool> {
+    pub(super) fn splice_from_websocket(
+        &mut self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        room: usize,
+    ) -> Option<bool> {
         if !matches!(&self.far, Far::WebSocket(backend) if backend.bulk) || !self.may_splice() {
             return None;
         }
         let backend = self.far.websocket_mut()?;
-        match backend.splice_to(&mut self.client, cx, now)? {
+        match backend.splice_to(&mut self.client, cx, now, room)? {
             Spliced::Nothing => return Some(false),
             Spliced::Bytes { bytes, message, ends_message } => {
                 self.count_out(message, ends_message.into(), bytes);
@@ -134,14 +150,21 @@ impl Endpoint {
         }
     }
 
-    /// Moves more of the frame under way; `None` if too little of it is left, or the other side takes none.
-    fn splice_to(&mut self, to: &mut Self, cx: &mut Context<'_>, now: Instant) -> Option<Spliced> {
+    /// Moves more of the frame under way, at most `room` bytes; `None` if too little of it is left, or the other side takes none.
+    fn splice_to(
+        &mut self,
+        to: &mut Self,
+        cx: &mut Context<'_>,
+        now: Instant,
+        room: usize,
+    ) -> Option<Spliced> {
         let left = self.receiver.decoder_mut().frame_left();
         if left < FRAME_LEFT_MIN || !to.takes_frames() {
             return None;
         }
         let mut pipe = Pipe::take()?;
-        let bytes = match self.leg.poll_fill(cx, &mut pipe, usize::try_from(left).unwrap_or(usize::MAX)) {
+        let bytes_max = usize::try_from(left).unwrap_or(usize::MAX).min(room);
+        let bytes = match self.leg.poll_fill(cx, &mut pipe, bytes_max) {
             Poll::Pending => return Some(Spliced::Nothing),
             Poll::Ready(None) => {
                 self.bulk = false;

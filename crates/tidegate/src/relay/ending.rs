@@ -13,7 +13,7 @@ use super::endpoint::{Endpoint, ORDERLY};
 use super::{Far, Relay, TCP_BACKEND};
 use crate::config::{Route, spoken_size};
 use crate::live::Because;
-use crate::outcome::{Breach, End};
+use crate::outcome::{Breach, Cause, End};
 
 /// How long the Close for a client's violation waits for what a WebSocket backend still says to the messages before it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
@@ -69,6 +69,9 @@ impl Relay {
                 close(&mut self.client, cause, now, &Close { code: Some(code), reason });
             }
         }
+        if matches!(cause, End::Told(Cause::Overloaded, _)) {
+            self.let_go();
+        }
         if let Some(backend) = self.far.websocket_mut() {
             match cause {
                 // An abnormal end is passed on, or answered, as one: no Close, but what the client has said is sent.
@@ -90,6 +93,16 @@ impl Relay {
                 | End::Told(..)
                 | End::Panicked => {}
             }
+        }
+    }
+
+    /// Gives up what waits for a socket, and with it the side that does not take it: the memory is needed now.
+    pub(super) fn let_go(&mut self) {
+        if self.client.leg.has_backlog() {
+            self.client.leg.abort();
+        }
+        if self.far.leg_mut().is_some_and(|leg| leg.has_backlog()) {
+            self.far.abort();
         }
     }
 

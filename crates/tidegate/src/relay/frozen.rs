@@ -17,6 +17,7 @@ use tidegate_proto::Closing;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::budget::Held;
 use super::echo::Echo;
 use super::endpoint::Endpoint;
 use super::keepalive::Keepalive;
@@ -179,6 +180,7 @@ impl Relay {
             live,
             meter: Meter::new(traffic),
             turns: Turns::default(),
+            held: Held::default(),
             orders: Orders::default(),
             end: None,
             panicked: false,

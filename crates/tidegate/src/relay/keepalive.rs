@@ -19,7 +19,10 @@ pub(super) struct Keepalive {
 }
 
 impl Keepalive {
+    /// `conn`: the number of the connection, which decides when its first ping is due: half an interval before or after the
+    /// interval. However many connections begin at once, their pings are spread over all of it.
     pub(super) fn new(
+        conn: u64,
         now: Instant,
         ping_interval: Option<Duration>,
         ping_timeout: Option<Duration>,
@@ -27,7 +30,8 @@ impl Keepalive {
     ) -> Self {
         let times = Times { ping_interval, ping_timeout, idle_timeout, ..Times::default() };
         let clockwork = tidegate_proto::Keepalive::new(Duration::ZERO, &times, unique_payload());
-        Self { start: now, clockwork }
+        let first = ping_interval.unwrap_or_default().mul_f64(0.5 + phase(conn));
+        Self { start: now, clockwork: clockwork.first_ping_at(first) }
     }
 
     /// As it is written down for another process.
@@ -83,6 +87,12 @@ impl Keepalive {
     }
 }
 
+/// From 0 to 1, and for numbers that follow on each other as evenly spread as can be: multiples of the golden ratio.
+fn phase(conn: u64) -> f64 {
+    const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15; // of 2^64
+    conn.wrapping_mul(GOLDEN) as f64 / u64::MAX as f64
+}
+
 fn unique_payload() -> [u8; 8] {
     static NEXT: AtomicU64 = AtomicU64::new(0);
     static START: std::sync::LazyLock<u64> =
@@ -97,15 +107,32 @@ mod tests {
     const S: Duration = Duration::from_secs(1);
 
     #[tokio::test(start_paused = true)]
-    async fn t058_ping_at_20_s_and_given_up_at_40_s() {
+    async fn t058_pinged_each_20_s_and_given_up_20_s_later() {
         let start = clock::now();
-        let mut keepalive = Keepalive::new(start, Some(20 * S), Some(20 * S), None);
-        assert_eq!(keepalive.deadline(), Some(start + 20 * S));
-        assert_eq!(keepalive.on_time(start + 19 * S, false), None);
-        assert_eq!(keepalive.on_time(start + 20 * S, false), Some(Demand::Ping));
-        keepalive.pinged(start + 20 * S);
-        assert_eq!(keepalive.on_time(start + 39 * S, false), None);
-        assert_eq!(keepalive.on_time(start + 40 * S, false), Some(Demand::Unanswered));
+        let mut keepalive = Keepalive::new(0, start, Some(20 * S), Some(20 * S), None);
+        assert_eq!(keepalive.deadline(), Some(start + 10 * S));
+        assert_eq!(keepalive.on_time(start + 9 * S, false), None);
+        assert_eq!(keepalive.on_time(start + 10 * S, false), Some(Demand::Ping));
+        keepalive.pinged(start + 10 * S);
+        let payload = *keepalive.payload();
+        assert!(keepalive.answered(&payload));
+        assert_eq!(keepalive.on_time(start + 29 * S, false), None);
+        assert_eq!(keepalive.on_time(start + 30 * S, false), Some(Demand::Ping));
+        keepalive.pinged(start + 30 * S);
+        assert_eq!(keepalive.on_time(start + 49 * S, false), None);
+        assert_eq!(keepalive.on_time(start + 50 * S, false), Some(Demand::Unanswered));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn t245_connections_that_begin_at_once_are_pinged_evenly_over_the_interval() {
+        let start = clock::now();
+        let mut seconds = [0; 30];
+        for conn in 1..=10_000 {
+            let first = Keepalive::new(conn, start, Some(20 * S), None, None).deadline().unwrap() - start;
+            seconds[usize::try_from(first.as_secs()).unwrap()] += 1;
+        }
+        assert_eq!(seconds[..10], [0; 10]);
+        assert!(seconds[10..].iter().all(|pings| (480..=520).contains(pings)), "{seconds:?}");
     }
 
     #[test]

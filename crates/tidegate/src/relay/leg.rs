@@ -1,6 +1,7 @@
 //! One socket of a relay: reading, sending without ever waiting, and ending without losing a byte.
 
 mod frozen;
+mod room;
 
 use std::io;
 use std::pin::Pin;
@@ -8,16 +9,26 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes};
+use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use self::room::Room;
 use super::backlog::{Backlog, STALL};
 use super::pipe::{self, Pipe};
+use crate::clock;
 use crate::io::Socket;
 
 /// A peer that takes what was kept for it within this time is prompt. A socket that was full is writable again when half
 /// of what the kernel holds is gone: that is half a megabyte a second at least.
 const PROMPT: Duration = Duration::from_millis(250);
+
+/// How soon a write is tried again that the kernel had no memory for.
+const AGAIN_AFTER: Duration = Duration::from_millis(20);
+
+/// How long a peer that can be sent nothing any more may be silent: it can still be heard, and has no way to learn that it
+/// should speak.
+const SILENCE: Duration = Duration::from_secs(5);
 
 /// A socket with the bytes it could not take yet.
 #[derive(Debug)]
@@ -26,6 +37,7 @@ pub(super) struct Leg {
     /// What was read together with the handshake, if it was anything: a place for it alone would be kept for hours.
     early: Option<Box<Bytes>>,
     backlog: Backlog,
+    room: Room,
     /// What comes behind the backlog: a pipe of bulk data, and when the socket last took some of it.
     piped: Option<Box<(Pipe, Instant)>>,
     /// Since when bytes wait that the socket has not taken.
@@ -37,6 +49,9 @@ pub(super) struct Leg {
     read_ended: bool,
     /// The peer takes no more: a write has failed.
     writes_failed: bool,
+    /// When a write that failed for the moment is tried again. Where writes have failed for good: until when the peer may be
+    /// silent.
+    due: Option<Instant>,
     fin: Fin,
 }
 
@@ -85,20 +100,16 @@ impl Leg {
             phase: Phase::Open(socket),
             early: (!early.is_empty()).then(|| Box::new(early)),
             backlog: Backlog::default(),
+            room: Room::default(),
             piped: None,
             kept_since: None,
             prompt: false,
             unflushed: false,
             read_ended: false,
             writes_failed: false,
+            due: None,
             fin: Fin::NotYet,
         }
-    }
-
-    /// How many bytes may be read for this leg now; 0 is back-pressure. What takes no more holds nothing back: its
-    /// bytes are dropped.
-    pub(super) fn room(&self) -> usize {
-        if self.piped.is_some() { 0 } else { self.backlog.room() }
     }
 
     /// Whether bytes wait that the socket has not taken.
@@ -156,7 +167,7 @@ impl Leg {
 
     /// When something is due although the socket is not ready.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.stalled_at().into_iter().chain(self.finish_by()).min()
+        self.stalled_at().into_iter().chain(self.finish_by()).chain(self.due).min()
     }
 
     /// When the peer counts as stalled if it takes nothing until then.
@@ -179,6 +190,17 @@ impl Leg {
     /// Whether the peer has taken nothing for too long.
     pub(super) fn is_stalled(&self, now: Instant) -> bool {
         self.stalled_at().is_some_and(|deadline| now >= deadline)
+    }
+
+    /// Whether the peer, which can be sent nothing, has been silent for too long. Whoever is not read has not been silent.
+    pub(super) fn has_fallen_silent(&mut self, now: Instant, is_read: bool) -> bool {
+        if !self.writes_failed || !self.is_open() || self.due.is_none_or(|due| now < due) {
+            return false;
+        }
+        if !is_read {
+            self.due = Some(now + SILENCE);
+        }
+        is_read
     }
 
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>, into: &mut [u8]) -> Poll<Read> {
@@ -218,7 +240,12 @@ impl Leg {
     /// What the result of a read means.
     fn read(&mut self, result: io::Result<usize>) -> Read {
         match result {
-            Ok(bytes) if bytes > 0 => Read::Bytes(bytes),
+            Ok(bytes) if bytes > 0 => {
+                if self.writes_failed {
+                    self.due = Some(clock::now() + SILENCE);
+                }
+                Read::Bytes(bytes)
+            }
             Ok(_) if !self.writes_failed => self.ended(),
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.writes_failed => {
                 self.read_ended = true;
@@ -269,12 +296,16 @@ impl Leg {
             self.kept_since.get_or_insert(now);
         } else if let Some(since) = self.kept_since.take() {
             let prompt = now - since <= PROMPT;
-            if prompt != self.prompt
-                && let Some(socket) = self.phase.socket()
-            {
-                socket.set_prompt(prompt);
-                self.prompt = prompt;
+            if prompt != self.prompt {
+                self.set_prompt(prompt);
             }
+        }
+    }
+
+    fn set_prompt(&mut self, prompt: bool) {
+        if let Some(socket) = self.phase.socket() {
+            socket.set_prompt(prompt);
+            self.prompt = prompt;
         }
     }
 
@@ -298,8 +329,12 @@ impl Leg {
         {
             match pipe.poll_drain(cx, socket) {
                 Poll::Pending => break,
-                Poll::Ready(Err(_)) => self.give_up_writing(),
-                Poll::Ready(Ok(_)) => {
+                Poll::Ready(Err(error)) => {
+                    self.write_failed(&error);
+                    break;
+                }
+                Poll::Ready(Ok(bytes)) => {
+                    self.room.took(bytes);
                     moved = true;
                     *progress = now;
                     if pipe.held() == 0 {
@@ -314,6 +349,7 @@ impl Leg {
     /// Sends what was kept, and the FIN when it is due. Whether anything moved.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
         let mut moved = false;
+        self.due = self.due.filter(|due| self.writes_failed || now < *due);
         if !self.backlog.is_empty() {
             let mut backlog = std::mem::take(&mut self.backlog);
             let taken = self.write(cx, backlog.pending());
@@ -382,11 +418,18 @@ impl Leg {
             let Some(socket) = self.phase.socket() else { break };
             match Pin::new(socket).poll_write(cx, &bytes[taken..]) {
                 Poll::Ready(Ok(more)) => taken += more,
-                Poll::Ready(Err(_)) => self.give_up_writing(),
+                Poll::Ready(Err(error)) => {
+                    self.write_failed(&error);
+                    break;
+                }
                 Poll::Pending => break,
             }
         }
-        self.unflushed |= taken > 0;
+        self.room.took(taken);
+        if taken < bytes.len() {
+            self.room.is_full();
+        }
+        self.unflushed |= taken > 0 && self.phase.socket().is_some_and(|socket| socket.buffers_writes());
         taken
     }
 
@@ -394,9 +437,12 @@ impl Leg {
     fn write_header(&mut self, cx: &mut Context<'_>, header: &[u8]) -> usize {
         let Some(Socket::Plain(socket)) = self.phase.socket() else { return 0 };
         match pipe::poll_send_header(cx, socket, header) {
-            Poll::Ready(Ok(taken)) => taken,
-            Poll::Ready(Err(_)) => {
-                self.give_up_writing();
+            Poll::Ready(Ok(taken)) => {
+                self.room.took(taken);
+                taken
+            }
+            Poll::Ready(Err(error)) => {
+                self.write_failed(&error);
                 0
             }
             Poll::Pending => 0,
@@ -405,13 +451,10 @@ impl Leg {
 
     /// TLS keeps records of its own that a write has made but the socket has not taken.
     fn flush_socket(&mut self, cx: &mut Context<'_>) {
-        let Some(socket) = self.phase.socket().filter(|socket| self.unflushed && socket.buffers_writes())
-        else {
-            return;
-        };
+        let Some(socket) = self.phase.socket().filter(|_| self.unflushed) else { return };
         match Pin::new(socket).poll_flush(cx) {
             Poll::Ready(Ok(())) => self.unflushed = false,
-            Poll::Ready(Err(_)) => self.give_up_writing(),
+            Poll::Ready(Err(error)) => self.write_failed(&error),
             Poll::Pending => {}
         }
     }
@@ -421,15 +464,29 @@ impl Leg {
         match Pin::new(socket).poll_shutdown(cx) {
             Poll::Pending => return false, // over TLS: what it has to say before the end is not taken
             Poll::Ready(Ok(())) => self.fin = Fin::Sent,
-            Poll::Ready(Err(_)) => self.give_up_writing(),
+            Poll::Ready(Err(error)) => {
+                self.write_failed(&error);
+                if self.fin == Fin::Due {
+                    return false;
+                }
+            }
         }
         self.phase.progressed(now);
         true
     }
 
+    /// Draws the consequence of a write that failed: for the moment, or for good.
+    fn write_failed(&mut self, error: &io::Error) {
+        match Errno::from_io_error(error) {
+            Some(Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => self.due = Some(clock::now() + AGAIN_AFTER),
+            Some(_) | None => self.give_up_writing(),
+        }
+    }
+
     /// The peer takes no more. What it sent before may still wait to be read: the socket lives until reading ends.
     fn give_up_writing(&mut self) {
         self.writes_failed = true;
+        self.due = Some(clock::now() + SILENCE);
         self.fin = Fin::Sent;
         self.backlog.clear();
         self.piped = None;

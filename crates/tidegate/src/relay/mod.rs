@@ -8,6 +8,7 @@
 //! clients that want more than frames from the gateway. How connections end is in `ending`, and is the same for all.
 
 mod backlog;
+pub(crate) mod budget;
 mod bulk;
 mod compressed;
 mod echo;
@@ -41,6 +42,7 @@ use bytes::Bytes;
 use tidegate_proto::{CloseCode, Decoder, Limits, MessageType, Receiver, Reserved, Role};
 use tokio::time::Instant;
 
+use self::budget::Held;
 use self::compressed::Compression;
 use self::echo::Echo;
 use self::endpoint::{Endpoint, Fill};
@@ -236,6 +238,8 @@ struct Relay {
     meter: Meter,
     /// When it may move something.
     turns: Turns,
+    /// What waits for its sockets, as a part of what may wait on this worker.
+    held: Held,
     /// What it was told so far.
     orders: Orders,
     /// The first cause of the end.
@@ -292,11 +296,18 @@ impl Relay {
             far,
             compression: None,
             hybi00: None,
-            keepalive: Keepalive::new(now, rules.ping_interval, rules.ping_timeout, rules.idle_timeout),
+            keepalive: Keepalive::new(
+                live.about.conn,
+                now,
+                rules.ping_interval,
+                rules.ping_timeout,
+                rules.idle_timeout,
+            ),
             rate: ControlRate::new(now),
             live,
             meter,
             turns: Turns::default(),
+            held: Held::default(),
             orders: Orders::default(),
             end: None,
             panicked: false,
@@ -316,7 +327,14 @@ impl Relay {
     ) -> Poll<()> {
         // What a panic leaves half done is not looked at again: nothing more is read, only what waits is sent.
         let turn = catch_unwind(AssertUnwindSafe(|| poll(self, cx)));
-        self.meter.buffered(self.client.leg.buffered() + self.far.leg_mut().map_or(0, |leg| leg.buffered()));
+        let waiting = self.client.leg.buffered() + self.far.leg_mut().map_or(0, |leg| leg.buffered());
+        self.meter.buffered(waiting);
+        self.live.traffic.hold(waiting);
+        if self.held.set(waiting) && turn.as_ref().is_ok_and(Poll::is_pending) {
+            self.end(End::Told(Cause::Overloaded, CloseCode::TRY_AGAIN_LATER), clock::now());
+            self.let_go();
+            cx.waker().wake_by_ref();
+        }
         turn.unwrap_or_else(|_panic| {
             if std::mem::replace(&mut self.panicked, true) {
                 return Poll::Ready(());
@@ -388,6 +406,7 @@ impl Relay {
         if !self.client.is_readable() {
             return false;
         }
+        self.look_for_room(now, Side::Backend);
         let mut room = self.inbound_room();
         if room == 0 {
             return false;
@@ -395,7 +414,7 @@ impl Relay {
         if self.hybi00.is_some() {
             room = room.min(hybi00::READ_BYTES_MAX);
         }
-        if let Some(moved) = self.splice_to_websocket(cx, now) {
+        if let Some(moved) = self.splice_to_websocket(cx, now, room) {
             return moved;
         }
         room = self.client.bulk_room(room);
@@ -437,10 +456,19 @@ impl Relay {
 
     /// Backend to client. Whether anything moved.
     fn outbound(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
+        self.look_for_room(now, Side::Client);
         match &self.far {
             Far::Echo(_) => false,
             Far::Tcp(_) => self.outbound_from_tcp(cx, now, scratch),
             Far::WebSocket(_) => self.outbound_from_websocket(cx, now, scratch),
+        }
+    }
+
+    /// Has the side that bytes go to asked how much it takes.
+    fn look_for_room(&mut self, now: Instant, to: Side) {
+        match (to, self.far.leg_mut()) {
+            (Side::Backend, Some(far)) => far.look_for_room(now),
+            (Side::Client, _) | (Side::Backend, None) => self.client.leg.look_for_room(now),
         }
     }
 
@@ -555,6 +583,14 @@ impl Relay {
             self.far.abort();
         }
         let paused = self.client.is_readable() && self.inbound_room() == 0;
+        let (client_is_read, far_is_read) = (self.inbound_room() > 0, self.client.leg.room() > 0);
+        if self.client.leg.has_fallen_silent(now, client_is_read) {
+            self.end(End::ClientLost, now);
+        }
+        if self.far.leg_mut().is_some_and(|leg| leg.has_fallen_silent(now, far_is_read)) {
+            self.end(End::BackendLost, now);
+            self.far.abort();
+        }
         if !paused && self.message_deadline().is_some_and(|deadline| now >= deadline) {
             self.end(End::MessageUnfinished, now);
         }

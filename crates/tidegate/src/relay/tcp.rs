@@ -185,7 +185,7 @@ impl Relay {
             return false;
         }
         if splices && let Some(pipe) = Pipe::take() {
-            return self.splice_from_tcp(cx, now, pipe);
+            return self.splice_from_tcp(cx, now, pipe, room);
         }
         let held = tcp.text.as_mut().map(std::mem::take).unwrap_or_default();
         let start = HEADROOM - held.len();

@@ -179,7 +179,7 @@ impl Relay {
         if !backend.is_readable() || room == 0 {
             return false;
         }
-        if let Some(moved) = self.splice_from_websocket(cx, now) {
+        if let Some(moved) = self.splice_from_websocket(cx, now, room) {
             return moved;
         }
         let Some(backend) = self.far.websocket_mut() else { return false };

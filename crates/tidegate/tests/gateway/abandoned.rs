@@ -30,7 +30,7 @@ fn t123_f13_f24_f28_ends_write_stalled_for_30_s() {
 }
 
 /// A byte a second is no progress: TCP offers room by the segment, and the gateway asks for some within thirty seconds.
-/// Who takes 64 KiB a second goes on.
+/// Who takes 256 KiB a second goes on.
 #[test]
 fn t124_a_client_that_reads_a_byte_a_second() {
     let rig = Rig::with("ping_interval = 0");
@@ -41,12 +41,12 @@ fn t124_a_client_that_reads_a_byte_a_second() {
         let since = Deadline::after(2 * QUIET);
         while since.elapsed() < QUIET {
             dripping.client.read_no_more_than(1);
-            take_64_kib(&mut steady.client);
+            take_256_kib(&mut steady.client);
             thread::sleep(Duration::from_secs(1)); // the slowness itself
         }
         let (client, steady_client) = (dripping.client.local_address(), steady.client.local_address());
         while since.elapsed() < Duration::from_secs(40) {
-            take_64_kib(&mut steady.client);
+            take_256_kib(&mut steady.client);
             thread::sleep(Duration::from_secs(1));
         }
         let line = rig.gateway.access_line_of(client);
@@ -60,9 +60,9 @@ fn t124_a_client_that_reads_a_byte_a_second() {
     rig.finish();
 }
 
-fn take_64_kib(client: &mut Wire) {
+fn take_256_kib(client: &mut Wire) {
     let mut taken = 0;
-    while taken < 64 << 10 {
+    while taken < 256 << 10 {
         taken += client.read_no_more_than(4 << 10);
     }
 }

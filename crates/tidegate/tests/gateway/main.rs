@@ -51,6 +51,7 @@ mod abandoned;
 mod access_lines;
 mod admin;
 mod bulk;
+mod collisions;
 mod compression;
 mod drain;
 mod faults;

@@ -7,10 +7,13 @@ use tidegate_testkit::{Canary, Frame, Wire};
 
 use crate::rig::{Far, Rig, Session, assert_same, numbered};
 
-const CONNECTIONS: usize = 8;
+const CONNECTIONS: usize = 40;
 
-/// One read of a megabyte that the far side did not take, and what is little beside it.
-const BYTES_PER_CONNECTION: u64 = 2 << 20;
+/// What a read brought that the far side did not take, and what is little beside it.
+const BYTES_PER_CONNECTION: u64 = 128 << 10;
+
+/// The worker's own buffer for reading.
+const BYTES_OF_WORKER: u64 = 1 << 20;
 
 /// What each client or backend tries to get rid of.
 const FLOOD: usize = 64 << 20;
@@ -20,8 +23,7 @@ const PAUSE: Duration = Duration::from_millis(300);
 
 /// Floods one end of each session while nobody reads the other, and returns how much each end took.
 fn hold(far: Far, flood: impl Fn(&mut Session) -> usize + Sync) -> (Rig, Vec<Session>, Vec<usize>) {
-    let rig = Rig::start();
-    let warm = rig.open(Far::Echo);
+    let rig = Rig::with_top("workers = 1", "");
     let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| rig.open(far)).collect();
     let canary = Canary::start(rig.gateway.address(), "/echo");
     let before = rig.gateway.memory();
@@ -31,12 +33,12 @@ fn hold(far: Far, flood: impl Fn(&mut Session) -> usize + Sync) -> (Rig, Vec<Ses
     });
     let grown = rig.gateway.memory().saturating_sub(before);
     assert!(
-        grown <= BYTES_PER_CONNECTION * CONNECTIONS as u64,
+        grown <= BYTES_OF_WORKER + BYTES_PER_CONNECTION * CONNECTIONS as u64,
         "{grown} bytes for {CONNECTIONS} stalled connections"
     );
     assert!(taken.iter().all(|taken| *taken < FLOOD), "{taken:?}: somebody was never made to wait");
+    println!("{} bytes for each", grown / CONNECTIONS as u64);
     canary.finish();
-    drop(warm);
     (rig, sessions, taken)
 }
 

@@ -76,6 +76,7 @@ const EFFECTS: &[Effect] = &[
     websockets("max_frame"),
     websockets("max_message"),
     websockets("max_fragments"),
+    websockets("max_pending"),
     Effect { key: "message", on: has_types, remedy: FOR_BYTES },
     Effect { key: "accept", on: has_types, remedy: FOR_BYTES },
     Effect {

@@ -100,6 +100,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     top("max_connections", "what the descriptor limit allows", Takes::Count { min: 1, max: CONNECTIONS_MAX }),
     top("max_connections_per_client", "0", Takes::Count { min: 0, max: CONNECTIONS_MAX }),
     top("max_handshakes", "1000", Takes::Count { min: 1, max: CONNECTIONS_MAX }),
+    top("max_buffered", "a quarter of the memory", Takes::Size { min: BUFFERED_BYTES_MIN, max: BYTES_MAX }),
     top("admin", "none", Takes::Text(r#"an IP address and a port, such as "127.0.0.1:9090", or "unix:PATH""#)),
     top("admin_token_file", "none", Takes::Text("the name of a file with a token")),
     top("admin_tls", "none", Takes::Other(r#"{ cert = "FILE", key = "FILE" }"#)),
@@ -158,6 +159,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("disable_time", "1s", Takes::Duration { off: true, min: MOMENT, max: HOUR }),
     route("connect_timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
     route("upgrade_timeout", "10s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+    route("max_pending", "250", Takes::Count { min: 1, max: CONNECTIONS_MAX }),
     route("compression", "off", Takes::Text(r#""off" or "permessage-deflate""#)),
     route("send_proxy", "none", Takes::Text(r#""v1" or "v2""#)),
     route("listing", "false", Takes::Flag),
@@ -237,6 +239,8 @@ const FRAME_BYTES_MIN: u64 = 125;
 const RECORDING_BYTES_MIN: u64 = 64 << 10;
 /// Nothing is buffered up to this; it only has to stay far from the end of the type.
 const BYTES_MAX: u64 = 1 << 40;
+/// A few connections, at the least, may be slow at once.
+const BUFFERED_BYTES_MIN: u64 = 1 << 20;
 const FRAGMENTS_MAX: u64 = 1_000_000_000;
 
 #[cfg(test)]
@@ -259,6 +263,7 @@ mod tests {
                     let default = value::duration(key.default).unwrap();
                     assert!((off && default.is_zero()) || (min..=max).contains(&default), "{}", key.name);
                 }
+                Takes::Size { .. } if key.name == "max_buffered" => {} // this one depends on the machine
                 Takes::Size { min, max } => {
                     assert!((min..=max).contains(&value::size(key.default).unwrap()), "{}", key.name);
                 }

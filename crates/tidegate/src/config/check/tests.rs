@@ -213,6 +213,11 @@ fn expected_default(key: &Key) -> String {
     let is_value = match key.takes {
         Takes::Count { .. } => key.default.parse::<u64>().is_ok(),
         Takes::Flag => true,
+        Takes::Duration { .. } | Takes::Size { .. }
+            if !key.default.starts_with(|c: char| c.is_ascii_digit()) =>
+        {
+            false
+        }
         Takes::Duration { .. } | Takes::Size { .. } => {
             return format!("`\"{}\"`", key.default).replace("\"0\"", "0");
         }

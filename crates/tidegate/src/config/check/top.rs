@@ -16,6 +16,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Config {
         connections_max: section.count("max_connections").map(as_usize),
         connections_per_client_max: as_usize(section.count_or_default("max_connections_per_client")),
         handshakes_max: as_usize(section.count_or_default("max_handshakes")),
+        buffered_max: section.size("max_buffered"),
         admin: admin::read(section),
         drain: section.duration("drain"),
         drain_rate: u32::try_from(section.count_or_default("drain_rate")).unwrap_or(u32::MAX),

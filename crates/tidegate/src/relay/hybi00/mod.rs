@@ -145,7 +145,8 @@ impl Relay {
     /// `idle_timeout` alone.
     pub(super) fn speak_hybi00(&mut self, coding: Coding, limits: Limits, rules: &Route) {
         self.client.speak_hybi00();
-        self.keepalive = Keepalive::new(clock::now(), None, None, rules.idle_timeout);
+        let conn = self.live.about.conn;
+        self.keepalive = Keepalive::new(conn, clock::now(), None, None, rules.idle_timeout);
         self.hybi00 = Some(Box::new(Hybi00 {
             decoder: Decoder::new(coding, limits),
             encoder: Encoder::new(coding),

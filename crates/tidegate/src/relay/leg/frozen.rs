@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
-use super::{Fin, Leg, Phase};
+use super::{Fin, Leg, Phase, SILENCE};
 use crate::clock;
 use crate::handover::Stays;
 use crate::handover::record::{self, Octets};
@@ -122,6 +122,7 @@ impl Leg {
             unflushed,
             read_ended: written.read_ended,
             writes_failed: written.writes_failed,
+            due: written.writes_failed.then(|| clock::now() + SILENCE),
             fin: match written.fin {
                 record::Fin::NotYet => Fin::NotYet,
                 record::Fin::Due => Fin::Due,

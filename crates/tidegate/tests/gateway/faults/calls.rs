@@ -1,9 +1,10 @@
 //! Each system call on the way of a connection fails, in each way that it can and at each place where it is made.
 
-use tidegate_testkit::{Call, Canary, Faults, Frame, Request, Wire};
+use tidegate_testkit::{Call, Canary, Faults, Frame, Request, Wire, eventually};
 
-use crate::rig::{Far, Rig};
+use crate::rig::{Far, Rig, assert_same, numbered};
 
+const EPERM: i32 = 1;
 const EINTR: i32 = 4;
 const EIO: i32 = 5;
 const EAGAIN: i32 = 11;
@@ -23,7 +24,7 @@ const ECONNREFUSED: i32 = 111;
 /// What may go wrong where.
 const FAILURES: [(Call, &[i32]); 8] = [
     (Call::Read, &[ECONNRESET, EIO, ETIMEDOUT]),
-    (Call::Write, &[EPIPE, ECONNRESET, ETIMEDOUT]),
+    (Call::Write, &[EPIPE, ECONNRESET, ETIMEDOUT, EINTR, ENOBUFS, ENOMEM]),
     (Call::Connect, &[ECONNREFUSED, ETIMEDOUT, EAGAIN, ENOBUFS]),
     (Call::Accept, &[ECONNABORTED, EINTR, ENFILE, ENOMEM]),
     (Call::SetSockOpt, &[EINVAL, ENOPROTOOPT, ENOBUFS]),
@@ -126,6 +127,61 @@ fn f61_every_system_call_may_fail() {
     }
     canary.finish();
     rig.gateway.rest();
+    rig.finish();
+}
+
+/// A write that fails for the moment is made again: nothing is lost, and nobody is given up.
+#[test]
+fn f61_a_write_that_fails_for_the_moment_loses_nothing() {
+    let faults = Faults::new();
+    let rig = Rig::faulty(&faults, "", "ping_interval = 0");
+    let payload = numbered(300_000);
+    for (error, times) in [(EINTR, 3), (ENOBUFS, 20), (ENOMEM, 1)] {
+        for far in [Far::Tcp, Far::Ws] {
+            let mut session = rig.open(far);
+            let frame = Frame::binary(&payload).masked().encode();
+            let before = faults.struck();
+            faults.fail(Call::Write, error, 0, times);
+            session.client.send(&frame);
+            match far {
+                Far::Tcp => assert_same(&session.backend().read_exact(payload.len()), &payload),
+                Far::Ws => assert_same(&session.backend().read_exact(frame.len()), &frame),
+                Far::Echo => {}
+            }
+            assert_eq!(faults.struck() - before, i64::from(times), "{error}");
+            faults.mend();
+        }
+    }
+    rig.finish();
+}
+
+/// A peer to which nothing can be written any more, for a reason that nobody knows, is heard for as long as it speaks, and
+/// then let go.
+#[test]
+fn f61_who_can_be_sent_nothing_and_says_nothing_is_let_go() {
+    let faults = Faults::new();
+    let rig = Rig::faulty(&faults, "", "ping_interval = 0");
+    for far in [Far::Tcp, Far::Ws] {
+        let mut session = rig.open(far);
+        let before = faults.struck();
+        faults.fail(Call::Write, EPERM, 0, 1);
+        match far {
+            Far::Tcp => session.backend().send("lost"),
+            Far::Ws | Far::Echo => session.backend().send_frame(&Frame::binary("lost")),
+        }
+        eventually("the write has failed", || (faults.struck() > before).then_some(()));
+        session.client.send_frame(&Frame::binary("still heard").masked());
+        match far {
+            Far::Tcp => assert_eq!(session.backend().read_exact(11), b"still heard"),
+            Far::Ws | Far::Echo => {
+                assert_eq!(session.backend().read_frame().unmasked().payload, b"still heard")
+            }
+        }
+        let client = session.client.local_address();
+        let line = rig.gateway.access_line_of(client);
+        assert_eq!(line["end"], "client_lost", "{line}");
+        faults.mend();
+    }
     rig.finish();
 }
 

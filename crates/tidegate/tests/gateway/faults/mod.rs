@@ -5,6 +5,10 @@ mod clock;
 mod crowds;
 mod descriptors;
 mod disk;
+mod hanging;
+mod idle;
+mod links;
+mod memory;
 mod panics;
 mod starting;
 

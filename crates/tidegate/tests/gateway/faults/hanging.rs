@@ -1,0 +1,93 @@
+//! Backends that take connections and answer none.
+
+use std::time::Duration;
+
+use tidegate_testkit::{Backend, Canary, Gateway, Request, Wire, eventually};
+
+use crate::rig::{Rig, gateway};
+
+/// Asks for a WebSocket whose backend may be this one, which answers nobody: the client's connection, and what the backend
+/// has of it; `None` where the client has its answer already.
+#[track_caller]
+fn ask(gateway: &Gateway, hung: &Backend) -> (Wire, Option<Wire>) {
+    let mut client = gateway.connect();
+    client.send(Request::upgrade("/ws").encode());
+    let owed = eventually("it is asked, or there is an answer", || {
+        let owed = hung.accepted_already();
+        (owed.is_some() || !client.is_silent_for(Duration::from_millis(2))).then_some(owed)
+    });
+    (client, owed)
+}
+
+/// A backend that owes answers is asked by no more clients than it may keep waiting; others get theirs meanwhile.
+#[test]
+fn f21_a_backend_that_answers_nobody_is_asked_by_few_at_a_time() {
+    const PENDING: usize = 5;
+    const OTHERS: usize = 40;
+    let rig = Rig::with(&format!("max_pending = {PENDING}"));
+    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let mut waiting: Vec<(Wire, Wire)> = (0..PENDING)
+        .map(|_| {
+            let (client, owed) = ask(&rig.gateway, &rig.ws);
+            (client, owed.expect("there is room for it"))
+        })
+        .collect();
+    for _ in 0..OTHERS {
+        assert_eq!(rig.refused(&Request::upgrade("/ws")).status(), 503);
+    }
+    let line = rig.gateway.access_line(|line| line["path"] == "/ws" && line["status"] == 503);
+    let reason = line["reason"].as_str().unwrap();
+    assert!(reason.contains("backend has not answered 5 others yet"), "{reason}");
+    drop(rig.open_tcp()); // other backends have nothing to do with it
+
+    // An end of the backend's and a client that leaves each make room for one more.
+    let (mut client, owed) = waiting.pop().unwrap();
+    drop(owed);
+    assert_eq!(client.read_head().status(), 502);
+    let (client, mut owed) = waiting.pop().unwrap();
+    drop(client);
+    owed.read_to_end();
+    for _ in 0..2 {
+        waiting.push(eventually("there is room for one more", || {
+            let (client, owed) = ask(&rig.gateway, &rig.ws);
+            Some((client, owed?))
+        }));
+    }
+    assert_eq!(rig.refused(&Request::upgrade("/ws")).status(), 503);
+    drop(waiting);
+    canary.finish();
+    rig.finish();
+}
+
+/// Of two backends, the one that answers is asked in place of the other.
+#[test]
+fn f21_where_one_of_two_backends_hangs_the_other_serves() {
+    const PENDING: usize = 3;
+    const SERVED: usize = 20;
+    let hung = Backend::bind();
+    let good = Backend::bind().serve(|mut wire| {
+        let head = wire.read_head();
+        wire.send(head.answer_101(""));
+        while wire.read_some_or_end().is_some() {}
+    });
+    let route = format!(
+        "[[route]]\npath = '/ws'\nbackend = ['{}', '{}']\nmax_pending = {PENDING}\nbalance = 'round-robin'",
+        hung.ws(),
+        good.ws()
+    );
+    let gateway = gateway().tables(&route).start();
+    let (mut waiting, mut served) = (Vec::new(), Vec::new());
+    while served.len() < SERVED {
+        let (mut client, owed) = ask(&gateway, &hung);
+        if let Some(owed) = owed {
+            waiting.push((client, owed));
+            assert!(waiting.len() <= PENDING);
+        } else {
+            assert_eq!(client.read_head().status(), 101);
+            served.push(client);
+        }
+    }
+    assert_eq!(waiting.len(), PENDING, "each has its turn until then");
+    drop((waiting, served));
+    gateway.finish();
+}
