@@ -260,10 +260,9 @@ fn receive_into(
 ) -> io::Result<usize> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
-    let before = bytes.len();
     let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
     let received = recvmsg(socket, &mut [IoSliceMut::new(bytes.append(READ_BYTES))], &mut control, flags);
-    bytes.truncate(before + received.as_ref().map_or(0, |received| received.bytes));
+    bytes.take_back(READ_BYTES - received.as_ref().map_or(0, |received| received.bytes));
     let received = received?;
     for message in control.drain() {
         if let RecvAncillaryMessage::ScmRights(given) = message {

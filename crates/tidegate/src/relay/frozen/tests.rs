@@ -147,6 +147,8 @@ fn what_a_record_needs_has_to_be_known() {
     let mut record = Record::read(include_bytes!("records/format-1-echo.json")).unwrap();
     record.format = 2;
     assert!(Record::read(&record.to_bytes()).is_ok(), "a newer build may write so that this one can read it");
+    let plain = String::from_utf8(record.to_bytes().to_vec()).unwrap();
+    assert!(!plain.contains("tls"), "what has none is written as before there was any");
     record.needs = vec!["telepathy".to_owned()];
     let refused = Record::read(&record.to_bytes()).unwrap_err().to_string();
     assert!(refused.contains("telepathy"), "{refused}");

@@ -97,6 +97,9 @@ fn play(part: &str, line: &mut Line) {
         if said == "prepare" {
             line.say(&json!({ "ready": { "listeners": [] } }));
         } else if is_session {
+            // Whoever does not know of keys must not overlook them. The test sees that this ends too early.
+            let has_keys = !said["relay"]["client"]["leg"]["tls"].is_null();
+            assert_eq!(has_keys, said["needs"] == json!(["tls-1.3"]), "what it needs");
             match part {
                 "dies with a session" | "knows no TLS" => return,
                 "is silent with a session" => return line.fall_silent(),

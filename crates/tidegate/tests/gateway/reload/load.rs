@@ -44,11 +44,13 @@ pub(crate) fn echoing_service() -> SocketAddr {
     address
 }
 
-/// The file of one generation: `/tcp` changes with each, `/only-N` is only there in one, `/echo` stays.
+/// The file of one generation: `/tcp` changes with each, `/only-N` is only there in one, `/echo` stays. Where there are
+/// many of them clients are there for so long that they would be pinged, and all that they await is data.
 fn generation(service: SocketAddr, n: usize) -> Builder {
+    let idle = format!("ping_interval = 0\nidle_timeout = '{}s'", 1_000 + n);
     gateway()
-        .route("/echo", "echo:", "")
-        .route("/tcp", &format!("tcp://{service}"), &format!("idle_timeout = '{}s'", 1_000 + n))
+        .route("/echo", "echo:", "ping_interval = 0")
+        .route("/tcp", &format!("tcp://{service}"), &idle)
         .route(&format!("/only-{n}"), "echo:", "")
 }
 
