@@ -80,7 +80,9 @@ impl Turns {
     /// Payload has moved.
     pub(super) fn moved(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
-        self.bulk = self.bytes >= BULK_TURN_BYTES;
+        if bytes > 0 {
+            self.bulk = self.bytes >= BULK_TURN_BYTES;
+        }
     }
 
     /// Whether the turn under way has moved what one may.
@@ -249,7 +251,7 @@ mod tests {
     #[test]
     fn only_the_last_turn_that_moved_something_counts() {
         let mut turns = Turns::default();
-        for (bytes, bulk) in [(100, false), (u64::from(BULK_TURN_BYTES), true), (100, false)] {
+        for (bytes, bulk) in [(100, false), (BULK_TURN_BYTES.into(), true), (0, true), (100, false)] {
             turns.bytes = 0;
             turns.moved(bytes);
             assert_eq!(turns.bulk, bulk, "{bytes}");
