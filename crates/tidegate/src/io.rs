@@ -237,20 +237,20 @@ impl AsyncWrite for Socket {
 const UNSENT_BYTES_MAX: u32 = 256 << 10;
 
 /// The same for a peer that takes them at once: a whole read goes in one write, and nothing of it has to be kept.
-const UNSENT_BYTES_MAX_PROMPT: u32 = 1 << 20;
+const UNSENT_BYTES_MAX_PROMPT: u32 = 2 << 20;
 
 const fn unsent_bytes_max(prompt: bool) -> u32 {
     if prompt { UNSENT_BYTES_MAX_PROMPT } else { UNSENT_BYTES_MAX }
 }
 
 /// Bytes that a socket takes for certain: one that calls itself writable has a third of its buffer free, and less than
-/// half of the mark unsent. A quarter of the buffer leaves the kernel something for its own bookkeeping.
+/// half of the mark unsent. A little less than the third leaves the kernel something for its own bookkeeping.
 fn room_in(socket: &impl AsFd, unsent_bytes_max: usize) -> usize {
     let mut asked = [PollFd::new(socket, PollFlags::OUT)];
     let is_writable =
         poll(&mut asked, Some(&Timespec::default())).is_ok() && asked[0].revents() == PollFlags::OUT;
     let buffer = sockopt::socket_send_buffer_size(socket).ok().filter(|_| is_writable);
-    buffer.map_or(0, |bytes| (bytes / 4).min(unsent_bytes_max / 2))
+    buffer.map_or(0, |bytes| (bytes / 16 * 5).min(unsent_bytes_max / 2))
 }
 
 /// Sets what every TCP socket of the gateway has: no delay for small writes, and probes that find a vanished peer.
