@@ -127,15 +127,18 @@ impl Service {
         live
     }
 
-    /// Enters a WebSocket that another process has opened, with what it was told there.
+    /// Enters a WebSocket that another process has opened, with what it was told there; connections are numbered behind
+    /// it. `None`: one of its number is here.
     pub(crate) fn enter_again(
         &self,
         about: About,
         age: Duration,
         counts: record::Counts,
         orders: Vec<record::Order>,
-    ) -> Registered {
-        let live = self.live.enter_again(about, age, counts);
+    ) -> Option<Registered> {
+        // The other process may end before it says how far it has counted.
+        self.number_connections_from(about.conn);
+        let live = self.live.enter_again(about, age, counts)?;
         let now = clock::now();
         for order in orders {
             live.leash.tell(Order::read(order, now));
@@ -143,7 +146,7 @@ impl Service {
         if let Some(order) = self.drain.order() {
             live.leash.tell(order);
         }
-        live
+        Some(live)
     }
 
     /// Tells these sessions to close.
@@ -193,9 +196,9 @@ impl Service {
         self.drain_rate.load(Ordering::Relaxed)
     }
 
-    /// Goes on with numbers behind this one.
+    /// Goes on with numbers behind this one, if it has not come as far.
     pub(crate) fn number_connections_from(&self, last: u64) {
-        self.connections.store(last, Ordering::Relaxed);
+        self.connections.fetch_max(last, Ordering::Relaxed);
     }
 
     /// The number of the next connection, from 1.

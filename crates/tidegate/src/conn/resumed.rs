@@ -35,8 +35,9 @@ impl<K: Send + Sync + 'static> Resumed<K> {
         let entry = Entry::resumed(&service.books, &record, &route);
         let share = record.about.client.and_then(|client| service.quota.count(client));
         let about = about(&record, route);
-        let live = service.enter_again(about, record.age, record.counts, record.orders);
-        match Standing::take_up(record.relay, descriptors, live, entry.traffic()) {
+        let live = service.enter_again(about, record.age, record.counts, record.orders).ok_or(Unfit::Twice);
+        let take_up = |live| Standing::take_up(record.relay, descriptors, live, entry.traffic());
+        match live.and_then(take_up) {
             Ok(standing) => Ok(Self { standing, settling: Settling { entry, seat, kept: (kept, share) } }),
             Err(unfit) => {
                 entry.moved();

@@ -96,7 +96,7 @@ impl Leash {
     pub(crate) fn is_told(&self, because: &Arc<Because>, by: Instant) -> bool {
         let state = self.state();
         let firm = state.orders.firm.as_ref();
-        firm.is_some_and(|order| Arc::ptr_eq(&order.because, because) && order.at <= by)
+        firm.is_some_and(|order| order.because.cause == because.cause && order.at <= by)
     }
 
     /// Notes that the relay does what it was told.

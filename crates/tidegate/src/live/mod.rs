@@ -9,6 +9,7 @@ mod order;
 mod traffic;
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -93,24 +94,31 @@ impl Register {
     /// Enters a WebSocket that is open from now on.
     pub fn enter(self: &Arc<Self>, about: About) -> Registered {
         self.opened.fetch_add(1, Ordering::Relaxed);
-        self.put(about, clock::now(), Traffic::default())
+        let live = self.live(about, clock::now(), Traffic::default());
+        self.shard(live.about.conn).insert(live.about.conn, Arc::clone(&live));
+        self.entered(live)
     }
 
-    /// Enters one that another process had: it was not opened here.
+    /// Enters one that another process had: it was not opened here. `None`: one of its number is here.
     pub(crate) fn enter_again(
         self: &Arc<Self>,
         about: About,
         age: Duration,
         counts: record::Counts,
-    ) -> Registered {
-        self.put(about, clock::ago(age), Traffic::going_on(counts.into()))
+    ) -> Option<Registered> {
+        let live = self.live(about, clock::ago(age), Traffic::going_on(counts.into()));
+        match self.shard(live.about.conn).entry(live.about.conn) {
+            Entry::Vacant(place) => drop(place.insert(Arc::clone(&live))),
+            Entry::Occupied(_) => return None,
+        }
+        Some(self.entered(live))
     }
 
-    fn put(self: &Arc<Self>, about: About, since: Instant, traffic: Traffic) -> Registered {
-        let conn = about.conn;
-        let leash = Leash::default();
-        let live = Arc::new(Live { about, since, traffic, leash, register: Arc::clone(self) });
-        self.shard(conn).insert(conn, Arc::clone(&live));
+    fn live(self: &Arc<Self>, about: About, since: Instant, traffic: Traffic) -> Arc<Live> {
+        Arc::new(Live { about, since, traffic, leash: Leash::default(), register: Arc::clone(self) })
+    }
+
+    fn entered(&self, live: Arc<Live>) -> Registered {
         self.open.fetch_add(1, Ordering::Relaxed);
         self.changed.notify_waiters();
         Registered(live)
@@ -177,7 +185,11 @@ impl Deref for Registered {
 impl Drop for Registered {
     fn drop(&mut self) {
         let register = &self.0.register;
-        register.shard(self.about.conn).remove(&self.about.conn);
+        if let Entry::Occupied(entered) = register.shard(self.about.conn).entry(self.about.conn)
+            && Arc::ptr_eq(entered.get(), &self.0)
+        {
+            entered.remove();
+        }
         register.open.fetch_sub(1, Ordering::Relaxed);
         register.changed.notify_waiters();
     }
@@ -233,6 +245,24 @@ mod tests {
         drop(entered);
         assert_eq!(conns(&register, &Filter::default()), [0; 0]);
         assert_eq!((register.opened(), register.open()), (4, 0));
+    }
+
+    #[test]
+    fn a_number_is_taken_up_once_and_given_back_by_who_has_it() {
+        let register = Arc::new(Register::default());
+        let again = || register.enter_again(about(1, None), Duration::ZERO, record::Counts::default());
+        let first = again().unwrap();
+        assert!(again().is_none());
+        assert_eq!((conns(&register, &Filter::default()), register.open()), (vec![1], 1));
+        let other = register.enter(about(1, None));
+        drop(first);
+        assert_eq!(
+            (conns(&register, &Filter::default()), register.open()),
+            (vec![1], 1),
+            "the other's entry"
+        );
+        drop(other);
+        assert!(conns(&register, &Filter::default()).is_empty() && again().is_some());
     }
 
     #[test]

@@ -21,6 +21,7 @@ use super::budget::Held;
 use super::echo::Echo;
 use super::endpoint::Endpoint;
 use super::keepalive::Keepalive;
+use super::leg::Leg;
 use super::rate::ControlRate;
 use super::tcp::Tcp;
 use super::turns::Turns;
@@ -36,6 +37,9 @@ pub(super) type Verdict = oneshot::Receiver<()>;
 /// Why a relay that was written down cannot be gone on with.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Unfit {
+    /// Whichever of the two is the right one, there must not be both.
+    #[error("a session of its number is open here already")]
+    Twice,
     /// No relay can be in such a state.
     #[error("no relay can be in this state: {0}")]
     State(&'static str),
@@ -60,7 +64,7 @@ impl Relay {
             request.refuse(stays);
             return None;
         }
-        if self.gather(now).is_err() {
+        if self.gather().is_err() {
             request.refuse(Stays::Ending);
             return None;
         }
@@ -76,9 +80,9 @@ impl Relay {
         self.live
     }
 
-    fn gather(&mut self, now: Instant) -> io::Result<()> {
-        self.client.leg.gather(now)?;
-        self.far.leg_mut().map_or(Ok(()), |leg| leg.gather(now))
+    fn gather(&mut self) -> io::Result<()> {
+        self.client.leg.gather()?;
+        self.far.leg_mut().map_or(Ok(()), Leg::gather)
     }
 
     fn may_move(&self, takes_tls: bool) -> Result<(), Stays> {

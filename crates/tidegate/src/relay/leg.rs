@@ -263,7 +263,7 @@ impl Leg {
         if !self.is_writable() || bytes.is_empty() {
             return;
         }
-        self.unpipe(now);
+        self.unpipe();
         let taken = if self.backlog.is_empty() { self.write(cx, bytes) } else { 0 };
         if taken < bytes.len() && self.is_writable() {
             self.backlog.push(&bytes[taken..], now);
@@ -277,7 +277,7 @@ impl Leg {
         if !self.is_writable() {
             return;
         }
-        self.unpipe(now);
+        self.unpipe();
         let taken = if self.backlog.is_empty() { self.write_header(cx, header) } else { 0 };
         if taken < header.len() && self.is_writable() {
             self.backlog.push(&header[taken..], now);
@@ -310,10 +310,11 @@ impl Leg {
     }
 
     /// What comes next has to wait behind what a pipe holds, and for that both have to be in one place.
-    fn unpipe(&mut self, now: Instant) {
+    fn unpipe(&mut self) {
         let Some(piped) = self.piped.take() else { return };
-        match piped.0.read_out() {
-            Ok(bytes) => self.backlog.push(&bytes, now),
+        let (pipe, progress) = *piped;
+        match pipe.read_out() {
+            Ok(bytes) => self.backlog.push(&bytes, progress), // who takes nothing has no more time for it
             Err(_) => self.give_up_writing(),
         }
     }

@@ -189,14 +189,16 @@ fn drive<O: Owner>(
         // While there is one, the relay stands still.
         let mut verdict = None;
         let is_moved = poll_fn(|cx| {
-            if let Some(request) = relay.take_news() {
-                verdict = relay.part(*request, &owner);
-            }
-            if let Some(awaited) = &mut verdict {
-                if ready!(frozen::poll_moved(awaited, cx)) {
-                    return Poll::Ready(true);
+            loop {
+                // Before any news: who asks again what has become another process's must not be given it a second time.
+                if let Some(awaited) = &mut verdict {
+                    if ready!(frozen::poll_moved(awaited, cx)) {
+                        return Poll::Ready(true);
+                    }
+                    verdict = None;
                 }
-                verdict = None;
+                let Some(request) = relay.take_news() else { break };
+                verdict = relay.part(*request, &owner);
             }
             loop {
                 if relay.turn(cx, &mut poll).is_ready() {

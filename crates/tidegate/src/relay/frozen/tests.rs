@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use crate::backend::{Agreed, FarSide};
 use crate::handover::record::{self, Line};
-use crate::handover::{Frozen, Parted, Record, Request, Stays};
+use crate::handover::{Answer, Frozen, Parted, Record, Request, Stays};
 use crate::io::Socket;
 use crate::live::{Filter, Live, Register, Registered};
 use crate::outcome::End;
@@ -125,7 +125,7 @@ async fn f60_what_was_written_down_long_ago_can_be_taken_up() {
             descriptors.push(descriptor(&backend));
         }
         drop((client, backend));
-        let live = Arc::new(Register::default()).enter_again(about(), record.age, record.counts);
+        let live = Arc::new(Register::default()).enter_again(about(), record.age, record.counts).unwrap();
         let standing = Standing::take_up(record.relay, descriptors, live, Arc::default()).unwrap();
         let relay = tokio::spawn(go_on(standing, Witness));
         client_end.write_all(client_says).unwrap();
@@ -140,6 +140,24 @@ async fn f60_what_was_written_down_long_ago_can_be_taken_up() {
         assert_eq!(heard.await.unwrap(), [client_hears, backend_hears]);
         assert!(relay.await.unwrap().is_some());
     }
+}
+
+/// Who asks again before the relay has looked at what became of it hears that it is gone: it is never written down twice.
+#[tokio::test]
+async fn a_relay_that_has_moved_is_given_to_nobody_else() {
+    let (client, _client_end) = pair();
+    let (register, rules) = (Arc::new(Register::default()), route(""));
+    let agreed = Agreed::default();
+    let terms = Terms { rules: &rules, agreed: &agreed, traffic: Arc::default(), tape: None, ticker: None };
+    let live = register.enter(about());
+    let relay = tokio::spawn(run(client, Bytes::new(), FarSide::Echo, terms, live, Witness));
+    let (live, Frozen { moved, .. }, mut answers, to) = frozen(&register).await;
+    moved.send(()).unwrap();
+    live.leash.ask(Request::new(1, true, to));
+    drop(live);
+    let again = answers.recv().await.unwrap().what;
+    assert!(matches!(again, Parted::Ended), "{again:?}");
+    assert_eq!(relay.await.unwrap(), None);
 }
 
 #[test]
@@ -164,7 +182,7 @@ async fn what_no_relay_could_have_written_is_declined() {
     let take_up = |record: Record, sockets: usize| {
         let pairs: Vec<_> = (0..sockets).map(|_| pair()).collect();
         let descriptors = pairs.iter().map(|(ours, _)| descriptor(ours)).collect();
-        let live = Arc::new(Register::default()).enter_again(about(), record.age, record.counts);
+        let live = Arc::new(Register::default()).enter_again(about(), record.age, record.counts).unwrap();
         Standing::take_up(record.relay, descriptors, live, Arc::default())
             .map(drop)
             .map_err(|unfit| unfit.to_string())
@@ -220,11 +238,13 @@ async fn hold(talk: &Talk, cut: Option<usize>) -> Heard {
     ends.heard(talk.kind, relay).await
 }
 
-/// Has the relay written down, and another take up what was written.
-async fn moved(register: &Register, relay: Running) -> Running {
+/// The only session of the register, as it is written down, and the way on which it was asked to be.
+async fn frozen(
+    register: &Register,
+) -> (Arc<Live>, Frozen, mpsc::UnboundedReceiver<Answer>, mpsc::UnboundedSender<Answer>) {
     let (to, mut answers) = mpsc::unbounded_channel();
     let live: Arc<Live> = register.sessions(&Filter::default()).remove(0);
-    let Frozen { record, descriptors, moved, .. } = loop {
+    let frozen = loop {
         live.leash.ask(Request::new(live.about.conn, true, to.clone()));
         match answers.recv().await.unwrap().what {
             Parted::Frozen(frozen) => break frozen,
@@ -234,8 +254,14 @@ async fn moved(register: &Register, relay: Running) -> Running {
             }
         }
     };
+    (live, frozen, answers, to)
+}
+
+/// Has the relay written down, and another take up what was written.
+async fn moved(register: &Register, relay: Running) -> Running {
+    let (_, Frozen { record, descriptors, moved, .. }, ..) = frozen(register).await;
     let record = Record::read(&record).unwrap();
-    let again = Arc::new(Register::default()).enter_again(about(), record.age, record.counts);
+    let again = Arc::new(Register::default()).enter_again(about(), record.age, record.counts).unwrap();
     let standing = Standing::take_up(record.relay, descriptors, again, Arc::default()).unwrap();
     moved.send(()).unwrap();
     assert_eq!(relay.await.unwrap(), None, "the relay that was there before is gone without a word");

@@ -36,8 +36,8 @@ impl Leg {
     ///
     /// # Errors
     /// It has ended just now.
-    pub(in crate::relay) fn gather(&mut self, now: Instant) -> io::Result<()> {
-        self.unpipe(now);
+    pub(in crate::relay) fn gather(&mut self) -> io::Result<()> {
+        self.unpipe();
         match &mut self.phase {
             Phase::Open(Socket::Served(socket)) => socket.free_keys(),
             Phase::Open(Socket::ServedUnix(socket)) => socket.free_keys(),
@@ -152,4 +152,34 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     TlsSocket::take_up(socket, tls).map_err(Unfit::State)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::io::Write as _;
+
+    use super::*;
+    use crate::relay::backlog::STALL;
+    use crate::relay::pipe::Pipe;
+    use crate::relay::tests::pair;
+
+    /// A peer that takes nothing has so long for it, in however many processes.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_pipe_has_held_for_a_while_is_written_down_as_that_old() {
+        let ((Socket::Plain(source), mut source_end), (socket, _end)) = (pair(), pair()) else {
+            panic!("a pair is TCP")
+        };
+        source_end.write_all(b"held").unwrap();
+        let mut pipe = Pipe::take().unwrap();
+        assert_eq!(poll_fn(|cx| pipe.poll_fill(cx, &source, 64)).await.unwrap(), 4);
+        let mut leg = Leg::new(socket, Bytes::new());
+        let since = clock::now();
+        leg.piped = Some(Box::new((pipe, since)));
+        tokio::time::advance(STALL / 3).await;
+        leg.gather().unwrap();
+        let written = leg.write_down(clock::now());
+        assert_eq!((&written.unsent.0[..], written.unsent_for), (&b"held"[..], Some(STALL / 3)));
+        assert_eq!(leg.stalled_at(), Some(since + STALL), "here as well, where it stays after all");
+    }
 }
