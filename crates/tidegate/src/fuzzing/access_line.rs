@@ -13,7 +13,7 @@ pub fn run(data: &[u8]) {
     let [client, host, path] = [(); 3].map(|()| next().unwrap_or_default());
     let optional = [(); 4].map(|()| next());
     let [route, backend, reason, subprotocol] = optional.each_ref().map(Option::as_deref);
-    let websocket = data.len().is_multiple_of(2).then(|| WebSocketLine {
+    let websocket = data.len().is_multiple_of(2).then_some(WebSocketLine {
         subprotocol,
         bytes_in: data.len() as u64,
         bytes_out: 0,

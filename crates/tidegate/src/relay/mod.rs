@@ -72,7 +72,8 @@ use crate::ticker::Ticker;
 const READS_PER_TURN: usize = 4;
 
 /// For a TCP backend that is to end: taking what it was sent, then ending its own side.
-static TCP_BACKEND: Patience = Patience { taking: Duration::from_secs(20), after_fin: Duration::from_secs(5) };
+static TCP_BACKEND: Patience =
+    Patience { taking: Duration::from_secs(20), after_fin: Duration::from_secs(5) };
 
 /// How long a client may be silent in the middle of a message.
 const MESSAGE_SILENCE: Duration = Duration::from_secs(60);

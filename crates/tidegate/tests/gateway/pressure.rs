@@ -37,7 +37,6 @@ fn hold(far: Far, flood: impl Fn(&mut Session) -> usize + Sync) -> (Rig, Vec<Ses
         "{grown} bytes for {CONNECTIONS} stalled connections"
     );
     assert!(taken.iter().all(|taken| *taken < FLOOD), "{taken:?}: somebody was never made to wait");
-    println!("{} bytes for each", grown / CONNECTIONS as u64);
     canary.finish();
     (rig, sessions, taken)
 }

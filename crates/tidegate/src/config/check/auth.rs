@@ -251,7 +251,9 @@ mod tests {
         let sha512 = |rounds: &str| format!("$6${rounds}saltsalt${}", "a".repeat(SHA512_DIGEST_CHARS));
         let bcrypt = |cost: u32| format!("$2y${cost:02}${}", ".".repeat(53));
         let argon2 = |kib: u32, passes: u32| {
-            format!("$argon2id$v=19$m={kib},t={passes},p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY")
+            format!(
+                "$argon2id$v=19$m={kib},t={passes},p=1$c2FsdHNhbHQ$MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"
+            )
         };
         assert!(matches!(secret(&bcrypt(10)), Some(Secret::Bcrypt(_))));
         for (kib, passes) in [(19_456, 2), (64 << 10, 16), (256 << 10, 4)] {

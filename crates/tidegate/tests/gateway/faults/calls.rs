@@ -174,7 +174,7 @@ fn f61_who_can_be_sent_nothing_and_says_nothing_is_let_go() {
         match far {
             Far::Tcp => assert_eq!(session.backend().read_exact(11), b"still heard"),
             Far::Ws | Far::Echo => {
-                assert_eq!(session.backend().read_frame().unmasked().payload, b"still heard")
+                assert_eq!(session.backend().read_frame().unmasked().payload, b"still heard");
             }
         }
         let client = session.client.local_address();

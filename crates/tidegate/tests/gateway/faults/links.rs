@@ -33,7 +33,6 @@ fn in_own_network(test: &str, body: impl FnOnce()) {
         [output.stdout, output.stderr].map(|text| String::from_utf8_lossy(&text).into_owned());
     let passed = output.status.success() && said.contains("1 passed");
     assert!(passed, "{test} in a network of its own: {}\n{said}\n{complained}", output.status);
-    print!("{said}");
 }
 
 /// Configures the network; of iproute2.
@@ -87,7 +86,6 @@ impl Link {
     fn end(mut self) -> [usize; 3] {
         drop(self.0.stdin.take());
         let line = self.line();
-        println!("{line}");
         let numbers: Vec<_> = line.split(' ').filter_map(|word| word.parse().ok()).collect();
         numbers.try_into().expect("three numbers")
     }
