@@ -49,11 +49,6 @@ fn t247_messages_in_flight_are_let_go_before_memory_is_used_up() {
     let is_overloaded = |line: &serde_json::Value| line["end"] == "overloaded";
     let line = rig.gateway.access_line(is_overloaded);
     assert_eq!((&line["close_code"], &line["closed_by"]), (&1013.into(), &"gateway".into()), "{line}");
-    let fitting = ROOM / (64 << 10);
-    eventually("no more wait than there is room for", || {
-        let gone = rig.gateway.access_lines().into_iter().filter(is_overloaded).count() as u64;
-        (gone + fitting + fitting / 2 >= SESSIONS as u64).then_some(())
-    });
     rig.gateway.rest();
     let grown = rig.gateway.memory().saturating_sub(before);
     println!("{grown} bytes more");
