@@ -167,7 +167,9 @@ impl Leg {
 
     /// When something is due although the socket is not ready.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.stalled_at().into_iter().chain(self.finish_by()).chain(self.due).min()
+        // What bounds the silence of an open leg bounds nothing once it is finishing: that has a time of its own.
+        let due = self.due.filter(|_| self.is_open() || !self.writes_failed);
+        self.stalled_at().into_iter().chain(self.finish_by()).chain(due).min()
     }
 
     /// When the peer counts as stalled if it takes nothing until then.
@@ -396,6 +398,7 @@ impl Leg {
     /// Drops the socket as it is.
     pub(super) fn abort(&mut self) {
         self.phase = Phase::Gone;
+        self.due = None;
         self.read_ended = true;
         self.early = None;
         self.backlog.clear();
