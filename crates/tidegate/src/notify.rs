@@ -37,9 +37,9 @@ pub(crate) fn alive() {
     tell(&[NotifyState::Watchdog]);
 }
 
-/// The process of this number is the main one.
+/// The process of this number is the main one, and serves: a reload that was begun here is over with that.
 pub(crate) fn main_process(pid: u32) {
-    tell(&[NotifyState::MainPid(pid)]);
+    tell(&[NotifyState::MainPid(pid), NotifyState::Ready]);
 }
 
 /// Another process tells from now on.

@@ -40,6 +40,8 @@ pub(crate) struct Service {
     drain_rate: AtomicU32,
     is_short_of_memory: AtomicBool,
     connections: AtomicU64,
+    /// Another process takes the place of this one just now.
+    pub(crate) hands_over: AtomicBool,
     started: Instant,
 }
 
@@ -65,6 +67,7 @@ impl Service {
             drain_rate: AtomicU32::new(drain_rate),
             is_short_of_memory: AtomicBool::new(false),
             connections: AtomicU64::new(0),
+            hands_over: AtomicBool::new(false),
             started: clock::now(),
         }
     }

@@ -99,6 +99,10 @@ fn carry_out(house: &House, asked: &Asked) -> Answer {
             let one = asked.conn().and_then(|conn| connections::one(house, conn));
             one.map_or_else(Answer::none, |one| Answer::json(StatusCode::OK, &one))
         }
+        What::Close | What::Drain if house.service.hands_over.load(Ordering::Relaxed) => {
+            let why = "a hand-over is under way; ask again when it has come to its end";
+            Answer::error(StatusCode::SERVICE_UNAVAILABLE, why)
+        }
         What::Close => match asked.conn().map(|conn| connections::close(house, conn, &asked.query)) {
             Some(Err(wrong)) => Answer::bad(wrong),
             Some(Ok(Some(told))) => Answer::json(StatusCode::ACCEPTED, &told),
@@ -141,7 +145,8 @@ fn upgrade(house: &House, query: &Query) -> Answer {
         return Answer::bad("binary is no absolute path".to_owned());
     }
     let (answer, result) = oneshot::channel();
-    if house.service.drain.is_started() || house.upgrade.try_send(UpgradeOrder { binary, answer }).is_err() {
+    let is_too_late = house.service.drain.is_started() || house.service.hands_over.load(Ordering::Relaxed);
+    if is_too_late || house.upgrade.try_send(UpgradeOrder { binary, answer }).is_err() {
         let why = "another hand-over is under way, or the gateway stops";
         return Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
     }

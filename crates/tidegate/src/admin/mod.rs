@@ -20,7 +20,7 @@ use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 pub(crate) use self::guard::Guard;
-pub(crate) use self::serve::{places, serve};
+pub(crate) use self::serve::serve;
 use crate::listener::Places;
 use crate::service::Service;
 use crate::swap::Swap;

@@ -170,7 +170,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         summary: "Closes one of them, at the end of the message that is under way.",
         parameters: &[CONN, CODE, REASON],
         media: JSON,
-        answers: &[(202, "It was told."), BAD, DENIED, NONE],
+        answers: &[(202, "It was told."), BAD, DENIED, NONE, HANDS_OVER],
     },
     Operation {
         what: What::Drain,
@@ -184,6 +184,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
             BAD,
             DENIED,
             NO_ROUTE,
+            HANDS_OVER,
         ],
     },
     Operation {
@@ -224,6 +225,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
 const BAD: (u16, &str) = (400, "The query is wrong, or there is a body; the answer says what to write.");
 const DENIED: (u16, &str) = (403, "Neither Content-Type: application/json nor a field X-Tidegate.");
 const NO_ROUTE: (u16, &str) = (404, "No route has this name; the answer lists those there are.");
+const HANDS_OVER: (u16, &str) = (503, "A hand-over is under way: ask again when it has come to its end.");
 const NONE: (u16, &str) = (404, "There is none of this number, or it has ended.");
 
 const CONN: Parameter = integer("conn", "Number of the connection, as in the access log.");

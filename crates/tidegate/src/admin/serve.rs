@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Response;
 use hyper::body::Incoming;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::House;
@@ -15,56 +16,64 @@ use crate::{proxied, tls};
 /// Connections at once; more wait in the kernel.
 const CONNECTIONS_MAX: usize = 64;
 
-/// The places of the admin listener.
-pub(crate) fn places() -> Places {
-    Places::new(CONNECTIONS_MAX, CONNECTIONS_MAX)
-}
-
-/// Takes connections for as long as it is polled. `visitors` are those that are there.
+/// Takes connections until it is told to stop. `visitors` are those that are there.
 pub(crate) async fn serve(
     listening: Arc<Listening>,
     gate: Gate,
-    places: Places,
     house: Arc<House>,
     visitors: TaskTracker,
+    stop: CancellationToken,
 ) {
-    loop {
-        let accepted = listening.accept(&places, &gate).await;
-        visitors.spawn(serve_one(accepted, Arc::clone(&house)));
+    let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_MAX);
+    let requests = Requests { house, answering: Arc::default(), stop };
+    while let Some(accepted) = requests.stop.run_until_cancelled(listening.accept(&places, &gate)).await {
+        let requests = Requests { answering: Arc::default(), ..requests.clone() };
+        visitors.spawn(serve_one(accepted, requests));
     }
 }
 
-async fn serve_one(accepted: Accepted, house: Arc<House>) {
+async fn serve_one(accepted: Accepted, requests: Requests) {
     let head_timeout = accepted.listener().head_timeout;
     let Ok(announced) = proxied::accept(accepted).await else { return }; // no proxy stands in front of it
     match tls::accept(announced).await {
         Ok(secured) => {
-            front::serve(secured.socket, head_timeout, Requests(house)).await;
+            front::serve(secured.socket, head_timeout, requests).await;
             drop(secured.accepted); // and with it the places
         }
         Err(error) => tracing::debug!(%error, "no TLS with whoever came to the admin listener"),
     }
 }
 
-struct Requests(Arc<House>);
+/// Those of one connection.
+#[derive(Clone)]
+struct Requests {
+    house: Arc<House>,
+    /// Held by each answer under way.
+    answering: Arc<()>,
+    stop: CancellationToken,
+}
 
 impl front::Requests for Requests {
     fn answer(&self, request: http::Request<Incoming>) -> Answering {
-        let house = Arc::clone(&self.0);
-        Box::pin(async move { Result::<Response<Body>, hyper::Error>::Ok(api::answer(house, request).await) })
+        let (house, answering) = (Arc::clone(&self.house), Arc::clone(&self.answering));
+        Box::pin(async move {
+            let answer = api::answer(house, request).await;
+            drop(answering);
+            Result::<Response<Body>, hyper::Error>::Ok(answer)
+        })
     }
 
-    /// Every answer is made at once, or has a deadline of its own.
     fn is_answering(&self) -> bool {
-        false
+        Arc::strong_count(&self.answering) > 1
     }
 
     fn is_upgraded(&self) -> bool {
         false
     }
 
-    /// While the gateway drains there is still something to see: this ends with the process.
+    /// While the gateway drains there is still something to see: this ends with the process, or when another one is asked
+    /// in its place.
     async fn stop(&self) {
-        std::future::pending::<()>().await;
+        self.stop.cancelled().await;
     }
 }

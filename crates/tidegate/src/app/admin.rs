@@ -3,16 +3,19 @@
 use std::convert::Infallible;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Running;
+use super::doors::set_mode;
 use crate::admin::{self, Guard, House, ReloadOrder};
 use crate::config::Admin;
 use crate::handover::message;
 use crate::listener::{Gate, Inherited, Listening, Served, SocketFile};
+use crate::swap::Swap;
 use crate::tls;
 
 /// Reloads that wait for the one under way.
@@ -51,7 +54,12 @@ pub(super) struct Overseer {
 
 /// The admin listener as it is served.
 pub(super) struct Desk {
-    listening: Arc<Listening>,
+    /// Its accepting task's, and closed with that.
+    listening: Weak<Listening>,
+    /// As it is served.
+    served: Arc<Swap<Served>>,
+    /// Tells it to accept no more, and its visitors that each answer is the last.
+    stop: CancellationToken,
     file: Option<SocketFile>,
     /// Whoever is being answered.
     visitors: TaskTracker,
@@ -74,9 +82,11 @@ impl Overseer {
         tracing::info!("admin listener on {}", self.listening.address);
         let file = self.listening.take_file();
         let (listening, visitors) = (Arc::new(self.listening), TaskTracker::new());
+        let (desk, stop) = (Arc::downgrade(&listening), CancellationToken::new());
+        let served = Arc::clone(&listening.served);
         let house = Arc::new(house(self.guard));
-        tokio::spawn(admin::serve(Arc::clone(&listening), gate, admin::places(), house, visitors.clone()));
-        Desk { listening, file, visitors }
+        tokio::spawn(admin::serve(listening, gate, house, visitors.clone(), stop.clone()));
+        Desk { listening: desk, served, stop, file, visitors }
     }
 }
 
@@ -84,14 +94,23 @@ impl Desk {
     /// Its socket, for another process that is to take it over.
     ///
     /// # Errors
-    /// The system has no more descriptors.
+    /// The system has no more descriptors, or it was closed.
     pub(super) fn hand_over(&self) -> io::Result<(message::Listener, OwnedFd)> {
-        self.listening.hand_over(0, true)
+        self.listening.upgrade().ok_or(io::ErrorKind::NotConnected)?.hand_over(0, true)
     }
 
-    /// The file of its socket is ours.
+    /// Closes its socket. Whoever is being answered has the answer.
+    pub(super) fn close(&mut self) {
+        self.stop.cancel();
+    }
+
+    /// The file of its socket is ours, and has the permissions that our configuration says.
     pub(super) fn keep(&mut self) {
-        self.file.iter_mut().for_each(SocketFile::keep);
+        let served = self.served.load();
+        if let Some(file) = &mut self.file {
+            file.keep();
+            set_mode(file, served.listener.socket_mode, &served.listener.address);
+        }
     }
 
     /// The file of its socket is another process's.

@@ -140,9 +140,12 @@ impl Doors {
         }
     }
 
-    /// The files of sockets that were taken over are ours.
+    /// The files of sockets that were taken over are ours, and have the permissions that our configuration says.
     pub(super) fn keep(&mut self) {
-        self.doors.iter_mut().flat_map(|door| &mut door.files).for_each(SocketFile::keep);
+        for door in &mut self.doors {
+            door.files.iter_mut().for_each(SocketFile::keep);
+            door.set_mode();
+        }
     }
 
     /// The places that connections take.
@@ -174,19 +177,27 @@ impl Door {
     fn serve(&mut self, served: Served) {
         let mode = served.listener.socket_mode;
         let former = self.served.store(Arc::new(served));
-        if former.listener.socket_mode == mode {
-            return;
+        if former.listener.socket_mode != mode {
+            self.set_mode();
         }
-        for file in &mut self.files {
-            if let Err(error) = file.set_mode(mode) {
-                tracing::warn!(%error, "{}: its permissions stay as they were", former.listener.address);
-            }
-        }
+    }
+
+    fn set_mode(&mut self) {
+        let served = self.served.load();
+        let Listener { address, socket_mode, .. } = &served.listener;
+        self.files.iter_mut().for_each(|file| set_mode(file, *socket_mode, address));
     }
 
     fn close(self) {
         tracing::info!("no longer listening on {}", self.address());
         self.stop.cancel();
+    }
+}
+
+/// Gives the file of this listener's socket these permissions.
+pub(super) fn set_mode(file: &mut SocketFile, mode: u32, address: &ListenAddress) {
+    if let Err(error) = file.set_mode(mode) {
+        tracing::warn!(%error, "{address}: its permissions stay as they were");
     }
 }
 

@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use rustix::process::Signal;
 use serde_json::Value;
 use tokio::sync::mpsc;
 use tokio::time::{interval, timeout};
@@ -27,7 +28,7 @@ use self::reload::Settings;
 pub(crate) use self::reload::Source;
 use self::signals::{Hangups, Upgrades};
 pub(crate) use self::signals::{Stop, StopSignals};
-use self::upgrade::Taken;
+use self::upgrade::{Heirs, Taken, number, send};
 pub(crate) use self::upgrade::{Launch, Predecessor, SWITCH};
 use crate::access_log::AccessLog;
 use crate::admin::{House, ReloadOrder, UpgradeOrder};
@@ -80,8 +81,16 @@ pub(crate) async fn take_over(
         // What it has taken until then is nobody else's.
         Taken::Abandoned(running) => {
             notify::be_silent();
-            running.run_out(&mut signals.stops).await;
-            running.finish(Stop::Restart, &mut signals.stops).await;
+            let Signals { stops, hangups, .. } = &mut signals;
+            let ending = async {
+                running.refuse_orders().await; // they are the other's
+                let stop = running.run_out(stops).await.unwrap_or(Stop::Restart);
+                running.finish(stop, stops).await;
+            };
+            tokio::select! {
+                () = ending => {}
+                never = running.reopen_log_when_told(hangups) => match never {},
+            }
         }
     }
     Ok(())
@@ -119,6 +128,8 @@ pub(crate) struct Running {
     orders: tokio::sync::Mutex<mpsc::Receiver<ReloadOrder>>,
     upgrades: tokio::sync::Mutex<mpsc::Receiver<UpgradeOrder>>,
     source: Option<Source>,
+    /// What was left of hand-overs that have failed.
+    heirs: Heirs,
 }
 
 impl Running {
@@ -190,6 +201,7 @@ impl Running {
             orders: tokio::sync::Mutex::new(orders),
             upgrades: tokio::sync::Mutex::new(upgrades),
             source,
+            heirs: Heirs::default(),
         })
     }
 
@@ -199,16 +211,23 @@ impl Running {
         self.feed_watchdog();
         self.watch_memory();
         notify::ready();
-        let stop = tokio::select! {
-            stop = stops.next() => stop,
-            () = told.cancelled() => Stop::Shutdown,
-            () = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => Stop::Restart,
+        let (stop, successor) = tokio::select! {
+            stop = stops.next() => (stop, None),
+            () = told.cancelled() => (Stop::Shutdown, None),
+            pid = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => (Stop::Restart, number(pid)),
             never = self.reload_when_told(&mut hangups) => match never {},
             never = self.reload_when_ordered() => match never {},
             never = self.watch_certificates() => match never {},
         };
+        self.heirs.tell(stop.signal()); // whoever ends the gateway means all of it
+        if let Some(pid) = successor.filter(|_| hangups.is_due()) {
+            send(pid, Signal::HUP); // what it has read may be older than that
+        }
         notify::stopping(self.workers.live());
-        self.finish(stop, &mut stops).await;
+        tokio::select! {
+            () = self.finish(stop, &mut stops) => {}
+            never = self.reopen_log_when_told(&mut hangups) => match never {},
+        }
     }
 
     /// Accepts no more. Whoever is connected stays so.
@@ -242,11 +261,11 @@ impl Running {
     }
 
     /// Accepts no more, and waits until every connection has ended by itself, or a signal says stop.
-    pub(crate) async fn run_out(&self, signals: &mut StopSignals) {
+    pub(crate) async fn run_out(&self, signals: &mut StopSignals) -> Option<Stop> {
         self.stop_accepting();
         tokio::select! {
-            () = self.workers.idle() => {}
-            _ = signals.next() => {}
+            () = self.workers.idle() => None,
+            stop = signals.next() => Some(stop),
         }
     }
 

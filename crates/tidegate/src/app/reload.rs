@@ -141,6 +141,18 @@ impl Running {
         loop {
             hangups.next().await;
             self.reload_and_tell().await.ok(); // it was told
+            if !self.stop.is_cancelled() {
+                hangups.done(); // else it was too late for it, and is for whoever comes next
+            }
+        }
+    }
+
+    /// For each SIGHUP opens the access log anew, and nothing else: what is served is another process's matter by now.
+    pub(super) async fn reopen_log_when_told(&self, hangups: &mut Hangups) -> Infallible {
+        loop {
+            hangups.next().await;
+            self.reopen_log();
+            hangups.done();
         }
     }
 

@@ -1,6 +1,9 @@
 //! What signals mean: TERM and INT stop, QUIT stops for a restart, HUP reloads, USR2 hands over.
 
+use std::task::{Context, Waker};
+
 use anyhow::Context as _;
+use rustix::process;
 use tidegate_proto::CloseCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -19,6 +22,14 @@ impl Stop {
         match self {
             Self::Shutdown => (CloseCode::GOING_AWAY, "shutting down"),
             Self::Restart => (CloseCode::RESTART, "restarting"),
+        }
+    }
+
+    /// How another process is told the same.
+    pub(super) const fn signal(self) -> process::Signal {
+        match self {
+            Self::Shutdown => process::Signal::TERM,
+            Self::Restart => process::Signal::QUIT,
         }
     }
 }
@@ -66,17 +77,35 @@ impl Upgrades {
 }
 
 /// SIGHUP. Those that come while one is obeyed are one.
-pub(super) struct Hangups(Signal);
+pub(super) struct Hangups {
+    signal: Signal,
+    /// One has come, and what it asks for has not been done.
+    due: bool,
+}
 
 impl Hangups {
     /// From now on it does not end the process.
     pub(super) fn listen() -> anyhow::Result<Self> {
-        Ok(Self(listen(SignalKind::hangup())?))
+        Ok(Self { signal: listen(SignalKind::hangup())?, due: false })
     }
 
-    /// Waits for one.
+    /// Waits for one, or returns at once while one is due.
     pub(super) async fn next(&mut self) {
-        self.0.recv().await;
+        if !self.due {
+            self.signal.recv().await;
+            self.due = true;
+        }
+    }
+
+    /// What it asks for has been done.
+    pub(super) const fn done(&mut self) {
+        self.due = false;
+    }
+
+    /// Whether there is one for which nothing was done.
+    pub(super) fn is_due(&mut self) -> bool {
+        self.due |= self.signal.poll_recv(&mut Context::from_waker(Waker::noop())).is_ready();
+        self.due
     }
 }
 

@@ -151,8 +151,12 @@ impl SocketFile {
     /// # Errors
     /// It is another's by now, or the system says no.
     pub(crate) fn set_mode(&mut self, mode: u32) -> io::Result<()> {
-        if Identity::of(&fs::symlink_metadata(&self.path)?) != self.identity {
+        let metadata = fs::symlink_metadata(&self.path)?;
+        if Identity::of(&metadata) != self.identity {
             return Err(io::Error::new(io::ErrorKind::NotFound, "something else has its name by now"));
+        }
+        if metadata.mode() & 0o7777 == mode {
+            return Ok(()); // nobody has to be allowed what is done already
         }
         fs::set_permissions(&self.path, Permissions::from_mode(mode))?;
         self.identity = Identity::of(&fs::symlink_metadata(&self.path)?); // the time of change is a part of it

@@ -13,6 +13,7 @@ use tokio::process::{Child, Command};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
+use super::heirs::Heirs;
 use super::moving::Moving;
 use super::{Launch, Report, STEP, SWITCH};
 use crate::app::Running;
@@ -60,7 +61,10 @@ pub(super) enum Failed {
 
 /// A hand-over under way. Dropped before its end, everything goes on in this process.
 pub(super) struct Giving {
-    child: Child,
+    /// The new process. Gone only where it is left to itself.
+    child: Option<Child>,
+    pid: u32,
+    heirs: Heirs,
     gate: Gate,
     pub(super) sender: wire::Sender,
     pub(super) receiver: wire::Receiver,
@@ -68,6 +72,8 @@ pub(super) struct Giving {
     /// It goes on with TLS 1.3.
     pub(super) takes_tls: bool,
     version: String,
+    /// It may have clients of its own.
+    serves: bool,
     is_over: bool,
 }
 
@@ -80,18 +86,20 @@ impl Running {
     ) -> Result<Report, Failed> {
         let launch = launch.ok_or(Failed::NoLaunch)?;
         let mut doors = self.doors.lock().await; // nothing is reloaded meanwhile
-        let mut giving = Giving::start(launch, binary.as_deref(), self.gate.clone())?;
+        let mut giving = Giving::start(launch, binary.as_deref(), self.gate.clone(), self.heirs.clone())?;
         let taken = giving.prepare(self, &doors).await?;
         giving.move_sessions(&self.service).await?;
         giving.switch(self).await?;
         giving.move_stragglers(self, &doors).await?;
         giving.finish().await?;
+        self.stop_accepting(); // while nothing is reloaded: whoever waits to reload finds that it is too late
         let mut before = 0;
         if let Some(desk) = self.desk().as_mut() {
             before = 1; // its socket was the first
             if taken.contains(&0) {
                 desk.release();
             }
+            desk.close();
         }
         doors.release(|index| taken.contains(&(before + index)));
         Ok(giving.report())
@@ -99,7 +107,7 @@ impl Running {
 }
 
 impl Giving {
-    fn start(launch: &Launch, binary: Option<&Path>, gate: Gate) -> Result<Self, Failed> {
+    fn start(launch: &Launch, binary: Option<&Path>, gate: Gate, heirs: Heirs) -> Result<Self, Failed> {
         let binary = binary.unwrap_or(&launch.binary);
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
@@ -111,14 +119,18 @@ impl Giving {
             .stdin(OwnedFd::from(theirs))
             .spawn()
             .map_err(|error| Failed::Start { binary: binary.to_owned(), error })?;
+        let pid = child.id().unwrap_or_default(); // nobody has waited for it yet
         Ok(Self {
-            child,
+            child: Some(child),
+            pid,
+            heirs,
             gate,
             sender,
             receiver,
             moving: Moving::default(),
             takes_tls: false,
             version: String::new(),
+            serves: false,
             is_over: false,
         })
     }
@@ -153,6 +165,7 @@ impl Giving {
         // What was accepted here may still have to get its number here: as many as a worker has, or waits for a place.
         let unnumbered_max = running.workers.live() + running.places.taken().waiting;
         let connections = running.service.connections() + unnumbered_max as u64;
+        self.serves = true; // before it is said: whatever is heard of it
         self.say(&Giver::Serve { connections }).await?;
         match self.hear("serves").await? {
             Taker::Serving => Ok(()),
@@ -179,16 +192,27 @@ impl Giving {
 
     /// Leaves the new process alone.
     async fn finish(&mut self) -> Result<(), Failed> {
-        let pid = self.child.id().unwrap_or_default();
-        notify::main_process(pid); // only who was the main process may say so
-        let result = self.say_done().await;
-        if result.is_err() {
-            notify::main_process(std::process::id());
-            return result;
+        if let Err(failed) = self.say_done().await {
+            // Whether it has said so in time is not for our clock to tell: it cannot say so any more.
+            self.sender.hang_up();
+            if !self.is_told_that_it_is_over() {
+                return Err(failed);
+            }
         }
-        notify::be_silent();
         self.is_over = true;
+        notify::main_process(self.pid); // only who was the main process may say so
+        notify::be_silent();
         Ok(())
+    }
+
+    /// Whether the new process has said that it is alone, in what has arrived.
+    fn is_told_that_it_is_over(&mut self) -> bool {
+        while let Ok(Some(frame)) = self.receiver.received() {
+            if matches!(frame.message(), Ok(Taker::Over)) {
+                return true;
+            }
+        }
+        false
     }
 
     async fn say_done(&mut self) -> Result<(), Failed> {
@@ -200,8 +224,7 @@ impl Giving {
     }
 
     fn report(&self) -> Report {
-        let pid = self.child.id().unwrap_or_default();
-        self.moving.report(pid, self.version.clone())
+        self.moving.report(self.pid, self.version.clone())
     }
 
     async fn say(&mut self, message: &Giver) -> Result<(), Failed> {
@@ -229,8 +252,11 @@ impl Giving {
             Err(error) if error.kind() != io::ErrorKind::ConnectionReset => return Err(error.into()),
             Ok(None) | Err(_) => {}
         }
-        let status = timeout(Duration::from_secs(1), self.child.wait()).await;
-        Err(Failed::Ended(due, status.ok().and_then(Result::ok)))
+        let status = match &mut self.child {
+            Some(child) => timeout(Duration::from_secs(1), child.wait()).await.ok().and_then(Result::ok),
+            None => None,
+        };
+        Err(Failed::Ended(due, status))
     }
 }
 
@@ -243,9 +269,11 @@ impl Drop for Giving {
         self.sender.hang_up();
         self.moving.give_up(&mut self.receiver);
         self.gate.open();
-        if self.moving.has_moved() {
-            tracing::warn!(pid = self.child.id(), "the new process has sessions, and is left to them");
-        } else if let Err(error) = self.child.start_kill() {
+        let Some(mut child) = self.child.take() else { return };
+        if self.serves || self.moving.has_moved() {
+            tracing::warn!(pid = self.pid, "the new process may have sessions, and is left to them");
+            self.heirs.add(child);
+        } else if let Err(error) = child.start_kill() {
             tracing::debug!(%error, "the new process has ended by itself");
         }
     }

@@ -12,23 +12,27 @@
 //! 5. The old process drains what cannot be moved, and ends.
 
 mod giving;
+mod heirs;
 mod moving;
 mod report;
 mod taking;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use self::giving::Failed;
+pub(super) use self::heirs::{Heirs, number, send};
 use self::report::Report;
 pub(crate) use self::taking::Predecessor;
 pub(super) use self::taking::{Taken, take_over};
 use super::Running;
 use super::signals::Upgrades;
 use crate::admin::UpgradeOrder;
+use crate::service::Service;
 
 /// The switch that a new process is started with beside the arguments of the old one.
 pub(crate) const SWITCH: &str = "--take-over";
@@ -55,8 +59,8 @@ pub(super) fn orders() -> (mpsc::Sender<UpgradeOrder>, mpsc::Receiver<UpgradeOrd
 
 impl Running {
     /// Hands over for SIGUSR2, or when the admin listener is told to, and says what came of it. Completes when a new
-    /// process has taken over.
-    pub(super) async fn hand_over_when_told(&self, launch: Option<&Launch>, signals: &mut Upgrades) {
+    /// process has taken over, with its number.
+    pub(super) async fn hand_over_when_told(&self, launch: Option<&Launch>, signals: &mut Upgrades) -> u32 {
         let mut orders = self.upgrades.lock().await;
         loop {
             let order = tokio::select! {
@@ -64,15 +68,19 @@ impl Running {
                 () = signals.next() => None,
             };
             let binary = order.as_ref().and_then(|order| order.binary.clone());
-            let result = self.hand_over(launch, binary).await;
+            let result = {
+                let _under_way = UnderWay::begin(&self.service);
+                self.hand_over(launch, binary).await
+            };
             tell(&result);
             self.service.books.metrics.handovers.add(if result.is_ok() { "ok" } else { "failed" });
-            let is_over = result.is_ok();
+            let successor = result.as_ref().ok().map(|report| report.pid);
             if let Some(order) = order {
                 order.answer(result.map(|report| report.json()).map_err(|failed| failed.to_string()));
             }
-            if is_over {
-                return self.see_off_visitors().await;
+            if let Some(pid) = successor {
+                self.see_off_visitors().await;
+                return pid;
             }
         }
     }
@@ -84,6 +92,22 @@ impl Running {
         if let Some(answered) = answered {
             tokio::time::timeout(PATIENCE, answered).await.ok(); // who does not go is not waited for
         }
+    }
+}
+
+/// While there is one, what sessions are told is not certain to reach them: they may have been written down already.
+struct UnderWay<'s>(&'s Service);
+
+impl<'s> UnderWay<'s> {
+    fn begin(service: &'s Service) -> Self {
+        service.hands_over.store(true, Ordering::Relaxed);
+        Self(service)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.hands_over.store(false, Ordering::Relaxed);
     }
 }
 

@@ -104,6 +104,9 @@ pub(in crate::app) async fn take_over(
             sessions = taken.sessions,
             "the other process goes on; this one ends when its sessions do"
         );
+        if let Some(desk) = running.desk().as_mut() {
+            desk.close();
+        }
         return Ok(Taken::Abandoned(running));
     }
     running.gate.open();
@@ -193,6 +196,7 @@ impl Taking {
     /// Whether the other process has ended: then somebody has to serve. If not, nobody is let in here.
     async fn is_orphaned(&self, running: &Running) -> bool {
         const LOOK: Duration = Duration::from_millis(20);
+        self.sender.hang_up(); // first of all, so that it takes back at once what is not ours
         running.gate.shut();
         let ended = async {
             while getppid() == self.parent {

@@ -6,11 +6,15 @@ use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 /// Which part it plays.
 const PART: &str = "TIDEGATE_FAKE_SUCCESSOR";
+
+/// The longest that one lives which nobody ends.
+const LIFE: Duration = Duration::from_secs(60);
 
 /// A script in this folder that plays the part.
 pub(super) fn binary(folder: &Path, part: &str) -> PathBuf {
@@ -113,6 +117,11 @@ fn play(part: &str, line: &mut Line) {
             }
         } else if said == "done" {
             match part {
+                "serves on" => {
+                    line.say(&json!({ "taken": { "conn": 4711 } }));
+                    line.fall_silent();
+                    return std::thread::sleep(LIFE);
+                }
                 "dies when it is done" | "knows no TLS" => return,
                 _ => return line.fall_silent(),
             }

@@ -2,6 +2,7 @@
 
 mod fake;
 mod load;
+mod midst;
 mod refused;
 mod tls;
 

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use tidegate_testkit::{Frame, Gateway, Wire};
+use tidegate_testkit::{Frame, Gateway, Wire, eventually};
 
 use super::{fake, tidegate};
 use crate::rig::gateway;
@@ -43,7 +43,7 @@ impl Scene {
         other.send_frame(&Frame::close(1000, "").masked());
         other.expect_close(1000);
         drop(other);
-        tidegate_testkit::eventually("every descriptor is given back", || {
+        eventually("every descriptor is given back", || {
             (self.gateway.descriptors() == self.descriptors).then_some(())
         });
     }
@@ -93,7 +93,20 @@ fn f60_a_new_process_that_hangs_at_the_start() {
 #[test]
 fn f60_a_new_process_that_hangs_before_it_is_ready() {
     let mut scene = Scene::set();
-    scene.expect("is silent after hello", "had 10 seconds to say that it is ready");
+    let admin = scene.folder.path().join("admin.sock");
+    std::thread::scope(|scope| {
+        // Meanwhile nothing is promised to an operator that might not come true.
+        let asking = scope.spawn(|| {
+            eventually("orders are refused", || {
+                let said = tidegate(&admin, &["drain", "--route", "/nowhere"]);
+                said.contains("a hand-over is under way").then_some(())
+            });
+            let said = tidegate(&admin, &["upgrade"]);
+            assert!(said.contains("503") && said.contains("another hand-over is under way"), "{said}");
+        });
+        scene.expect("is silent after hello", "had 10 seconds to say that it is ready");
+        asking.join().unwrap();
+    });
     scene.finish();
 }
 
