@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
-use tidegate_testkit::{Builder, Gateway, Request, Wire, eventually};
+use tidegate_testkit::{Builder, Frame, Gateway, Request, Wire, eventually};
 
 use super::{fake, tidegate};
 use crate::rig::gateway;
@@ -145,4 +145,26 @@ fn the_permissions_of_a_socket_change_with_a_hand_over() {
     gateway.terminate();
     assert_eq!(gateway.wait().code(), Some(0));
     assert!(!socket.exists(), "and it is still the gateway's to remove");
+}
+
+/// A process that drains has no admin listener any more: nobody is kept waiting by it, and its address is free.
+#[test]
+fn the_admin_listener_ends_with_its_owner() {
+    let folder = tempfile::tempdir().unwrap();
+    let record = format!("record = {{ path = {:?} }}", folder.path().join("session-%n"));
+    let mut gateway = gateway().top("admin = '127.0.0.1:0'").route("/echo", "echo:", &record).start();
+    let line = gateway.diagnosis("admin listener on ");
+    let admin = line.rsplit(' ').next().unwrap().trim();
+    let mut stays = gateway.open("/echo");
+    stays.send(&Frame::binary("half a message").masked().encode()[..10]);
+    eventually("it is in the midst of a message", || (gateway.unread_from(&stays) == 0).then_some(()));
+    tell(gateway.pid(), Signal::USR2);
+    let pid = number_in(&gateway, "handed over to process ");
+    TcpStream::connect(admin).unwrap();
+    tell(pid, Signal::TERM);
+    eventually("the new process has ended", || (!is_running(pid)).then_some(()));
+    TcpStream::connect(admin).unwrap_err();
+    gateway.assert_alive();
+    drop(stays);
+    assert_eq!(gateway.wait().code(), Some(0));
 }
