@@ -62,8 +62,14 @@ impl Pace {
     /// For so many who are all to be told within four fifths of this time: `rate` of them a second, or as many as it
     /// takes. A tenth of a second's worth of them need not wait.
     pub fn within(window: Duration, count: usize, rate: u32, begun: Instant) -> Self {
-        let step = (window * 4 / 5 / at_least_one(count)).min(at_rate(rate));
+        let step = (told_within(window) / at_least_one(count)).min(at_rate(rate));
         Self { begun, tickets: AtomicU64::new(0), burst: u64::from(rate / 10), step }
+    }
+
+    /// For so many who are told evenly over four fifths of this time, however few they are.
+    pub fn evenly(window: Duration, count: usize, begun: Instant) -> Self {
+        let step = told_within(window) / at_least_one(count);
+        Self { begun, tickets: AtomicU64::new(0), burst: 0, step }
     }
 
     /// For so many who are to be told over all of this time, but no more than `rate` of them in a second.
@@ -85,6 +91,11 @@ impl Pace {
         let Some(place) = ticket.checked_sub(self.burst) else { return self.begun };
         self.begun + self.step.mul_f64(place as f64 + chance())
     }
+}
+
+/// Of the time that a drain has, what it takes to tell everybody: the rest is for their farewells.
+pub(crate) fn told_within(window: Duration) -> Duration {
+    window * 4 / 5
 }
 
 /// A number from 0 to 1. Without any chance to be had, those in the middle are as good as others.
@@ -132,6 +143,15 @@ mod tests {
             assert!((6 * S * place..=6 * S * (place + 1)).contains(&delay), "{place}: {delay:?}");
         }
         assert_eq!(pace.span(100), 600 * S);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_few_have_all_the_time_that_there_is() {
+        let pace = Pace::evenly(30 * S, 12, crate::clock::now());
+        for (place, delay) in (0..).zip(delays(&pace, 12)) {
+            assert!((2 * S * place..=2 * S * (place + 1)).contains(&delay), "{place}: {delay:?}");
+        }
+        assert_eq!(Pace::evenly(30 * S, 0, crate::clock::now()).span(0), Duration::ZERO);
     }
 
     #[tokio::test(start_paused = true)]

@@ -163,10 +163,16 @@ impl Service {
     }
 
     /// Begins the end of everything: connections that there are get no more requests answered, and each WebSocket is
-    /// told to close, all of them within `patience`. The first time counts.
-    pub(crate) fn drain(&self, because: Arc<Because>, patience: Duration) {
-        let count = usize::try_from(self.live.open()).unwrap_or(usize::MAX);
-        self.drain.start(because, Pace::within(patience, count, self.drain_rate(), clock::now()));
+    /// told to close, all of them within `patience`: as fast as `drain_rate` lets them, or with `all_of_it` spread over it,
+    /// where nobody waits for the end. The first time counts.
+    pub(crate) fn drain(&self, because: Arc<Because>, patience: Duration, all_of_it: bool) {
+        let (count, now) = (usize::try_from(self.live.open()).unwrap_or(usize::MAX), clock::now());
+        let pace = if all_of_it {
+            Pace::evenly(patience, count, now)
+        } else {
+            Pace::within(patience, count, self.drain_rate(), now)
+        };
+        self.drain.start(because, pace);
         for live in self.live.sessions(&Filter::default()) {
             if let Some(order) = self.drain.order() {
                 live.leash.tell(order);

@@ -214,7 +214,7 @@ impl Running {
         let (stop, successor) = tokio::select! {
             stop = stops.next() => (stop, None),
             () = told.cancelled() => (Stop::Shutdown, None),
-            pid = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => (Stop::Restart, number(pid)),
+            pid = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => (Stop::HandedOver, number(pid)),
             never = self.reload_when_told(&mut hangups) => match never {},
             never = self.reload_when_ordered() => match never {},
             never = self.watch_certificates() => match never {},
@@ -275,7 +275,8 @@ impl Running {
         self.refuse_orders().await;
         let patience = self.settings().patience;
         let (code, reason) = stop.close();
-        self.service.drain(Because::new(Cause::Drained, code, reason.to_owned()), patience);
+        let all_of_it = stop == Stop::HandedOver; // nobody waits for this process to end
+        self.service.drain(Because::new(Cause::Drained, code, reason.to_owned()), patience, all_of_it);
         tracing::info!(connections = self.workers.live(), "stopping; a second signal stops at once");
         finish(&self.workers, patience, signals).await;
         self.workers.stop();

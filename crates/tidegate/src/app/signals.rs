@@ -14,6 +14,8 @@ pub(crate) enum Stop {
     Shutdown,
     /// Another takes its place: clients are told 1012, with which many come back at once.
     Restart,
+    /// Another has taken its place already: clients are told the same, and nobody waits for the end.
+    HandedOver,
 }
 
 impl Stop {
@@ -21,7 +23,7 @@ impl Stop {
     pub(super) const fn close(self) -> (CloseCode, &'static str) {
         match self {
             Self::Shutdown => (CloseCode::GOING_AWAY, "shutting down"),
-            Self::Restart => (CloseCode::RESTART, "restarting"),
+            Self::Restart | Self::HandedOver => (CloseCode::RESTART, "restarting"),
         }
     }
 
@@ -29,7 +31,7 @@ impl Stop {
     pub(super) const fn signal(self) -> process::Signal {
         match self {
             Self::Shutdown => process::Signal::TERM,
-            Self::Restart => process::Signal::QUIT,
+            Self::Restart | Self::HandedOver => process::Signal::QUIT,
         }
     }
 }

@@ -19,6 +19,7 @@ use super::{Launch, Report, STEP, SWITCH};
 use crate::app::Running;
 use crate::app::doors::Doors;
 use crate::clock;
+use crate::drain::told_within;
 use crate::handover::message::{Giver, Listener, Taker};
 use crate::handover::record::{FORMAT, TLS_1_3};
 use crate::handover::wire::{self, Frame};
@@ -32,6 +33,9 @@ const STRAGGLERS: Duration = Duration::from_secs(20);
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_millis(10);
 
+/// Whose end is the end of its container.
+const FIRST_PROCESS: u32 = 1;
+
 /// Looks in a row that find nothing under way.
 const QUIET_LOOKS: u32 = 3;
 
@@ -41,6 +45,10 @@ pub(super) enum Failed {
     /// This process was started in another way.
     #[error("this process does not know how it was started, so it cannot start another")]
     NoLaunch,
+    #[error(
+        "this is process 1, and with it everything in its container ends, the new process too; start a new container beside it, or run the gateway below an init (docker run --init)"
+    )]
+    First,
     #[error("cannot start {}: {error}", binary.display())]
     Start { binary: PathBuf, error: io::Error },
     #[error("the new process refuses: {0}")]
@@ -85,6 +93,9 @@ impl Running {
         binary: Option<PathBuf>,
     ) -> Result<Report, Failed> {
         let launch = launch.ok_or(Failed::NoLaunch)?;
+        if std::process::id() == FIRST_PROCESS {
+            return Err(Failed::First);
+        }
         let mut doors = self.doors.lock().await; // nothing is reloaded meanwhile
         let mut giving = Giving::start(launch, binary.as_deref(), self.gate.clone(), self.heirs.clone())?;
         let taken = giving.prepare(self, &doors).await?;
@@ -102,7 +113,8 @@ impl Running {
             desk.close();
         }
         doors.release(|index| taken.contains(&(before + index)));
-        Ok(giving.report())
+        let patience = self.settings().patience;
+        Ok(giving.report(told_within(patience)))
     }
 }
 
@@ -223,8 +235,8 @@ impl Giving {
         }
     }
 
-    fn report(&self) -> Report {
-        self.moving.report(self.pid, self.version.clone())
+    fn report(&self, within: Duration) -> Report {
+        Report { within, ..self.moving.report(self.pid, self.version.clone()) }
     }
 
     async fn say(&mut self, message: &Giver) -> Result<(), Failed> {

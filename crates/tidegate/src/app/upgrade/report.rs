@@ -19,6 +19,8 @@ pub(super) struct Report {
     pub(super) pauses: Vec<Duration>,
     /// Sessions that stay, by the reason.
     pub(super) stays: BTreeMap<Stays, usize>,
+    /// The time over which those are told to reconnect.
+    pub(super) within: Duration,
 }
 
 impl Report {
@@ -32,6 +34,7 @@ impl Report {
             "version": self.version,
             "moved": self.pauses.len(),
             "stayed": stays,
+            "told_within_seconds": self.within.as_secs_f64(),
             "longest_pause_seconds": self.longest().as_secs_f64(),
             "p99_pause_seconds": self.quantile(99).as_secs_f64(),
             "median_pause_seconds": self.quantile(50).as_secs_f64(),
@@ -50,7 +53,7 @@ impl Report {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { pid, version, pauses, stays } = self;
+        let Self { pid, version, pauses, stays, within } = self;
         write!(f, "handed over to process {pid}, version {version}; WebSockets moved: {}", pauses.len())?;
         if !pauses.is_empty() {
             let [median, p99, longest] =
@@ -58,7 +61,8 @@ impl fmt::Display for Report {
             write!(f, ", pauses: median {median:.1} ms, p99 {p99:.1} ms, longest {longest:.1} ms")?;
         }
         let staying: usize = stays.values().sum();
-        write!(f, "; staying until they end: {staying}")?;
+        let within = within.as_secs_f64();
+        write!(f, "; told to reconnect (1012) within {within} s: {staying}")?;
         for (at, (why, count)) in stays.iter().enumerate() {
             write!(f, "{}{count} {}", if at == 0 { " (" } else { ", " }, why.label())?;
         }
@@ -72,10 +76,15 @@ mod tests {
 
     #[test]
     fn in_one_sentence() {
-        let mut report = Report { pid: 7, version: "1.2.3".to_owned(), ..Report::default() };
+        let mut report = Report {
+            pid: 7,
+            version: "1.2.3".to_owned(),
+            within: Duration::from_secs(24),
+            ..Report::default()
+        };
         assert_eq!(
             report.to_string(),
-            "handed over to process 7, version 1.2.3; WebSockets moved: 0; staying until they end: 0"
+            "handed over to process 7, version 1.2.3; WebSockets moved: 0; told to reconnect (1012) within 24 s: 0"
         );
         report.pauses = (1..=200).map(Duration::from_millis).collect();
         report.stays = [(Stays::Tls, 3), (Stays::Recorded, 1)].into();
@@ -83,7 +92,7 @@ mod tests {
             report.to_string(),
             "handed over to process 7, version 1.2.3; WebSockets moved: 200, \
              pauses: median 100.0 ms, p99 198.0 ms, longest 200.0 ms; \
-             staying until they end: 4 (3 TLS, 1 recorded)"
+             told to reconnect (1012) within 24 s: 4 (3 TLS, 1 recorded)"
         );
         let json = report.json();
         assert_eq!((&json["moved"], &json["stayed"]["TLS"]), (&200.into(), &3.into()));

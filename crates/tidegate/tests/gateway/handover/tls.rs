@@ -206,9 +206,9 @@ fn f60_what_stays_over_tls() {
         let mut client = open(&gateway, &issued, suites);
         echo(&mut client, "before");
         let said = gateway.upgrade();
-        let staying =
-            if moved == 0 { "staying until they end: 1 (1 TLS)" } else { "staying until they end: 0" };
-        assert!(said.contains(&format!("WebSockets moved: {moved}")) && said.contains(staying), "{said}");
+        let staying = "told to reconnect (1012) within 0.8 s: ";
+        let staying = format!("{staying}{}", if moved == 0 { "1 (1 TLS)" } else { "0" });
+        assert!(said.contains(&format!("WebSockets moved: {moved}")) && said.contains(&staying), "{said}");
         if moved == 0 {
             assert_eq!(read_frame(&mut client).close_code(), Some(1012));
         } else {
