@@ -319,11 +319,23 @@ fn watched(socket: socket2::Socket) -> io::Result<AsyncFd<socket2::Socket>> {
 
 fn peer(client: Option<SocketAddrAny>) -> io::Result<Peer> {
     let address = client.ok_or(io::ErrorKind::NotConnected)?;
-    Ok(Peer::Tcp(SocketAddr::try_from(address)?))
+    Ok(Peer::Tcp(plain(SocketAddr::try_from(address)?)))
 }
 
 fn local_address(socket: &impl AsFd) -> io::Result<SocketAddr> {
-    Ok(SocketAddr::try_from(rustix::net::getsockname(socket)?)?)
+    Ok(plain(SocketAddr::try_from(rustix::net::getsockname(socket)?)?))
+}
+
+/// An IPv4 address without the IPv6 clothes that it wears on a socket for both (RFC 4291 §2.5.5.2), as a service manager may
+/// have opened one: whoever reads an address of ours, in a log or a PROXY header, gets to see one form of it.
+fn plain(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V6(wide) => match wide.ip().to_ipv4_mapped() {
+            Some(ip) => (ip, wide.port()).into(),
+            None => address,
+        },
+        SocketAddr::V4(_) => address,
+    }
 }
 
 /// An IPv6 address takes IPv6 only, so that `0.0.0.0` and `[::]` can stand side by side.

@@ -1,7 +1,7 @@
 //! Under a service manager: sockets that it opens, and what it is told. Its protocols are spoken by the tests themselves.
 
 use std::fs;
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -94,6 +94,19 @@ fn a_socket_by_its_address() {
     let address = socket.local_addr().unwrap();
     let gateway = Unit::with(&address.to_string()).start(&socket, "LISTEN_PID=$$ LISTEN_FDS=1");
     expect_served(Wire::connect(address));
+    gateway.finish();
+}
+
+/// A socket for both versions of IP shows IPv4 addresses in the clothes of IPv6.
+#[test]
+fn an_address_is_said_in_one_form() {
+    let socket = TcpListener::bind("[::ffff:127.0.0.1]:0").unwrap();
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, socket.local_addr().unwrap().port()));
+    let gateway = Unit::with("systemd:web").start(&socket, ONE);
+    let wire = Wire::connect(address);
+    let own = wire.local_address().to_string();
+    expect_served(wire);
+    gateway.access_line(|line| line["client"] == *own && line["kind"] == "websocket");
     gateway.finish();
 }
 
