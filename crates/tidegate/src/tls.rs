@@ -39,8 +39,6 @@ pub(crate) enum TlsError {
     Certificate(#[from] Unusable),
     #[error("client_ca {}: {fault}", path.display())]
     ClientCa { path: PathBuf, fault: Fault },
-    #[error("client_ca {}: not everything in it is the certificate of an authority", .0.display())]
-    NoAuthority(PathBuf),
     #[error("client_cert: the system has no root certificates; name client_ca = \"FILE\"")]
     NoRoots,
 }
@@ -165,16 +163,13 @@ fn client_verifier(
     clients: &ClientCertificates,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, TlsError> {
-    let mut roots = RootCertStore::empty();
-    if let Some(path) = &clients.ca {
-        let failed = |fault| TlsError::ClientCa { path: path.clone(), fault };
-        let (_, unusable) = roots.add_parsable_certificates(authorities(path).map_err(failed)?);
-        if unusable > 0 {
-            return Err(TlsError::NoAuthority(path.clone()));
-        }
+    let roots = if let Some(path) = &clients.ca {
+        authorities(path).map_err(|fault| TlsError::ClientCa { path: path.clone(), fault })?
     } else {
+        let mut roots = RootCertStore::empty();
         roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    }
+        roots
+    };
     let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
     let builder = if clients.required { builder } else { builder.allow_unauthenticated() };
     builder.build().map_err(|_| TlsError::NoRoots)

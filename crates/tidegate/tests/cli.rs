@@ -155,10 +155,54 @@ fn what_answers_in_the_place_of_a_gateway_is_told() {
         status_of("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"),
         "error: what answers there (200 OK) is no admin listener of tidegate\n"
     );
+    let said = status_of("SSH-2.0-OpenSSH_9.6\r\n");
+    assert!(
+        said.starts_with("error: what listens at localhost:") && said.contains("gives no answer in HTTP"),
+        "{said}"
+    );
     assert_eq!(
         status_of("HTTP/1.1 401 Unauthorized\r\nContent-Length: 2\r\n\r\n{}"),
         "error: the admin listener wants its token: give --admin-token-file FILE, or -c with its configuration\n"
     );
+}
+
+/// Whoever asks a gateway that runs need be able neither to read its keys nor to start one with this file.
+#[test]
+fn only_what_it_takes_to_ask_has_to_be_right_in_the_file() {
+    let gateway = TcpListener::bind("127.0.0.1:0").unwrap();
+    let admin = format!("admin = '{}'\n", gateway.local_addr().unwrap());
+    let answers = thread::spawn(move || {
+        let (mut socket, _) = gateway.accept().unwrap();
+        let mut request = [0; 4096];
+        let len = socket.read(&mut request).unwrap();
+        socket.write_all(b"HTTP/1.1 422 No\r\nContent-Length: 17\r\n\r\n{\"error\":\"as it\"}").unwrap();
+        String::from_utf8_lossy(&request[..len]).into_owned()
+    });
+    let others =
+        "admin_token_file = 'token'\nworkers = 'many'\n[[listener]]\ntls = { cert = '/no', key = '/no' }\n";
+    let folder = with_file(&format!("{admin}{others}[[route]]\npath = yes\n"));
+    fs::write(folder.path().join("token"), "0123456789abcdef\n").unwrap();
+    let ask = || tidegate(&["reload", "-c", "tidegate.toml"]).current_dir(&folder).output().unwrap();
+    assert!(stderr(&ask()).contains("422"));
+    assert!(answers.join().unwrap().contains("Bearer 0123456789abcdef"));
+    fs::remove_file(folder.path().join("token")).unwrap();
+    let said = stderr(&ask());
+    assert!(said.contains("tidegate.toml:2:20: error: admin_token_file \"token\" cannot be read"), "{said}");
+}
+
+/// The log may be off: why nothing is served is no part of it.
+#[test]
+fn why_it_does_not_start_is_said_in_any_case() {
+    for arguments in [
+        &["serve", "/nonexistent.toml"][..],
+        &["serve", "--listen", "192.0.2.1:8080"],
+        &["serve", "tcp://127.0.0.1:5900"],
+    ] {
+        let output = tidegate(arguments).env("TIDEGATE_LOG", "off").output().unwrap();
+        assert_eq!(output.status.code(), Some(1), "{arguments:?}");
+        let said = stderr(&output);
+        assert!(said.starts_with("error: ") && said.lines().count() == 1, "{arguments:?}: {said}");
+    }
 }
 
 #[test]

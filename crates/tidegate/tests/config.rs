@@ -4,6 +4,8 @@
 
 #[path = "config/advice.rs"]
 mod advice;
+#[path = "config/served.rs"]
+mod served;
 
 use std::fs::{self, Permissions};
 use std::ops::Range;
@@ -21,14 +23,14 @@ fn ten_mistakes_are_ten_lines_with_place_and_remedy() {
     insta::assert_snapshot!(lines(&checked), @r#"
     tidegate.toml:1:11: error: workers is the string "many"; write a whole number from 0 to 1024
     tidegate.toml:2:1: error: unknown key "max_conections"; did you mean max_connections?
-    tidegate.toml:3:9: error: drain "2d" has an unknown unit; write a whole number and a unit, ms, s, m or h, such as "250ms" or "30s"
+    tidegate.toml:3:9: error: drain "2d" has an unknown unit; write "48h"
     tidegate.toml:6:11: error: listener "localhost:8080": address "localhost:8080" is no IP address with a port; write 127.0.0.1:8080 or [::1]:8080
     tidegate.toml:7:16: error: listener "localhost:8080": head_timeout 0 is out of bounds; write a duration from 10ms to 1h
     tidegate.toml:11:8: error: route "vnc": path "vnc" does not begin with / or ~; write "/vnc", or ~ and a regular expression
     tidegate.toml:12:11: error: route "vnc": backend "vnc:5900" has no scheme; write tcp://vnc:5900
     tidegate.toml:15:8: error: name "vnc" stands twice, first in line 10; give each route a name of its own
     tidegate.toml:18:12: error: route "vnc": origins "https://example.com/" has a path; write https://example.com: an origin is scheme, host and port
-    tidegate.toml:19:13: error: route "vnc": max_frame "64K" has an unknown unit; write a whole number and a unit, KiB, MiB or GiB (or kB, MB, GB), such as "64KiB"
+    tidegate.toml:19:13: error: route "vnc": max_frame "64K" has an unknown unit; write "64KiB" (powers of 1024), or "64kB" (powers of 1000)
     "#);
 }
 
@@ -151,7 +153,7 @@ fn what_the_admin_listener_asks_for_is_checked() {
         format!("admin = '0.0.0.0:9090'\nadmin_token_file = '{short}'"),
         format!("admin = '0.0.0.0:9090'\nadmin_token_file = '{open}'"),
         "admin = '127.0.0.1:9090'\nadmin_client_ca = '/no/such/file'".to_owned(),
-        "admin = 'unix:/run/tidegate-admin.sock'".to_owned(),
+        "admin = 'unix:/run/admin.sock'".to_owned(),
     ];
     let found = |text: &String| {
         let route = "route = [{ path = '/', backend = 'echo:', origins = ['https://a.test'] }]";
@@ -191,7 +193,7 @@ fn where_a_route_records_is_checked() {
     tidegate.toml:23:19: error: route "no file": record: path "folder/" names no file; write path = "FOLDER/%t-%n": %t becomes the time, %n the number of the connection, %% a percent sign
     tidegate.toml:23:39: error: route "no file": record: format "mp4" is unknown; write "websockify" or "har"
     tidegate.toml:23:58: error: route "no file": record: max_bytes "1KiB" is out of bounds; write a size from 64KiB to 1TiB
-    tidegate.toml:29:10: warning: route "files": record has no effect on file:.; leave it out: only WebSockets are recorded
+    tidegate.toml:29:10: warning: route "files": record has no effect on file:tests; leave it out: only WebSockets are recorded
     tidegate.toml:35:10: warning: route "numbers": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
     tidegate.toml:35:10: warning: route "numbers": record: path has no %t: after a restart the numbers begin anew, and files that exist are never overwritten; write %t, the time, beside %n, the number of the connection
     "#);
@@ -206,6 +208,7 @@ fn what_is_warned_about_is_accepted() {
     let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
     every-key.toml:31:11: warning: a web site whose DNS name points at listener "127.0.0.1:8443" may connect to route "/http/*" (DNS rebinding); add server_names = ["localhost", "127.0.0.1"] to the listener, or origins to the route
+    every-key.toml:51:15: warning: route "raw": backend_tls has verify = false: whoever is on the way to tls://[::1]:5901 can read and change everything; name its authority instead: backend_tls = { ca = "FILE" }
     every-key.toml:73:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
     every-key.toml:78:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
     "#);
@@ -298,7 +301,7 @@ fn what_is_wrong_with_certificates_is_told_at_the_file_s_name() {
     tidegate.toml:4:16: error: listener "127.0.0.1:1": tls: cert "half.pem" breaks off in the middle of a block; write it anew, and then under its name in one step (mv): it may be read at any time
     tidegate.toml:4:16: error: listener "127.0.0.1:1": tls: cert "key.pem" has no CERTIFICATE in it, only PRIVATE KEY; write the chain there, the server's own certificate first
     tidegate.toml:4:34: error: listener "127.0.0.1:1": tls: key "other-key.pem" is not the key of the first certificate in cert.pem; name the key that the certificate was issued for; of a chain, the server's own certificate comes first
-    tidegate.toml:4:34: error: listener "127.0.0.1:1": tls: key "none.pem" cannot be read: No such file or directory (os error 2); name a PEM file that this user may read
+    tidegate.toml:4:34: error: listener "127.0.0.1:1": tls: key "none.pem" cannot be read: No such file or directory (os error 2) (none.pem: names start at the folder of the configuration); name a PEM file that this user may read
     "#);
 }
 
@@ -421,6 +424,7 @@ fn the_exit_status_tells_wrong_usage_from_a_wrong_file() {
 #[test]
 fn every_example_is_correct() {
     let folder = with_certificates();
+    fs::create_dir(folder.path().join("novnc")).unwrap();
     let mut count = 0;
     for entry in fs::read_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples")).unwrap() {
         let example = entry.unwrap().path();
@@ -439,9 +443,10 @@ fn every_example_is_correct() {
 fn every_example_of_the_guide_to_look_ups_is_correct() {
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/lookup-and-auth.md");
     let folder = with_certificates();
-    for file in ["tokens", "public.pem", "clients.pem"] {
-        fs::write(folder.path().join(file), "").unwrap();
-    }
+    fs::write(folder.path().join("tokens"), "").unwrap();
+    fs::write(folder.path().join("public.pem"), rcgen::KeyPair::generate().unwrap().public_key_pem())
+        .unwrap();
+    fs::copy(folder.path().join("cert.pem"), folder.path().join("clients.pem")).unwrap();
     let text = read(&guide).replace("/etc/tidegate/", "");
     let blocks: Vec<_> =
         text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
@@ -579,6 +584,7 @@ fn with_certificates() -> tempfile::TempDir {
             fs::write(file, text).expect("a temporary file can be written");
         }
     };
+    fs::create_dir(folder.path().join("pages")).expect("a temporary folder can be made");
     let token = folder.path().join("token");
     fs::write(&token, "0123456789abcdef\n").expect("a temporary file can be written");
     fs::set_permissions(&token, Permissions::from_mode(0o600)).expect("its mode can be set");

@@ -16,6 +16,7 @@ const ORDER: &[&str] = &[
     "recording",
     "ticker",
     "replay",
+    "jwt",
     "config",
     "outcome",
     "metrics",
@@ -29,7 +30,6 @@ const ORDER: &[&str] = &[
     "scratch",
     "diagnosis",
     "notify",
-    "jwt",
     "ask",
     "memory",
     "access_log", // leaves

@@ -29,7 +29,16 @@ pub(crate) fn is_plain(error: &io::Error) -> bool {
 /// Whether a certificate is not believed only because nobody is trusted who vouches for it.
 pub(crate) fn is_unknown_issuer(error: &io::Error) -> bool {
     let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-    matches!(inner, Some(Error::InvalidCertificate(CertificateError::UnknownIssuer)))
+    matches!(inner, Some(Error::InvalidCertificate(error)) if *error == CertificateError::UnknownIssuer || is_namesake(error))
+}
+
+/// Whether somebody is trusted who has the name of its issuer, and another key: its own one, where it has signed itself.
+const fn is_namesake(error: &CertificateError) -> bool {
+    matches!(
+        error,
+        CertificateError::BadSignature
+            | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. }
+    )
 }
 
 #[expect(clippy::wildcard_enum_match_arm, reason = "the library speaks for the others, and for later ones")]
@@ -46,8 +55,11 @@ fn certificate(error: &CertificateError) -> String {
             format!("its certificate is not for {}, but for {}", expected.to_str(), names(presented))
         }
         CertificateError::NotValidForName => "its certificate is for another name".to_owned(),
-        CertificateError::UnsupportedSignatureAlgorithmContext { .. }
-        | CertificateError::UnsupportedSignatureAlgorithmForPublicKeyContext { .. } => {
+        namesake if is_namesake(namesake) => {
+            "its certificate is signed by nobody who is trusted here (somebody of the same name is, with another key)"
+                .to_owned()
+        }
+        CertificateError::UnsupportedSignatureAlgorithmContext { .. } => {
             "its certificate is signed in a way that is not supported; use RSA with 2048 bits or more and SHA-256, \
              ECDSA with P-256 or P-384, or Ed25519"
                 .to_owned()

@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::pki_types::{ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
 use rustls::{Error, InconsistentKeys};
 use webpki::{EndEntityCert, KeyUsage};
@@ -26,8 +27,10 @@ pub use self::sealed::KeyPassword;
 ///
 /// # Errors
 /// What is wrong with the file.
-pub(crate) fn authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, Fault> {
-    pem::chain(&pem::read(path)?)
+pub(crate) fn authorities(path: &Path) -> Result<RootCertStore, Fault> {
+    let mut roots = RootCertStore::empty();
+    let (_, unusable) = roots.add_parsable_certificates(pem::chain(&pem::read(path)?)?);
+    if unusable > 0 { Err(Fault::NoAuthority) } else { Ok(roots) }
 }
 
 /// A chain with the key of its first certificate, which is known to belong to it.
@@ -83,6 +86,9 @@ pub(crate) enum Fault {
     /// Blocks of other kinds only.
     #[error("has no CERTIFICATE in it, only {0}")]
     NoCertificate(String),
+    /// Half-copied, or another thing in a block of this name.
+    #[error("has a certificate in it that is none of an authority")]
+    NoAuthority,
     /// Blocks of other kinds only.
     #[error("has no PRIVATE KEY in it, only {0}")]
     NoKey(String),
@@ -225,6 +231,7 @@ impl Fault {
             Self::NoCertificate(_) | Self::BadCertificate(_) => {
                 "write the chain there, the server's own certificate first"
             }
+            Self::NoAuthority => "write the certificates of authorities there, and nothing else",
             Self::NoKey(_) => "name the file that has the private key",
             Self::Encrypted => {
                 "name a file with its password, key_password_file = \"FILE\", or store it without one (openssl pkey -in FILE), readable by this user only"

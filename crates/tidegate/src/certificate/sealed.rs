@@ -30,7 +30,7 @@ pub enum KeyPassword {
 
 impl KeyPassword {
     /// The file that it stands in; of one that stands in none, no path at all.
-    pub(super) fn file(&self) -> &Path {
+    pub(crate) fn file(&self) -> &Path {
         match self {
             Self::File(path) => path,
             Self::Given(_) => Path::new(""),

@@ -52,6 +52,7 @@ Signals:
                    long as drain says; a second one stops at once
   SIGQUIT          the same with 1012, for a restart
   SIGHUP           read the configuration again and reopen the access log
+  SIGUSR2          hand over to a new process: see tidegate upgrade --help
 
 Environment:
   TIDEGATE_LOG   error, warn, info (the default), debug, trace or off
@@ -65,8 +66,10 @@ pub(super) const RELOAD: &str = "\
 Examples:
   tidegate reload -c /etc/tidegate/tidegate.toml
       over the admin listener that this file sets; the outcome is printed
-  tidegate reload --pid-file /run/tidegate.pid
-      with a signal; the outcome is in the log of the gateway
+  tidegate reload --pid 4711
+      with a signal; the outcome is in the log of the gateway. For --pid-file
+      a supervisor has to write the file: the gateway writes none, and after
+      an upgrade its process id is another
 
 Exit status:
   0  reloaded; with --pid or --pid-file: the gateway was told
@@ -78,7 +81,7 @@ pub(super) const UPGRADE: &str = "\
 Examples:
   tidegate upgrade -c /etc/tidegate/tidegate.toml
       after the binary was replaced; how many WebSockets moved is printed
-  tidegate upgrade --admin unix:/run/tidegate-admin.sock --binary ./tidegate
+  tidegate upgrade --admin unix:/run/tidegate/admin.sock --binary ./tidegate
       to a binary at another place
   tidegate upgrade --pid 4711
       with a signal; the outcome is in the log of the gateway
@@ -107,6 +110,9 @@ Examples:
       through firewalls that forget quiet connections, and through outages
   ssh -o ProxyCommand='tidegate connect stdio: wss://gw.example.com/ssh' host
       ssh where nothing but port 443 is open
+  printf question | tidegate connect --no-close stdio: wss://gw.example.com/ask
+      without --no-close, the end of the input ends the WebSocket, and an
+      answer that is still to come is lost
   tidegate connect --desc exampledesc.json tcp://127.0.0.1:4132
       the server that a description of rpc-frmwrk names
 

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use clap::{CommandFactory as _, Parser as _};
 use tokio::runtime::Runtime;
 use tokio_util::sync::CancellationToken;
@@ -35,8 +35,9 @@ pub fn run() -> ExitCode {
         return websockify::run(args, separated);
     }
     let cli = Cli::parse();
-    let logs = cli.command.logs();
-    if logs && let Err(error) = diagnosis::start(LevelFilter::INFO, Vec::new()) {
+    if cli.command.logs()
+        && let Err(error) = diagnosis::start(LevelFilter::INFO, Vec::new())
+    {
         return fail(&error.into(), USAGE);
     }
     let result = match cli.command {
@@ -57,16 +58,10 @@ pub fn run() -> ExitCode {
         }
         Command::Man(args) => manual::print(&args),
     };
-    result.unwrap_or_else(|error| {
-        if !logs {
-            return fail(&error, FAILURE);
-        }
-        tracing::error!("{error:#}");
-        ExitCode::from(FAILURE)
-    })
+    result.unwrap_or_else(|error| fail(&error, FAILURE))
 }
 
-/// The error of a command that keeps no log.
+/// Why a command has failed. It is no line of the log, which may be off: a process that does not start says why.
 fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     // With nowhere to write, the status has to do.
     writeln!(std::io::stderr(), "error: {error:#}").ok();
@@ -188,6 +183,12 @@ fn load(args: &ServeArgs) -> anyhow::Result<Checked> {
 }
 
 fn read(file: &Path) -> anyhow::Result<String> {
+    if file.to_string_lossy().contains("://") {
+        bail!(
+            "{} is no file; to serve it write --route '/=URL', to connect to it tidegate connect",
+            file.display()
+        );
+    }
     fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
-use super::Listener;
+use super::{ListenAddress, Listener};
 
 /// The admin listener.
 #[derive(Debug, Clone)]
@@ -16,6 +16,17 @@ pub struct Admin {
     pub token: Option<AdminToken>,
     /// Host values served beside `localhost` and IP addresses, lower-case, without a port. Default: none.
     pub names: Vec<String>,
+}
+
+/// What whoever asks the admin listener has to know of it.
+#[derive(Debug)]
+pub(crate) struct AdminPlace {
+    /// Where it listens.
+    pub(crate) address: ListenAddress,
+    /// What it wants to be shown.
+    pub(crate) token: Option<AdminToken>,
+    /// Whether it speaks TLS.
+    pub(crate) is_tls: bool,
 }
 
 /// A token, and the file that it stands in.

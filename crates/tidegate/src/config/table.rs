@@ -55,7 +55,11 @@ fn route_row(number: usize, route: &Route) -> Vec<String> {
 
 /// What stands behind it; of several, how they are chosen as well.
 fn backends(route: &Route) -> String {
-    let backends: Vec<_> = route.backends.iter().map(ToString::to_string).collect();
+    let shown = |backend: &Backend| {
+        let is_unverified = backend.is_tls() && !route.backend_tls.verify;
+        format!("{backend}{}", if is_unverified { " (unverified)" } else { "" })
+    };
+    let backends: Vec<_> = route.backends.iter().map(shown).collect();
     let shown = backends.join(", ");
     if backends.len() < 2 { shown } else { format!("{shown} ({})", balance(route.balance)) }
 }

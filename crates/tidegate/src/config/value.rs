@@ -7,7 +7,11 @@ use super::diagnostic::Fault;
 /// Reads `"250ms"`, `"30s"`, `"5m"`, `"2h"`; `"0"` needs no unit.
 pub(super) fn duration(text: &str) -> Result<Duration, Fault> {
     let (digits, unit) = split_unit(text);
-    let fault = |problem: &str| Err(Fault::new(problem, DURATION_FORM));
+    let fault = |problem: &str| {
+        let remedy =
+            meant(text).map_or_else(|| DURATION_FORM.to_owned(), |written| format!("write {written:?}"));
+        Err(Fault::new(problem, remedy))
+    };
     let Some(number) = number(digits) else {
         return fault("is no duration");
     };
@@ -33,9 +37,42 @@ pub(super) fn size(text: &str) -> Result<u64, Fault> {
         return fault("is no size");
     };
     let Some((_, factor)) = SIZE_UNITS.iter().find(|(name, _)| *name == unit) else {
-        return fault("has an unknown unit");
+        let remedy = match unit.bytes().next().map(|letter| letter.to_ascii_uppercase()) {
+            Some(letter @ (b'K' | b'M' | b'G' | b'T')) if unit.len() <= 3 => {
+                let (binary, decimal) =
+                    (char::from(letter), if letter == b'K' { 'k' } else { char::from(letter) });
+                format!(
+                    "write \"{number}{binary}iB\" (powers of 1024), or \"{number}{decimal}B\" (powers of 1000)"
+                )
+            }
+            _ => SIZE_FORM.to_owned(),
+        };
+        return Err(Fault::new("has an unknown unit", remedy));
     };
     number.checked_mul(*factor).map_or_else(|| fault("is too large"), Ok)
+}
+
+/// What other programs understand, `1h30m`, `1.5h` or `2d`, as it is written here.
+fn meant(text: &str) -> Option<String> {
+    let mut rest = text.trim();
+    let mut millis = 0.0;
+    while !rest.is_empty() {
+        let (digits, behind) = rest.split_at(rest.find(|c: char| !c.is_ascii_digit() && c != '.')?);
+        let end = behind.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(behind.len());
+        let factor = match &behind[..end] {
+            "ms" => 1.0,
+            "s" | "sec" => 1e3,
+            "m" | "min" => 60e3,
+            "h" => 3_600e3,
+            "d" => 86_400e3,
+            "w" => 604_800e3,
+            _ => return None,
+        };
+        millis += digits.parse::<f64>().ok()? * factor;
+        rest = behind[end..].trim_start();
+    }
+    let meant = Duration::try_from_secs_f64(millis / 1e3).ok()?;
+    (meant >= Duration::from_millis(1) && meant < LONGEST_MEANT).then(|| show_duration(meant))
 }
 
 /// A duration as `duration` reads it, in the largest unit that leaves no remainder.
@@ -93,6 +130,8 @@ const SIZE_UNITS: [(&str, u64); 10] = [
     ("TB", 1_000_000_000_000),
 ];
 
+/// Of what is proposed in the place of something else.
+const LONGEST_MEANT: Duration = Duration::from_secs(366 * 86_400);
 const DURATION_FORM: &str = r#"write a whole number and a unit, ms, s, m or h, such as "250ms" or "30s""#;
 const SIZE_FORM: &str =
     r#"write a whole number and a unit, KiB, MiB or GiB (or kB, MB, GB), such as "64KiB""#;
@@ -128,6 +167,29 @@ mod tests {
             ("18446744073709551615h", "is too long"),
         ] {
             assert_eq!(duration(text).unwrap_err().problem, problem, "{text}");
+        }
+    }
+
+    #[test]
+    fn what_other_programs_understand_is_rewritten() {
+        for (text, written) in
+            [("1h30m", "90m"), ("1.5h", "90m"), ("2d", "48h"), ("1 min 5 sec", "65s"), ("0.5s", "500ms")]
+        {
+            assert_eq!(duration(text).unwrap_err().remedy, format!("write {written:?}"), "{text}");
+            assert!(duration(written).is_ok());
+        }
+        for text in ["", "soon", "3 years", "1.2.3s", "h", "999999999d", "0.0001ms", "5m later"] {
+            assert_eq!(duration(text).unwrap_err().remedy, DURATION_FORM, "{text}");
+        }
+        for (text, first, second) in
+            [("64KB", "64KiB", "64kB"), ("2g", "2GiB", "2GB"), ("1mb", "1MiB", "1MB")]
+        {
+            let remedy = size(text).unwrap_err().remedy;
+            assert!(
+                remedy.contains(&format!("{first:?}")) && remedy.contains(&format!("{second:?}")),
+                "{remedy}"
+            );
+            assert!(size(first).is_ok() && size(second).is_ok());
         }
     }
 

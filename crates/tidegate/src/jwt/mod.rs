@@ -31,6 +31,9 @@ pub(crate) struct Verifier {
     opener: Option<Opener>,
 }
 
+/// What an HMAC with SHA-256 needs (RFC 7518 §3.2): a shorter key can be guessed from one token.
+const SHARED_BYTES_MIN: usize = 32;
+
 /// Why a key cannot be used. Follows the name of its file in a sentence.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum KeyError {
@@ -48,6 +51,10 @@ pub(crate) enum KeyError {
     NotPublic,
     #[error("is neither PEM nor base64url; write a public key in PEM, or a shared key as base64url")]
     NotBase64,
+    #[error(
+        "has {0} bytes; a shared key needs {SHARED_BYTES_MIN} at least: openssl rand 32 | basenc --base64url -w0"
+    )]
+    Short(usize),
 }
 
 /// Why a token is not believed. Says nothing of what is in it.
@@ -64,11 +71,14 @@ pub(crate) enum Rejected {
 impl Verifier {
     /// Reads a key: PEM, or the base64url form of a shared one.
     pub(crate) fn load(path: &Path) -> Result<Self, KeyError> {
-        let (key, family) = read(&text_of(path)?)?;
+        let text = text_of(path)?;
+        let (key, family) = read(&text)?;
+        long_enough(&text, family)?;
         Ok(Self::new(key, family, None))
     }
 
-    /// The same, of a key that opens tokens as well: a private one of RSA, or a shared one.
+    /// The same, of a key that opens tokens as well: a private one of RSA, or a shared one, which is taken in any length,
+    /// as websockify takes it.
     pub(crate) fn load_opening(path: &Path) -> Result<Self, KeyError> {
         let text = text_of(path)?;
         if text.contains("PRIVATE KEY-----") {
@@ -160,6 +170,17 @@ fn read(text: &str) -> Result<(DecodingKey, AlgorithmFamily), KeyError> {
             .map_err(|_| KeyError::NotPublic);
     }
     Ok((DecodingKey::from_secret(&shared(text)?), AlgorithmFamily::Hmac))
+}
+
+/// Whether a shared key cannot be guessed; others are what they are.
+fn long_enough(text: &str, family: AlgorithmFamily) -> Result<(), KeyError> {
+    match family {
+        AlgorithmFamily::Hmac => match shared(text)?.len() {
+            SHARED_BYTES_MIN.. => Ok(()),
+            short => Err(KeyError::Short(short)),
+        },
+        AlgorithmFamily::Rsa | AlgorithmFamily::Ec | AlgorithmFamily::Ed => Ok(()),
+    }
 }
 
 fn shared(text: &str) -> Result<Vec<u8>, KeyError> {

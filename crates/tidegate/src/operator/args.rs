@@ -8,7 +8,7 @@ use clap::Args;
 #[derive(Debug, Args)]
 #[command(group(clap::ArgGroup::new("place").required(true).args(["admin", "config"])))]
 pub(crate) struct PlaceArgs {
-    /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate-admin.sock or
+    /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate/admin.sock or
     /// https://gateway.example.com:9090.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
@@ -32,7 +32,7 @@ pub(crate) struct GatewayArgs {
     /// File that holds the process id, such as a service manager writes.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
-    /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate-admin.sock or
+    /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate/admin.sock or
     /// https://gateway.example.com:9090. The outcome is printed here.
     #[arg(long, value_name = "ADDR")]
     admin: Option<String>,

@@ -21,7 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::args::{PlaceArgs, TlsArgs};
-use crate::config::{self, ListenAddress, ListenerTls, Overrides};
+use crate::config::{self, AdminPlace, ListenAddress};
 use crate::connect::tls::{self, Believed};
 
 /// For one question with its answer.
@@ -112,13 +112,20 @@ impl Client {
         if *method != Method::GET {
             request = request.header("x-tidegate", "1");
         }
-        let (head, body) = sender.send_request(request.body(Empty::<Bytes>::new())?).await?.into_parts();
+        let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await;
+        let answer =
+            answer.with_context(|| format!("what listens at {} gives no answer in HTTP", self.place))?;
+        let (head, body) = answer.into_parts();
         let body = Limited::new(body, ANSWER_BYTES_MAX).collect().await;
         let body = body.map_err(|_| anyhow!("the answer breaks off, or is too long"))?.to_bytes();
         let Ok(answer) = serde_json::from_slice::<Value>(&body) else {
             bail!("what answers there ({}) is no admin listener of tidegate", head.status)
         };
         if head.status == StatusCode::UNAUTHORIZED {
+            ensure!(
+                self.token.is_none(),
+                "the admin listener wants another token than the one that it was shown"
+            );
             bail!(
                 "the admin listener wants its token: give --admin-token-file FILE, or -c with its configuration"
             );
@@ -154,20 +161,20 @@ fn from_flags(args: &PlaceArgs) -> anyhow::Result<(Place, bool, Option<String>)>
 /// The same, as the configuration has them.
 fn from_file(file: &Path) -> anyhow::Result<(Place, bool, Option<String>)> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    let checked = config::parse(&text, file, &Overrides::default());
-    let mistakes = || checked.diagnostics.iter().map(|found| format!("\n{found}")).collect::<String>();
-    let config =
-        checked.config.as_ref().ok_or_else(|| anyhow!("{} has mistakes:{}", file.display(), mistakes()))?;
-    let admin = config.admin.as_ref().with_context(|| format!("{} sets no admin", file.display()))?;
-    let place = match &admin.listener.address {
-        ListenAddress::Tcp(address) => Place::Tcp(reachable(*address).to_string().parse()?),
-        ListenAddress::Unix(path) => Place::Unix(path.clone()),
+    let admin = config::admin_place(&text, file).map_err(|found| {
+        let mistakes: String = found.iter().map(|found| format!("\n{found}")).collect();
+        anyhow!("{} has mistakes:{mistakes}", file.display())
+    })?;
+    let AdminPlace { address, token, is_tls } =
+        admin.with_context(|| format!("{} sets no admin", file.display()))?;
+    let place = match address {
+        ListenAddress::Tcp(address) => Place::Tcp(reachable(address).to_string().parse()?),
+        ListenAddress::Unix(path) => Place::Unix(path),
         address @ (ListenAddress::Abstract(_) | ListenAddress::Systemd(_) | ListenAddress::Stdin) => {
             bail!("this command cannot ask at {address}")
         }
     };
-    let is_tls = admin.listener.tls != ListenerTls::Off;
-    Ok((place, is_tls, admin.token.as_ref().map(|token| token.secret.clone())))
+    Ok((place, is_tls, token.map(|token| token.secret)))
 }
 
 /// What makes TLS of a connection, and the name that is asked for and has to be found.

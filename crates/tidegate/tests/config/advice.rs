@@ -148,7 +148,7 @@ fn slips_of_the_pen_are_understood() {
     tidegate.toml:3:11: error: route "/": backend "https//example.com" has no colon after its scheme; write https://example.com
     tidegate.toml:1:1: error: unknown key "listen"; write [[listener]] with address = "127.0.0.1:8080" below it
     tidegate.toml:1:1: error: route "/": backend is missing; write backend = "tcp://HOST:PORT", or another of its kinds, or lookup
-    tidegate.toml:3:1: error: route "/": unknown key "upstream"; write backend = "tcp://HOST:PORT" in a [[route]]
+    tidegate.toml:3:1: error: route "/": unknown key "upstream"; did you mean backend?
     "#);
 }
 

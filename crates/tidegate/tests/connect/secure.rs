@@ -24,7 +24,13 @@ fn c004_tls_comes_first_and_the_certificate_is_verified() {
     assert_eq!(ended.status, Some(0), "{}", ended.diagnosis);
     assert!(ended.output == sent, "{} bytes came back", ended.output.len());
 
-    let stranger = Authority::new();
+    let stranger = Authority::new(); // who has the same name, as certificates that sign themselves often have
+    let ended = stdio(&url).arg("--ca").arg(stranger.file()).run(b"secret");
+    assert!(
+        ended.diagnosis.contains("nobody who is trusted here (somebody of the same name is, with another key); name its authority with --ca FILE"),
+        "{}",
+        ended.diagnosis
+    );
     for flags in [&["--ca", stranger.file().to_str().unwrap()][..], &[]] {
         let ended = flags.iter().fold(stdio(&url), |client, flag| client.arg(flag)).run(b"secret");
         assert_eq!(ended.status, Some(3), "{}", ended.diagnosis);

@@ -77,7 +77,7 @@ fn vnc() {
     let changes = [
         anywhere("address = \"127.0.0.1:6080\""),
         ("tcp://127.0.0.1:5900", vnc.tcp()),
-        ("\"file:.\"", format!("\"file:{}\"", pages.path().display())),
+        ("\"file:novnc\"", format!("\"file:{}\"", pages.path().display())),
     ];
     let gateway = example("vnc.toml", &changes).start();
     let own = format!("http://localhost:{}", gateway.address().port());

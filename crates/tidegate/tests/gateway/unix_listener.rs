@@ -104,7 +104,7 @@ fn what_is_alive_or_no_socket_keeps_its_path() {
     fs::write(&file, "worth keeping").unwrap();
     let diagnosis = refused(&file);
     assert!(
-        diagnosis.contains(&format!("{} is there already and is no socket", file.display())),
+        diagnosis.contains(&format!("unix:{}\" is there already, and is no socket", file.display())),
         "{diagnosis}"
     );
     assert_eq!(fs::read(&file).unwrap(), b"worth keeping");

@@ -1,11 +1,15 @@
 //! Where a listener listens: an IP address and a port, a Unix socket, or what systemd has given.
 
+use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 
 use super::backend::{UNIX_PATH_BYTES_MAX, unix_path};
+use super::files;
+use super::section::Section;
 use crate::config::ListenAddress;
-use crate::config::diagnostic::Fault;
+use crate::config::diagnostic::{Fault, quoted};
 
 /// Reads any of them; a path counts from `folder`.
 pub(super) fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress, Fault> {
@@ -18,6 +22,26 @@ pub(super) fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress,
     match path.strip_prefix('@') {
         Some(name) => abstract_name(name).map(ListenAddress::Abstract),
         None => unix_path(path, folder).map(ListenAddress::Unix),
+    }
+}
+
+/// What keeps the socket of this key from being made where it is to be. A folder below `/run` may be one that the service
+/// manager makes at the start.
+pub(super) fn look_at_place(section: &mut Section<'_, '_>, key: &str, address: Option<&ListenAddress>) {
+    let (Some(ListenAddress::Unix(path)), Some(found)) = (address, section.find(key)) else { return };
+    let named = format!("{key} {}", quoted(&format!("unix:{}", path.display())));
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let Err(fault) = files::exists(folder) {
+        let message = format!("{named} {}", fault.problem);
+        if folder.starts_with("/run") || folder.starts_with("/var/run") {
+            let remedy = "create the folder first, or have systemd do so (RuntimeDirectory=)";
+            return section.warning(&found.spot, message, remedy);
+        }
+        return section.error(&found.spot, message, fault.remedy);
+    }
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+        let message = format!("{named} is there already, and is no socket");
+        section.error(&found.spot, message, "move it away, or name another path");
     }
 }
 
@@ -52,6 +76,13 @@ pub(super) fn tcp_address(text: &str) -> Result<SocketAddr, Fault> {
                 format!("write 127.0.0.1:{port}, or 0.0.0.0:{port} for all of IPv4")
             }
             Some(("localhost", port)) if is_port(port) => format!("write 127.0.0.1:{port} or [::1]:{port}"),
+            Some((_, digits))
+                if !digits.is_empty()
+                    && digits.bytes().all(|digit| digit.is_ascii_digit())
+                    && !is_port(digits) =>
+            {
+                format!("write a port from 0 to 65535 in the place of {digits}")
+            }
             None if is_port(text) => format!("write 127.0.0.1:{text}, or 0.0.0.0:{text} for all of IPv4"),
             _ => "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080".to_owned(),
         };
@@ -107,7 +138,7 @@ mod tests {
             ("*:8080", "write 0.0.0.0:8080 for all of IPv4, or [::]:8080 for all of IPv6"),
             ("localhost:8080", "write 127.0.0.1:8080 or [::1]:8080"),
             ("127.0.0.1", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
-            ("127.0.0.1:70000", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
+            ("127.0.0.1:99999", "write a port from 0 to 65535 in the place of 99999"),
             ("http://a", "write an IP address and a port, such as 127.0.0.1:8080 or [::]:8080"),
         ] {
             assert_eq!(tcp_address(text).unwrap_err().remedy, remedy, "{text}");

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
-use super::address::listen_address;
+use super::address::{listen_address, look_at_place};
 use super::certificate::pair;
 use super::files;
 use super::keys::Place;
@@ -13,23 +13,25 @@ use super::pattern::plain_host;
 use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{
-    Admin, AdminToken, CertificateFiles, ClientCertificates, ListenAddress, Listener, ListenerTls,
-    TlsVersion, TrustedProxies,
+    Admin, AdminPlace, AdminToken, CertificateFiles, ClientCertificates, ListenAddress, Listener,
+    ListenerTls, TlsVersion, TrustedProxies,
 };
 
 /// Reads them all; `None` where there is no admin listener.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Admin> {
     let address = section.text("admin", admin_address);
+    look_at_place(section, "admin", address.as_ref());
     let token = section.text("admin_token_file", token_file);
     let tls = section.find("admin_tls").and_then(|found| {
         section.nested("admin_tls", Place::Tls, &found, |section| pair(section, &mut Vec::new())).flatten()
     });
-    let authorities = section.text("admin_client_ca", files::readable);
+    let authorities = section.text("admin_client_ca", files::authorities);
     let names = section.texts("admin_names", |text, _| plain_host(text)).unwrap_or_default();
     stands_with(section, "admin", &["admin_token_file", "admin_tls", "admin_client_ca", "admin_names"]);
     stands_with(section, "admin_tls", &["admin_client_ca"]);
     if let Some(token) = &token {
         warn_if_readable(section, token);
+        section.guard("admin_token_file", &token.file);
     }
     let address = address?;
     let is_guarded = section.find("admin_token_file").is_some() || section.find("admin_client_ca").is_some();
@@ -37,6 +39,17 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Admin> {
         refuse_unguarded(section, &address);
     }
     Some(Admin { listener: listener(address, tls, authorities), token, names })
+}
+
+/// Reads what whoever asks it has to know: neither certificates nor keys, which may be for the gateway's eyes only. `None`
+/// where there is none, or where what is written is wrong, which is reported.
+pub(super) fn place(section: &mut Section<'_, '_>) -> Option<AdminPlace> {
+    let address = section.text("admin", admin_address)?;
+    let token = match section.find("admin_token_file") {
+        Some(_) => Some(section.text("admin_token_file", token_file)?),
+        None => None,
+    };
+    Some(AdminPlace { address, token, is_tls: section.find("admin_tls").is_some() })
 }
 
 /// An address of its own, which stands in the file.

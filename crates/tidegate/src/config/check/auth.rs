@@ -14,6 +14,7 @@ use super::lookup::url;
 use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{Auth, AuthKind, JwtAuth, Secret, TokenFrom, User};
+use crate::jwt::{KeyError, Verifier};
 
 /// `None` where everybody may use the route, or where what is written is wrong, which is reported.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Auth> {
@@ -70,7 +71,11 @@ fn users(section: &mut Section<'_, '_>) -> Option<Vec<User>> {
     };
     let users = match found.value.as_array() {
         // Not repeated in messages either: it may be the one entry of a list that was meant, with a password.
-        None => section.secret("users", users_of_file)?,
+        None => {
+            let (file, users) = section.secret("users", users_of_file)?;
+            section.guard("users", &file);
+            users
+        }
         Some(list) => list.iter().filter_map(|item| listed_user(section, &found.item(item))).collect(),
     };
     let mut seen = BTreeSet::new();
@@ -97,7 +102,7 @@ fn listed_user<'t>(section: &mut Section<'_, 't>, found: &Found<'t>) -> Option<U
         .ok()
 }
 
-fn users_of_file(text: &str, folder: &Path) -> Result<Vec<User>, Fault> {
+fn users_of_file(text: &str, folder: &Path) -> Result<(PathBuf, Vec<User>), Fault> {
     let path = existing_file(text, folder)?;
     let mut content = String::new();
     let read = File::open(&path).and_then(|file| file.take(USERS_BYTES_MAX + 1).read_to_string(&mut content));
@@ -114,12 +119,10 @@ fn users_of_file(text: &str, folder: &Path) -> Result<Vec<User>, Fault> {
         ));
     }
     let lines = content.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#'));
-    lines
-        .map(|(at, line)| {
-            user(line)
-                .map_err(|fault| Fault::new(format!("line {}: {}", at + 1, fault.problem), fault.remedy))
-        })
-        .collect()
+    let users = lines.map(|(at, line)| {
+        user(line).map_err(|fault| Fault::new(format!("line {}: {}", at + 1, fault.problem), fault.remedy))
+    });
+    Ok((path, users.collect::<Result<_, _>>()?))
 }
 
 /// `NAME:HASH`. The fault does not repeat the text: it may be a password.
@@ -177,12 +180,28 @@ fn jwt(section: &mut Section<'_, '_>) -> Option<JwtAuth> {
     if section.find("key").is_none() {
         section.missing("key", "write key = \"FILE\", a public key in PEM or a shared key as base64url");
     }
-    let key = section.text("key", existing_file);
+    let key = section.text("key", jwt_key);
+    if let Some(key) = &key {
+        section.guard("key", key);
+    }
     let from = section.text("from", |text, _| token_from(text));
     let text = |text: &str, _: &Path| Ok(text.to_owned());
     let (issuer, audience) = (section.text("issuer", text), section.text("audience", text));
     let ends_sessions = section.text("on_expiry", |text, _| on_expiry(text)).unwrap_or(false);
     Some(JwtAuth { key: key?, from: from.unwrap_or(TokenFrom::Bearer), issuer, audience, ends_sessions })
+}
+
+fn jwt_key(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
+    let path = existing_file(text, folder)?;
+    Verifier::load(&path).map(|_| path).map_err(|error| key_fault(&error))
+}
+
+/// What is wrong with a key, and the way out, which stand in one sentence.
+pub(super) fn key_fault(error: &KeyError) -> Fault {
+    let told = error.to_string();
+    let (problem, remedy) =
+        told.split_once("; ").unwrap_or((&told, "name a text file that this user may read"));
+    Fault::new(problem, remedy)
 }
 
 /// Whether sessions end.
@@ -294,7 +313,7 @@ mod tests {
             "{fault:?}"
         );
         write(&format!("# users\nalice:$2y$10${}\n", ".".repeat(53)));
-        assert_eq!(users_of_file("users", folder.path()).unwrap()[0].name, "alice");
+        assert_eq!(users_of_file("users", folder.path()).unwrap().1[0].name, "alice");
         assert!(users_of_file("nobody", folder.path()).is_err());
     }
 

@@ -33,6 +33,12 @@ pub(super) fn pair(section: &mut Section<'_, '_>, examined: &mut Vec<Examined>) 
     let cert = section.text("cert", files::readable);
     let key = section.text("key", files::readable);
     let key_password = section.text("key_password_file", password_file).map(KeyPassword::File);
+    if let Some(key) = &key {
+        section.guard("key", key);
+    }
+    if let Some(password) = &key_password {
+        section.guard("key_password_file", password.file());
+    }
     if key_password.is_none() && section.find("key_password_file").is_some() {
         return None; // what is wrong with it was said, and without it nothing can be said of the key
     }

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
+use crate::certificate;
 use crate::config::AccessLog;
 use crate::config::diagnostic::Fault;
 
@@ -24,7 +25,24 @@ pub(super) fn readable(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
     match found {
         Ok(true) => Ok(path),
         Ok(false) => Err(Fault::new("is not a file", remedy)),
-        Err(cause) => Err(Fault::new(format!("cannot be read: {cause}"), remedy)),
+        Err(cause) if path == Path::new(text) => Err(Fault::new(format!("cannot be read: {cause}"), remedy)),
+        Err(cause) => {
+            let tried = path.display();
+            let problem =
+                format!("cannot be read: {cause} ({tried}: names start at the folder of the configuration)");
+            Err(Fault::new(problem, remedy))
+        }
+    }
+}
+
+/// A file of certificates of authorities, which can all be used.
+pub(super) fn authorities(text: &str, folder: &Path) -> Result<PathBuf, Fault> {
+    let path = readable(text, folder)?;
+    match certificate::authorities(&path) {
+        Ok(_) => Ok(path),
+        Err(fault) => {
+            Err(Fault::new(fault.to_string(), "name a PEM file with the certificates of authorities"))
+        }
     }
 }
 

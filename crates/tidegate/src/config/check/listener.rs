@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use ipnet::IpNet;
 
-use super::address::listen_address;
+use super::address::{listen_address, look_at_place};
 use super::certificate::{Examined, pair};
 use super::files;
 use super::found::Found;
@@ -34,6 +34,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         section.missing("address", "write address = \"127.0.0.1:8080\"");
     }
     let address = section.text("address", listen_address);
+    look_at_place(section, "address", address.as_ref());
     let socket_mode = socket_mode(section, address.as_ref());
     let mut certificates = Vec::new();
     let tls = tls(section, &mut certificates);
@@ -158,7 +159,7 @@ fn stands_with_tls(section: &mut Section<'_, '_>, name: &str, tls: &ListenerTls)
 
 /// Whether clients are asked who they are, in the handshake of TLS.
 fn client_certificates(section: &mut Section<'_, '_>, tls: &ListenerTls) -> Option<ClientCertificates> {
-    let ca = section.text("client_ca", files::readable);
+    let ca = section.text("client_ca", files::authorities);
     let required = section.word("client_cert", &[("optional", false), ("required", true)]);
     for (name, beside) in [("client_ca", "client_cert"), ("client_cert", "tls")] {
         let Some(found) = section.find(name) else { continue };

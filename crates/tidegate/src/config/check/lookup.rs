@@ -6,11 +6,13 @@ use std::path::{Path, PathBuf};
 use http::{HeaderName, Uri};
 use ipnet::IpNet;
 
+use super::auth::key_fault;
 use super::files::in_folder;
 use super::keys::Place;
 use super::section::Section;
-use crate::config::diagnostic::Fault;
+use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{Authority, Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
+use crate::jwt::{KeyError, Verifier};
 
 /// `None` where there is no look-up; an inner `None` where there is one that cannot be used.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Option<Lookup>> {
@@ -39,12 +41,34 @@ fn read_table(section: &mut Section<'_, '_>) -> Option<Lookup> {
             _ => section.text("source", read),
         }
     });
+    if let Some(source) = &source {
+        look_at(section, source);
+    }
     let key = section.text("key", |text, _| key(text));
     let timeout = section.duration("timeout");
     let targets = section.texts("targets", target);
     let tls = section.flag("tls");
     let lookup = Lookup::new(source?);
     Some(Lookup { key: key.unwrap_or(lookup.key), timeout, targets, tls, source: lookup.source })
+}
+
+/// What can be said of the file that a source names. Its tokens and its key are nobody's to see.
+fn look_at(section: &mut Section<'_, '_>, source: &LookupSource) {
+    let file = match source {
+        LookupSource::File(file) | LookupSource::ReadOnlyFile(file) | LookupSource::Jwt(file) => file,
+        LookupSource::Directory(_) | LookupSource::UnixDirectory(_) => return,
+        LookupSource::Http(_) | LookupSource::Json(_) | LookupSource::Redis(_) => return,
+    };
+    section.guard("source", file);
+    let (LookupSource::Jwt(_), Some(found)) = (source, section.find("source")) else { return };
+    let named = format!("source {}", quoted(&file.display().to_string()));
+    if let Err(error) = Verifier::load_opening(file) {
+        let fault = key_fault(&error);
+        section.error(&found.spot, format!("{named} {}", fault.problem), fault.remedy);
+    } else if let Err(short @ KeyError::Short(_)) = Verifier::load(file) {
+        let fault = key_fault(&short);
+        section.warning(&found.spot, format!("{named} {}", fault.problem), fault.remedy);
+    }
 }
 
 fn known_kind(text: &str) -> Result<&'static str, Fault> {

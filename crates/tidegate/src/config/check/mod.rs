@@ -14,12 +14,14 @@ mod effect;
 mod files;
 mod flags;
 mod found;
+mod guarded;
 mod handoff;
 mod keys;
 mod listener;
 mod lookup;
 mod numbers;
 mod origin;
+mod own;
 mod pattern;
 mod proxy;
 mod reach;
@@ -43,7 +45,7 @@ use self::keys::Place;
 use self::report::{Report, Spot};
 use self::section::{Layer, Section};
 use super::diagnostic::Diagnostic;
-use super::{Config, builtin};
+use super::{AdminPlace, Config, builtin};
 
 pub(super) use self::backend::{takes_requests, takes_upgrades};
 pub use self::flags::Overrides;
@@ -74,6 +76,9 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     let (table, errors) = DeTable::parse_recoverable(text);
     let mut report = Report::new(file, text);
     syntax::report(&errors, text, &mut report);
+    if is_file && file.exists() {
+        report.guard(file, "this file".to_owned());
+    }
     let given = Given {
         admin: overrides.admin_table(),
         listeners: overrides.listener_tables(),
@@ -93,6 +98,8 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     cross::routes(&mut report, &routes);
     cross::handoffs(&mut report, &listeners, &routes);
     cross::client_certificates(&mut report, &listeners, &routes);
+    own::check(&mut report, &listeners, config.admin.as_ref(), &routes);
+    guarded::check(&mut report, &routes);
     if !report.has_errors() {
         // With an error there may be a host or an origin that was not understood.
         let known: Vec<_> = routes.iter().filter_map(|draft| draft.route.as_ref()).collect();
@@ -106,6 +113,21 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     config.routes = routes.into_iter().filter_map(|draft| draft.route).collect();
     let config = (!report.has_errors()).then_some(config);
     Checked { config, diagnostics: report.into_diagnostics() }
+}
+
+/// Where the admin listener of a file is, if it has one. Nothing else in the file is looked at: whoever asks a gateway that
+/// runs need not be able to start one.
+///
+/// # Errors
+/// What is wrong, if that keeps the place from being known.
+pub(crate) fn admin_place(text: &str, file: &Path) -> Result<Option<AdminPlace>, Vec<Diagnostic>> {
+    let (table, errors) = DeTable::parse_recoverable(text);
+    let mut report = Report::new(file, text);
+    syntax::report(&errors, text, &mut report);
+    let folder = file.parent().unwrap_or(Path::new(""));
+    let layer = Layer { table: table.get_ref(), flag: None, start: 0, folder };
+    let place = admin::place(&mut Section::new(&mut report, Place::Top, "", vec![layer]));
+    if place.is_none() && report.has_errors() { Err(report.into_diagnostics()) } else { Ok(place) }
 }
 
 /// Checks the command line alone. Without any `--route` it serves the routes of the embedded default.

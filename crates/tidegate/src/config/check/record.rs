@@ -19,6 +19,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Record> {
         let format = section.word("format", &[("websockify", Format::Websockify), ("har", Format::Har)]);
         let bytes_max = section.size_or_default("max_bytes");
         let required = section.flag("required");
+        if let Some(name) = &name {
+            section.guard("path", &name.folder().join("%t-%n"));
+        }
         Some(Record { name: name?, format: format.unwrap_or(Format::Websockify), bytes_max, required })
     })?
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use super::guarded::Guarded;
 use crate::config::diagnostic::{Diagnostic, Location, Severity};
 
 /// Where a finding is, before it has become a line and a column.
@@ -22,6 +23,8 @@ pub(super) struct Report<'t> {
     line_starts: Vec<usize>,
     /// Lines whose syntax is broken: what else is found there only repeats it.
     broken_lines: BTreeSet<usize>,
+    /// Files that were named and are for the gateway alone.
+    guarded: Vec<Guarded>,
     diagnostics: Vec<Diagnostic>,
 }
 
@@ -29,7 +32,14 @@ impl<'t> Report<'t> {
     pub(super) fn new(file: &'t Path, text: &'t str) -> Self {
         let line_starts =
             std::iter::once(0).chain(text.match_indices('\n').map(|(offset, _)| offset + 1)).collect();
-        Self { file, text, line_starts, broken_lines: BTreeSet::new(), diagnostics: Vec::new() }
+        Self {
+            file,
+            text,
+            line_starts,
+            broken_lines: BTreeSet::new(),
+            guarded: Vec::new(),
+            diagnostics: Vec::new(),
+        }
     }
 
     /// An error that makes its whole line unreadable.
@@ -52,6 +62,15 @@ impl<'t> Report<'t> {
 
     pub(super) fn warning(&mut self, spot: &Spot, message: String, remedy: String) {
         self.push(Severity::Warning, spot, message, remedy);
+    }
+
+    /// Notes a file that nobody but the gateway is to read.
+    pub(super) fn guard(&mut self, file: &Path, owner: String) {
+        self.guarded.push(Guarded::new(file, owner));
+    }
+
+    pub(super) fn take_guarded(&mut self) -> Vec<Guarded> {
+        std::mem::take(&mut self.guarded)
     }
 
     pub(super) fn has_errors(&self) -> bool {

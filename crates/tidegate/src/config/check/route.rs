@@ -20,12 +20,15 @@ pub(super) struct Draft {
     pub(super) spot: Spot,
     /// The name, if it is set, and where.
     pub(super) name: Option<(String, Spot)>,
+    /// Where its backend is named.
+    pub(super) backend: Spot,
     /// `None` if it has no path or no backend that can be used.
     pub(super) route: Option<Route>,
 }
 
 pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let spot = section.spot();
+    let backend = section.find("backend").map_or_else(|| spot.clone(), |found| found.spot);
     let name = name(section);
     let path = path(section);
     let mut backends = match lookup::read(section) {
@@ -35,6 +38,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     listing(section, &mut backends);
     let settings = settings(section);
     effect::warn(section, &backends);
+    unverified(section, &settings, &backends);
     frames_in_messages(section, &settings, &backends);
     messages_by_subprotocol(section, &settings);
     record::warn(section, &settings, &backends);
@@ -45,7 +49,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
         let name = name.as_ref().map_or_else(|| path.to_string(), |(name, _)| name.clone());
         Route { name, path, backends, ..settings }
     });
-    Draft { spot, name, route }
+    Draft { spot, name, backend, route }
 }
 
 fn name(section: &mut Section<'_, '_>) -> Option<(String, Spot)> {
@@ -197,11 +201,21 @@ fn on_change(text: &str) -> Result<OnChange, Fault> {
 fn backend_tls(section: &mut Section<'_, '_>) -> BackendTls {
     let Some(found) = section.find("backend_tls") else { return BackendTls::default() };
     let read = section.nested("backend_tls", Place::BackendTls, &found, |section| BackendTls {
-        ca: section.text("ca", files::readable),
+        ca: section.text("ca", files::authorities),
         verify: section.flag("verify"),
         server_name: section.text("server_name", |text, _| pattern::server_name(text)),
     });
     read.unwrap_or_default()
+}
+
+/// Encryption with whoever answers keeps nobody out who can answer.
+fn unverified(section: &mut Section<'_, '_>, settings: &Route, backends: &[Backend]) {
+    let Some(found) = section.find("backend_tls").filter(|_| !settings.backend_tls.verify) else { return };
+    let Some(backend) = backends.iter().find(|backend| backend.is_tls()) else { return };
+    let message = format!(
+        "backend_tls has verify = false: whoever is on the way to {backend} can read and change everything"
+    );
+    section.warning(&found.spot, message, "name its authority instead: backend_tls = { ca = \"FILE\" }");
 }
 
 fn origins(section: &mut Section<'_, '_>) -> OriginPolicy {

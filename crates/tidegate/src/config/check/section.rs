@@ -207,6 +207,12 @@ impl<'r, 't> Section<'r, 't> {
         self.report.warning(spot, message, remedy.into());
     }
 
+    /// Notes that the file which this key names is for the gateway alone.
+    pub(super) fn guard(&mut self, name: &str, file: &Path) {
+        let owner = self.owned(name);
+        self.report.guard(file, owner);
+    }
+
     /// A required key is not set.
     pub(super) fn missing(&mut self, name: &str, remedy: impl Into<String>) {
         let message = self.owned(&format!("{name} is missing"));

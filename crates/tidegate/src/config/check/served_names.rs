@@ -51,7 +51,8 @@ fn fits(certificate: &Certificate, name: &HostPattern) -> bool {
     }
 }
 
-fn listed(mut names: Vec<String>) -> String {
+/// The first of them, and how many more there are.
+pub(super) fn listed(mut names: Vec<String>) -> String {
     let more = names.len().saturating_sub(NAMES_SHOWN_MAX);
     names.truncate(NAMES_SHOWN_MAX);
     if more > 0 {
@@ -60,7 +61,7 @@ fn listed(mut names: Vec<String>) -> String {
     names.join(", ")
 }
 
-/// Enough to recognise a certificate by.
+/// Enough to recognise what is meant by.
 const NAMES_SHOWN_MAX: usize = 5;
 
 #[cfg(test)]

@@ -8,22 +8,25 @@ pub(super) fn unknown_key(found: &str, known: &[&str], elsewhere: Option<Place>)
     let message = format!("unknown key {}", quoted(found));
     let remedy = match (elsewhere, called_otherwise(found), closest(found, known)) {
         (Some(place), _, _) => format!("move it to {place}"),
-        (None, Some(ours), _) => format!("write {ours}"),
+        (None, Some((ours, _)), _) if known.contains(&ours) => format!("did you mean {ours}?"),
+        (None, Some((_, written)), _) => format!("write {written}"),
         (None, None, Some(name)) => format!("did you mean {name}?"),
         (None, None, None) => format!("allowed here: {}", known.join(", ")),
     };
     (message, remedy)
 }
 
-/// What is written for a key that other programs have under this name.
-fn called_otherwise(found: &str) -> Option<&'static str> {
+/// The key that other programs have under this name, and how it is written elsewhere than in its own table.
+fn called_otherwise(found: &str) -> Option<(&'static str, &'static str)> {
     let found = found.to_lowercase().replace('-', "_");
-    OTHER_NAMES.iter().find(|(names, _)| names.contains(&found.as_str())).map(|(_, ours)| *ours)
+    let known = OTHER_NAMES.iter().find(|(names, ..)| names.contains(&found.as_str()));
+    known.map(|(_, ours, written)| (*ours, *written))
 }
 
-const OTHER_NAMES: &[(&[&str], &str)] = &[
+const OTHER_NAMES: &[(&[&str], &str, &str)] = &[
     (
         &["listen", "port", "bind", "bind_address", "listen_address", "listeners"],
+        "address",
         r#"[[listener]] with address = "127.0.0.1:8080" below it"#,
     ),
     (
@@ -37,13 +40,15 @@ const OTHER_NAMES: &[(&[&str], &str)] = &[
             "cert_file",
             "key_file",
         ],
+        "tls",
         r#"tls = { cert = "FILE", key = "FILE" } in a [[listener]]"#,
     ),
     (
         &["target", "upstream", "proxy_pass", "url", "destination", "server"],
+        "backend",
         r#"backend = "tcp://HOST:PORT" in a [[route]]"#,
     ),
-    (&["location", "uri"], r#"path = "/…" in a [[route]]"#),
+    (&["location", "uri"], "path", r#"path = "/…" in a [[route]]"#),
 ];
 
 /// The known word that was probably meant, if one is near enough.
@@ -104,10 +109,12 @@ mod tests {
             ("upstream", "write backend = "),
             ("target", "write backend = "),
         ] {
-            let (_, remedy) = unknown_key(found, &["backend"], None);
+            let (_, remedy) = unknown_key(found, &["drain"], None);
             assert!(remedy.starts_with(begins), "{found}: {remedy}");
         }
-        for (names, _) in OTHER_NAMES {
+        assert_eq!(unknown_key("listen", &["address"], None).1, "did you mean address?");
+        assert_eq!(unknown_key("upstream", &["backend"], None).1, "did you mean backend?");
+        for (names, ..) in OTHER_NAMES {
             assert!(
                 names
                     .iter()

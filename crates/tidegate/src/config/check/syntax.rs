@@ -10,7 +10,13 @@ pub(super) fn report(errors: &[Error], text: &str, report: &mut Report<'_>) {
     for error in errors {
         let span = error.span().unwrap_or(text.len()..text.len());
         if let Some((start, value)) = bare_value(text, span.start) {
-            report.syntax_error(start, without_quotes(value), format!("write {}", quoted(value)));
+            report.syntax_error(start, without_quotes(value), written(value));
+            continue;
+        }
+        if let Some((start, value)) = curly_quotes(text, span.start) {
+            let message = format!("quotes that are not those of a keyboard: {}", value.escape_debug());
+            let plain = value.trim_matches(is_curly);
+            report.syntax_error(start, message, format!("write {}", quoted(plain)));
             continue;
         }
         let (message, remedy) = in_our_words(error, text.get(span.clone()).unwrap_or_default());
@@ -28,7 +34,7 @@ fn in_our_words(error: &Error, found: &str) -> (String, String) {
     let unquoted =
         problem.starts_with("invalid boolean") || problem.starts_with("string values must be quoted");
     match expected {
-        _ if unquoted && word => (without_quotes(found), format!("write {}", quoted(found))),
+        _ if unquoted && word => (without_quotes(found), written(found)),
         _ if unquoted => ("a value is missing".to_owned(), "write one after the equals sign".to_owned()),
         None if problem == "duplicate key" => {
             (format!("{} is set a second time", found.escape_debug()), "keep one of the two".to_owned())
@@ -37,6 +43,31 @@ fn in_our_words(error: &Error, found: &str) -> (String, String) {
         Some(expected) => (one_line(problem), format!("expected {}", one_line(expected))),
         None => (one_line(problem), "correct the TOML syntax here".to_owned()),
     }
+}
+
+/// What may have been meant: other languages have more words for a switch.
+fn written(value: &str) -> String {
+    let switch = match value.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" => "true, or ",
+        "false" | "no" | "off" => "false, or ",
+        _ => "",
+    };
+    format!("write {switch}{}", quoted(value))
+}
+
+/// The value of the line at `offset` and where it begins, if a word processor has put the quotes around it.
+fn curly_quotes(text: &str, offset: usize) -> Option<(usize, &str)> {
+    let start = text.get(..offset)?.rfind('\n').map_or(0, |end| end + 1);
+    let line = text[start..].lines().next().unwrap_or_default();
+    let (key, rest) = line.split_once('=')?;
+    let value = rest.trim();
+    value
+        .starts_with(is_curly)
+        .then(|| (start + key.len() + 1 + (rest.len() - rest.trim_start().len()), value))
+}
+
+const fn is_curly(character: char) -> bool {
+    matches!(character, '“' | '”' | '„' | '‘' | '’' | '‚' | '«' | '»')
 }
 
 fn without_quotes(value: &str) -> String {
@@ -82,7 +113,7 @@ mod tests {
             errors(text),
             [
                 r#"a:1:5: error: a string without quotes: tcp://x:1; write "tcp://x:1""#,
-                r#"a:2:5: error: a string without quotes: yes; write "yes""#,
+                r#"a:2:5: error: a string without quotes: yes; write true, or "yes""#,
                 "a:3:4: error: a value is missing; write one after the equals sign",
                 "a:4:10: error: invalid basic string; expected `\"`",
                 "a:5:1: error: d is set a second time; keep one of the two",
@@ -104,6 +135,10 @@ mod tests {
             let expected = format!("a:1:7: error: a string without quotes: {written}; write \"{written}\"");
             assert_eq!(errors(&format!("key = {value}\nb = 1\n")), [expected], "{value}");
         }
+        assert_eq!(
+            errors("key = “10m”\n"),
+            [r#"a:1:7: error: quotes that are not those of a keyboard: “10m”; write "10m""#]
+        );
         let rest = errors("a = [10m]\n");
         assert!(rest.len() == 1 && !rest[0].contains("[10m]"), "{rest:?}");
     }

@@ -17,6 +17,7 @@ fn every_key_takes_a_legal_value() {
     let folder = tempfile::tempdir().unwrap();
     certificate(folder.path(), "", "example.com");
     certificate(folder.path(), "other-", "::1");
+    fs::create_dir(folder.path().join("pages")).unwrap();
     fs::write(folder.path().join("token"), "0123456789abcdef\n").unwrap();
     fs::write(folder.path().join("password"), "swordfish\n").unwrap();
     for key in KEYS {

@@ -25,6 +25,9 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Config {
         listeners: Vec::new(),
         routes: Vec::new(),
     };
+    if let AccessLog::File(file) = &config.access_log {
+        section.guard("access_log", file);
+    }
     handshakes_for_all(section, &config);
     section.finish();
     config
