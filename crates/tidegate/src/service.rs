@@ -273,3 +273,38 @@ static TOKEN_EXPIRED: LazyLock<Arc<Because>> = LazyLock::new(|| {
 
 static MAX_AGE: LazyLock<Arc<Because>> =
     LazyLock::new(|| Because::new(Cause::MaxAge, CloseCode::GOING_AWAY, "open for max_age".to_owned()));
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::access_log::AccessLog;
+    use crate::config::embedded;
+    use crate::metrics::Metrics;
+
+    /// Whether or not the process that had them lives to say how far it has counted.
+    #[tokio::test]
+    async fn connections_are_numbered_behind_every_session_that_was_taken() {
+        let config = embedded();
+        let log = AccessLog::open(&config.access_log).unwrap();
+        let books = Books { log, metrics: Metrics::default(), ticker: None };
+        let generation = Generation::first(config.routes).unwrap();
+        let service = Service::new(generation, Arc::new(books), Quota::new(0), 1);
+        let take = |conn| {
+            let about = About {
+                conn,
+                route: Arc::new(embedded().routes.remove(0)),
+                client: None,
+                port: 0,
+                hybi00: false,
+                backend: None,
+                subprotocol: None,
+            };
+            service.enter_again(about, Duration::ZERO, record::Counts::default(), Vec::new())
+        };
+        let taken = [take(7), take(3)];
+        assert!(taken.iter().all(Option::is_some) && take(7).is_none());
+        assert_eq!(service.next_connection(), 8);
+        service.number_connections_from(5);
+        assert_eq!(service.next_connection(), 9, "numbers never go back");
+    }
+}
