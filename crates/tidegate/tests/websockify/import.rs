@@ -26,8 +26,9 @@ fn import(place: &Place, options: &[&str], line: &str) -> (String, String, i32) 
 fn the_file_is_sound_and_serves_the_same() {
     let (place, backend) = (Place::new(), Backend::bind());
     place.write("tokens", format!("a: {}\n", backend.address()));
-    place.write("vnc.html", "<p>vnc");
-    let line = format!("{ANY_PORT} --web . --target-config tokens --heartbeat 30");
+    std::fs::create_dir(place.path().join("www")).unwrap();
+    place.write("www/vnc.html", "<p>vnc");
+    let line = format!("{ANY_PORT} --web www --target-config tokens --heartbeat 30");
     let (file, report, status) = import(&place, &["--strict"], &line);
     assert_eq!(status, 0, "{report}");
     place.write("tidegate.toml", &file);
