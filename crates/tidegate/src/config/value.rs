@@ -173,7 +173,7 @@ mod tests {
     #[test]
     fn what_other_programs_understand_is_rewritten() {
         for (text, written) in
-            [("1h30m", "90m"), ("1.5h", "90m"), ("2d", "48h"), ("1 min 5 sec", "65s"), ("0.5s", "500ms")]
+            [("1h30m", "90m"), ("1.5h", "90m"), ("2d", "48h"), ("1min 5sec", "65s"), ("0.5s", "500ms")]
         {
             assert_eq!(duration(text).unwrap_err().remedy, format!("write {written:?}"), "{text}");
             assert!(duration(written).is_ok());
