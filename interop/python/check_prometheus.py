@@ -43,7 +43,7 @@ async def rules() -> None:
 async def scraped(stage: Stage) -> None:
     port, admin, web = (gateway.free_port() for _ in range(3))
     folder = stage.folder / "prometheus"
-    folder.mkdir()
+    folder.mkdir(exist_ok=True)
     config = folder / "tidegate.toml"
     config.write_text(f'admin = "127.0.0.1:{admin}"\n[[listener]]\naddress = "127.0.0.1:{port}"\n'
                       '[[route]]\npath = "/echo"\nbackend = "echo:"\n')
