@@ -114,6 +114,8 @@ struct Stage<'a> {
     woken: Arc<Woken>,
     traffic: Arc<Traffic>,
     relay: Pin<Box<dyn Future<Output = (End, Counts)> + Send>>,
+    /// From then on it may close, and drop what still comes.
+    first_order: Option<Instant>,
     /// From then on it has been told to end.
     last_order: Instant,
     /// When something last happened.
@@ -179,6 +181,7 @@ impl<'a> Stage<'a> {
             woken: Arc::new(Woken(AtomicBool::new(true))),
             traffic,
             relay,
+            first_order: plan.orders.iter().map(|order| begun + order.0).min(),
             last_order: begun + plan.orders.iter().map(|order| order.0).max().unwrap_or_default(),
             active: begun,
             idle_turns: 0,
@@ -260,7 +263,8 @@ impl<'a> Stage<'a> {
             let ([_, client_read, client_written], [_, backend_read, backend_written]) =
                 (self.client.seen(), self.backend.seen());
             for (read, written) in [(client_read, backend_written), (backend_read, client_written)] {
-                let is_open = self.ending_since.is_none();
+                let is_open =
+                    self.ending_since.is_none() && self.first_order.is_none_or(|at| clock::now() < at);
                 let held = read.saturating_sub(written);
                 assert!(!is_open || held <= HELD_BYTES_MAX / 2, "it holds {held} bytes: {:?}", self.plan);
             }
