@@ -83,7 +83,7 @@ impl Ticker {
                 Err(TrySendError::Disconnected(_)) => return,
                 Err(TrySendError::Full(back)) => item = back,
             }
-            thread::sleep(FLUSH_LOOK);
+            thread::sleep(FLUSH_LOOK); // a full queue does not tell when there is room
         }
     }
 }
