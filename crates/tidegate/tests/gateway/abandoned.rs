@@ -1,12 +1,12 @@
-//! Peers that take nothing for thirty seconds are given up. Few tests, in the module that comes first in the order of
-//! names, so that the half minute passes while the others run.
+//! Peers that take nothing for thirty seconds, or leave a message unfinished for sixty, are given up. Few tests, in the
+//! module that comes first in the order of names, so that the time passes while the others run.
 
 use std::thread;
 use std::time::Duration;
 
 use tidegate_testkit::{Deadline, Frame, Request, Wire};
 
-use crate::rig::{Far, Rig, Session, expect_line};
+use crate::rig::{Far, Rig, Session, close_from_client, expect_close_at_backend, expect_line};
 
 /// Nothing may happen before the thirty seconds are over; a little less, because some have begun already.
 const QUIET: Duration = Duration::from_secs(25);
@@ -58,6 +58,39 @@ fn t124_a_client_that_reads_a_byte_a_second() {
     });
     drop((dripping, steady));
     rig.finish();
+}
+
+/// Where the gateway knows messages, one that was begun has to go on within a minute; a backend of raw bytes has no messages.
+#[test]
+fn t103_a_message_that_is_not_gone_on_with_for_a_minute() {
+    let hold = |rig: Rig| {
+        let begun = Frame::binary(*b"begun").unfinished().masked();
+        let [mut echo, mut tcp, mut ws] = [Far::Echo, Far::Tcp, Far::Ws].map(|far| rig.open(far));
+        for session in [&mut echo, &mut tcp, &mut ws] {
+            session.client.send_frame(&begun);
+        }
+        assert_eq!(ws.backend().read_frame(), begun);
+        assert_eq!(echo.client.read_frame(), begun.unmasked());
+        assert_eq!(tcp.backend().read_exact(5), b"begun");
+
+        assert!(echo.client.is_silent_for(2 * QUIET), "as long as it may be silent");
+        expect_close_at_backend(ws.backend(), 1001);
+        for client in [&mut echo.client, &mut ws.client] {
+            client.expect_close_then_answer(1008);
+        }
+        for session in [echo, ws] {
+            expect_line(&rig.gateway, session, "message_unfinished", 1008, "gateway");
+        }
+        tcp.client.send_frame(&Frame::continuation(*b" and ended").masked());
+        assert_eq!(tcp.backend().read_exact(10), b" and ended");
+        close_from_client(Far::Tcp, &mut tcp);
+        rig.finish();
+    };
+    thread::scope(|scope| {
+        for rig in [Rig::start(), Rig::secure_with("")] {
+            scope.spawn(move || hold(rig));
+        }
+    });
 }
 
 fn take_256_kib(client: &mut Wire) {
