@@ -14,6 +14,7 @@ use super::leg::Read;
 use super::pipe::Pipe;
 use super::{Far, Relay};
 use crate::outcome::End;
+use crate::scratch::READ_BYTES_MAX;
 
 /// A read of so much says that there is more: what comes next is bulk.
 pub(super) const BULK_BYTES_MIN: usize = 256 << 10;
@@ -42,16 +43,16 @@ impl Relay {
         far && unseen && self.client.leg.is_bare()
     }
 
-    /// One message of what fits into a pipe, and into `room`. Whether anything moved.
+    /// One message of what fits into a pipe, and of at most so many bytes. Whether anything moved.
     pub(super) fn splice_from_tcp(
         &mut self,
         cx: &mut Context<'_>,
         now: Instant,
         mut pipe: Pipe,
-        room: usize,
+        bytes_max: usize,
     ) -> bool {
         let Far::Tcp(tcp) = &mut self.far else { return false };
-        match tcp.leg.poll_fill(cx, &mut pipe, room) {
+        match tcp.leg.poll_fill(cx, &mut pipe, bytes_max) {
             Poll::Pending => return false,
             Poll::Ready(None) => tcp.bulk = false,
             Poll::Ready(Some(Read::Bytes(bytes))) => {
@@ -82,17 +83,12 @@ impl Relay {
 
     /// Moves more of a client's large frame to its WebSocket backend. Whether anything moved; `None` if the ordinary way
     /// is the one to take.
-    pub(super) fn splice_to_websocket(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        room: usize,
-    ) -> Option<bool> {
+    pub(super) fn splice_to_websocket(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<bool> {
         if !self.client.bulk || !self.may_splice() {
             return None;
         }
         let backend = self.far.websocket_mut()?;
-        match self.client.splice_to(backend, cx, now, room)? {
+        match self.client.splice_to(backend, cx, now)? {
             Spliced::Nothing => return Some(false),
             Spliced::Bytes { bytes, message, ends_message } => {
                 self.keepalive.heard(now);
@@ -105,17 +101,12 @@ impl Relay {
     }
 
     /// The same for a backend's.
-    pub(super) fn splice_from_websocket(
-        &mut self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        room: usize,
-    ) -> Option<bool> {
+    pub(super) fn splice_from_websocket(&mut self, cx: &mut Context<'_>, now: Instant) -> Option<bool> {
         if !matches!(&self.far, Far::WebSocket(backend) if backend.bulk) || !self.may_splice() {
             return None;
         }
         let backend = self.far.websocket_mut()?;
-        match backend.splice_to(&mut self.client, cx, now, room)? {
+        match backend.splice_to(&mut self.client, cx, now)? {
             Spliced::Nothing => return Some(false),
             Spliced::Bytes { bytes, message, ends_message } => {
                 self.count_out(message, ends_message.into(), bytes);
@@ -134,10 +125,13 @@ enum Spliced {
 }
 
 impl Endpoint {
-    /// How much is read at once: between two large frames, as much as shows the header of the next.
-    pub(super) fn bulk_room(&mut self, room: usize) -> usize {
-        let left = usize::try_from(self.receiver.decoder_mut().frame_left()).unwrap_or(room);
-        if self.bulk { room.min(left.saturating_add(HEADER_READ_BYTES)) } else { room }
+    /// How much is read at once in the ordinary way: between two large frames, as much as shows the header of the next.
+    pub(super) fn read_bytes_max(&mut self) -> usize {
+        if !self.bulk {
+            return READ_BYTES_MAX;
+        }
+        let left = usize::try_from(self.receiver.decoder_mut().frame_left()).unwrap_or(READ_BYTES_MAX);
+        left.saturating_add(HEADER_READ_BYTES).min(READ_BYTES_MAX)
     }
 
     /// Whether it sends bulk, as a read of so many bytes shows in which so many messages ended.
@@ -150,20 +144,14 @@ impl Endpoint {
         }
     }
 
-    /// Moves more of the frame under way, at most `room` bytes; `None` if too little of it is left, or the other side takes none.
-    fn splice_to(
-        &mut self,
-        to: &mut Self,
-        cx: &mut Context<'_>,
-        now: Instant,
-        room: usize,
-    ) -> Option<Spliced> {
+    /// Moves more of the frame under way; `None` if too little of it is left, or the other side takes none just now.
+    fn splice_to(&mut self, to: &mut Self, cx: &mut Context<'_>, now: Instant) -> Option<Spliced> {
         let left = self.receiver.decoder_mut().frame_left();
-        if left < FRAME_LEFT_MIN || !to.takes_frames() {
+        if left < FRAME_LEFT_MIN || !to.takes_frames() || to.leg.has_backlog() {
             return None;
         }
         let mut pipe = Pipe::take()?;
-        let bytes_max = usize::try_from(left).unwrap_or(usize::MAX).min(room);
+        let bytes_max = usize::try_from(left).unwrap_or(usize::MAX);
         let bytes = match self.leg.poll_fill(cx, &mut pipe, bytes_max) {
             Poll::Pending => return Some(Spliced::Nothing),
             Poll::Ready(None) => {

@@ -1,6 +1,7 @@
 //! One socket of a relay: reading, sending without ever waiting, and ending without losing a byte.
 
 mod frozen;
+mod piped;
 mod room;
 
 use std::io;
@@ -13,9 +14,9 @@ use rustix::io::Errno;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
+use self::piped::Piped;
 use self::room::Room;
 use super::backlog::{Backlog, STALL};
-use super::pipe::{self, Pipe};
 use crate::clock;
 use crate::io::Socket;
 
@@ -38,8 +39,8 @@ pub(super) struct Leg {
     early: Option<Box<Bytes>>,
     backlog: Backlog,
     room: Room,
-    /// What comes behind the backlog: a pipe of bulk data, and when the socket last took some of it.
-    piped: Option<Box<(Pipe, Instant)>>,
+    /// What comes behind the backlog: a pipe of bulk data.
+    piped: Option<Box<Piped>>,
     /// Since when bytes wait that the socket has not taken.
     kept_since: Option<Instant>,
     /// The peer took in no time what had to wait for it.
@@ -124,7 +125,7 @@ impl Leg {
 
     /// How many they are.
     pub(super) fn buffered(&self) -> usize {
-        self.backlog.pending().len() + self.piped.as_ref().map_or(0, |piped| piped.0.held())
+        self.backlog.pending().len() + self.piped.as_ref().map_or(0, |piped| piped.held())
     }
 
     /// Whether more can be sent.
@@ -174,7 +175,7 @@ impl Leg {
 
     /// When the peer counts as stalled if it takes nothing until then.
     fn stalled_at(&self) -> Option<Instant> {
-        let piped = self.piped.as_ref().map(|piped| piped.1 + STALL);
+        let piped = self.piped.as_ref().map(|piped| piped.progress + STALL);
         self.backlog.deadline().or(piped)
     }
 
@@ -224,21 +225,6 @@ impl Leg {
         Poll::Ready(self.read(result.map(|()| bytes)))
     }
 
-    /// Reads at most so many bytes into an empty pipe; for a leg that [is bare](Self::is_bare). `None`: what comes next has
-    /// to be read in the ordinary way.
-    pub(super) fn poll_fill(
-        &mut self,
-        cx: &mut Context<'_>,
-        pipe: &mut Pipe,
-        bytes_max: usize,
-    ) -> Poll<Option<Read>> {
-        let Phase::Open(Socket::Plain(socket)) = &self.phase else { return Poll::Pending };
-        pipe.poll_fill(cx, socket, bytes_max).map(|result| match result {
-            Err(error) if error.kind() == io::ErrorKind::Unsupported => None,
-            result => Some(self.read(result)),
-        })
-    }
-
     /// What the result of a read means.
     fn read(&mut self, result: io::Result<usize>) -> Read {
         match result {
@@ -265,30 +251,15 @@ impl Leg {
         if !self.is_writable() || bytes.is_empty() {
             return;
         }
-        self.unpipe();
+        if let Some(piped) = &mut self.piped {
+            return piped.push(bytes);
+        }
         let taken = if self.backlog.is_empty() { self.write(cx, bytes) } else { 0 };
         if taken < bytes.len() && self.is_writable() {
             self.backlog.push(&bytes[taken..], now);
         }
         self.note_pace(now);
         self.flush_socket(cx);
-    }
-
-    /// Sends a header, if there is one, and behind it what a pipe holds; for a leg that [is bare](Self::is_bare).
-    pub(super) fn send_piped(&mut self, cx: &mut Context<'_>, now: Instant, header: &[u8], pipe: Pipe) {
-        if !self.is_writable() {
-            return;
-        }
-        self.unpipe();
-        let taken = if self.backlog.is_empty() { self.write_header(cx, header) } else { 0 };
-        if taken < header.len() && self.is_writable() {
-            self.backlog.push(&header[taken..], now);
-        }
-        if self.is_writable() {
-            self.piped = Some(Box::new((pipe, now)));
-            self.drain_pipe(cx, now);
-            self.note_pace(now);
-        }
     }
 
     /// Notes whether something is kept for the socket. Once nothing is, the time that it took tells the kernel how much
@@ -311,61 +282,14 @@ impl Leg {
         }
     }
 
-    /// What comes next has to wait behind what a pipe holds, and for that both have to be in one place.
-    fn unpipe(&mut self) {
-        let Some(piped) = self.piped.take() else { return };
-        let (pipe, progress) = *piped;
-        match pipe.read_out() {
-            Ok(bytes) => self.backlog.push(&bytes, progress), // who takes nothing has no more time for it
-            Err(_) => self.give_up_writing(),
-        }
-    }
-
-    /// Sends what the socket takes from the pipe. Whether anything moved.
-    fn drain_pipe(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if !self.backlog.is_empty() {
-            return false;
-        }
-        let mut moved = false;
-        while let Some((pipe, progress)) = self.piped.as_deref_mut()
-            && let Some(Socket::Plain(socket)) = self.phase.socket()
-        {
-            match pipe.poll_drain(cx, socket) {
-                Poll::Pending => break,
-                Poll::Ready(Err(error)) => {
-                    self.write_failed(&error);
-                    break;
-                }
-                Poll::Ready(Ok(bytes)) => {
-                    self.room.took(bytes);
-                    moved = true;
-                    *progress = now;
-                    if pipe.held() == 0 {
-                        self.piped = None;
-                    }
-                }
-            }
-        }
-        moved
-    }
-
     /// Sends what was kept, and the FIN when it is due. Whether anything moved.
     pub(super) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        let mut moved = false;
         self.due = self.due.filter(|due| self.writes_failed || now < *due);
-        if !self.backlog.is_empty() {
-            let mut backlog = std::mem::take(&mut self.backlog);
-            let taken = self.write(cx, backlog.pending());
-            backlog.consume(taken, now);
-            moved = taken > 0;
-            if let Some((_, progress)) = self.piped.as_deref_mut().filter(|_| moved) {
-                *progress = now;
-            }
-            if self.fin != Fin::Sent {
-                self.backlog = backlog;
-            }
+        let mut moved = self.flush_backlog(cx, now);
+        if self.drain_pipe(cx, now) {
+            self.flush_backlog(cx, now); // what has waited behind the pipe
+            moved = true;
         }
-        moved |= self.drain_pipe(cx, now);
         if moved {
             self.phase.progressed(now);
             self.note_pace(now);
@@ -373,6 +297,23 @@ impl Leg {
         self.flush_socket(cx);
         if self.fin == Fin::Due && !self.has_backlog() {
             moved |= self.shut_down(cx, now);
+        }
+        moved
+    }
+
+    fn flush_backlog(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.backlog.is_empty() {
+            return false;
+        }
+        let mut backlog = std::mem::take(&mut self.backlog);
+        let taken = self.write(cx, backlog.pending());
+        backlog.consume(taken, now);
+        let moved = taken > 0;
+        if let Some(piped) = self.piped.as_deref_mut().filter(|_| moved) {
+            piped.progress = now;
+        }
+        if self.fin != Fin::Sent {
+            self.backlog = backlog;
         }
         moved
     }
@@ -435,22 +376,6 @@ impl Leg {
         }
         self.unflushed |= taken > 0 && self.phase.socket().is_some_and(|socket| socket.buffers_writes());
         taken
-    }
-
-    /// The beginning of a frame whose payload follows from a pipe: both leave together.
-    fn write_header(&mut self, cx: &mut Context<'_>, header: &[u8]) -> usize {
-        let Some(Socket::Plain(socket)) = self.phase.socket() else { return 0 };
-        match pipe::poll_send_header(cx, socket, header) {
-            Poll::Ready(Ok(taken)) => {
-                self.room.took(taken);
-                taken
-            }
-            Poll::Ready(Err(error)) => {
-                self.write_failed(&error);
-                0
-            }
-            Poll::Pending => 0,
-        }
     }
 
     /// TLS keeps records of its own that a write has made but the socket has not taken.

@@ -42,6 +42,7 @@ use bytes::Bytes;
 use tidegate_proto::{CloseCode, Decoder, Limits, MessageType, Receiver, Reserved, Role};
 use tokio::time::Instant;
 
+use self::backlog::BYTES_SOFT;
 use self::budget::Held;
 use self::compressed::Compression;
 use self::echo::Echo;
@@ -409,18 +410,18 @@ impl Relay {
         if !self.client.is_readable() {
             return false;
         }
-        self.look_for_room(now, Side::Backend);
-        let mut room = self.inbound_room();
+        if let Some(moved) = self.splice_to_websocket(cx, now) {
+            return moved;
+        }
+        let mut bytes_max = self.client.read_bytes_max();
+        if self.hybi00.is_some() {
+            bytes_max = bytes_max.min(hybi00::READ_BYTES_MAX);
+        }
+        self.look_for_room(now, Side::Backend, bytes_max);
+        let room = self.inbound_room().min(bytes_max);
         if room == 0 {
             return false;
         }
-        if self.hybi00.is_some() {
-            room = room.min(hybi00::READ_BYTES_MAX);
-        }
-        if let Some(moved) = self.splice_to_websocket(cx, now, room) {
-            return moved;
-        }
-        room = self.client.bulk_room(room);
         let fill = if self.compression.is_some() {
             self.fill_compressed(cx, scratch, room)
         } else {
@@ -459,7 +460,6 @@ impl Relay {
 
     /// Backend to client. Whether anything moved.
     fn outbound(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
-        self.look_for_room(now, Side::Client);
         match &self.far {
             Far::Echo(_) => false,
             Far::Tcp(_) => self.outbound_from_tcp(cx, now, scratch),
@@ -467,8 +467,11 @@ impl Relay {
         }
     }
 
-    /// Has the side that bytes go to asked how much it takes.
-    fn look_for_room(&mut self, now: Instant, to: Side) {
+    /// Has the side that so many bytes may go to asked how much it takes, if it could be too little.
+    fn look_for_room(&mut self, now: Instant, to: Side, bytes_max: usize) {
+        if bytes_max <= BYTES_SOFT {
+            return;
+        }
         match (to, self.far.leg_mut()) {
             (Side::Backend, Some(far)) => far.look_for_room(now),
             (Side::Client, _) | (Side::Backend, None) => self.client.leg.look_for_room(now),

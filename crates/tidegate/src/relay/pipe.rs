@@ -18,7 +18,7 @@ use tokio::time::Instant;
 use crate::clock;
 
 /// What a pipe takes at once; what unprivileged processes may ask for.
-const PIPE_BYTES: usize = 1 << 20;
+pub(super) const PIPE_BYTES: usize = 1 << 20;
 
 /// Pipes of a worker. Without one, bulk data goes the ordinary way.
 const PIPES_MAX: usize = 16;

@@ -169,10 +169,12 @@ impl Relay {
         now: Instant,
         scratch: &mut [u8],
     ) -> bool {
-        let splices = matches!(&self.far, Far::Tcp(tcp) if tcp.bulk) && self.may_splice();
-        let Far::Tcp(tcp) = &mut self.far else {
+        let Far::Tcp(tcp) = &self.far else {
             return false;
         };
+        if !tcp.leg.is_readable() || !self.client.is_writable() {
+            return false;
+        }
         let bytes_max = if self.compression.is_some() {
             COMPRESSED_BYTES_MAX
         } else if self.hybi00.is_some() {
@@ -180,12 +182,15 @@ impl Relay {
         } else {
             tcp.frame_bytes_max
         };
-        let room = self.client.leg.room().min(bytes_max);
-        if !tcp.leg.is_readable() || !self.client.is_writable() || room == 0 {
-            return false;
-        }
+        let splices = tcp.bulk && self.may_splice() && !self.client.leg.has_backlog();
         if splices && let Some(pipe) = Pipe::take() {
-            return self.splice_from_tcp(cx, now, pipe, room);
+            return self.splice_from_tcp(cx, now, pipe, bytes_max);
+        }
+        self.look_for_room(now, Side::Client, bytes_max);
+        let room = self.client.leg.room().min(bytes_max);
+        let Far::Tcp(tcp) = &mut self.far else { return false };
+        if room == 0 {
+            return false;
         }
         let held = tcp.text.as_mut().map(std::mem::take).unwrap_or_default();
         let start = HEADROOM - held.len();

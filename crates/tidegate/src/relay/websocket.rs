@@ -11,7 +11,7 @@ use std::task::{Context, Poll};
 use tidegate_proto::{CONTROL_PAYLOAD_MAX, Close, Decoder, MessageType, Step, StepKind, Violation};
 use tokio::time::Instant;
 
-use super::endpoint::{Fill, Gaps};
+use super::endpoint::{Endpoint, Fill, Gaps};
 use super::{Far, Relay, hybi00};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side, Tap, Tape};
@@ -170,21 +170,21 @@ impl Relay {
         now: Instant,
         scratch: &mut [u8],
     ) -> bool {
-        let Far::WebSocket(backend) = &mut self.far else {
+        if !matches!(&self.far, Far::WebSocket(backend) if backend.is_readable()) {
+            return false;
+        }
+        if let Some(moved) = self.splice_from_websocket(cx, now) {
+            return moved;
+        }
+        let Some(read_bytes_max) = self.far.websocket_mut().map(Endpoint::read_bytes_max) else {
             return false;
         };
+        self.look_for_room(now, Side::Client, read_bytes_max);
         // After our own Close nothing more goes to the client, but the backend is read on for its Close.
         let room = if self.client.closing.may_send() { self.client.leg.room() } else { scratch.len() };
         let room = if self.hybi00.is_some() { room.min(hybi00::READ_BYTES_MAX) } else { room };
-        if !backend.is_readable() || room == 0 {
-            return false;
-        }
-        if let Some(moved) = self.splice_from_websocket(cx, now, room) {
-            return moved;
-        }
-        let Some(backend) = self.far.websocket_mut() else { return false };
-        let room = backend.bulk_room(room);
-        match backend.fill(cx, scratch, room) {
+        let Some(backend) = self.far.websocket_mut().filter(|_| room > 0) else { return false };
+        match backend.fill(cx, scratch, room.min(read_bytes_max)) {
             Poll::Pending => return false,
             Poll::Ready(Fill::End | Fill::Failed) => self.end(End::BackendLost, now),
             Poll::Ready(Fill::Bytes(range)) => {

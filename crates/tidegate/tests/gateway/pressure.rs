@@ -1,5 +1,6 @@
 //! Back-pressure: who does not read makes the other side wait, and costs the gateway next to nothing.
 
+use std::sync::Barrier;
 use std::thread;
 use std::time::Duration;
 
@@ -78,6 +79,50 @@ fn f15_f28_t123_a_client_that_reads_nothing() {
             for chunk in received.chunks_exact(pattern.len()).take(whole) {
                 assert_same(chunk, &pattern);
             }
+        }
+        rig.finish();
+    }
+}
+
+/// Bulk data waits in pipes, which are the kernel's memory: a Pong and a Close of ours wait behind them, and take nothing
+/// out of them. What was taken arrives in order, and so do they.
+#[test]
+fn f15_what_the_gateway_says_behind_a_full_pipe() {
+    let pattern = numbered(1 << 20);
+    let all_are_stalled = Barrier::new(CONNECTIONS);
+    for closes in [false, true] {
+        let (rig, sessions, taken) = hold(Far::Tcp, |session| {
+            let taken = session.backend().send_until_stalled(&pattern, FLOOD, PAUSE);
+            all_are_stalled.wait(); // a client that has said Close has so long to take the rest
+            session.client.send_frame(&Frame::ping("there?").masked());
+            if closes {
+                session.client.send_frame(&Frame::close(1000, "").masked());
+                session.backend().expect_fin();
+            } else {
+                session.client.send_frame(&Frame::binary("!").masked());
+                assert_eq!(session.backend().read_exact(1), b"!", "the ping was read as well");
+            }
+            taken
+        });
+        for (mut session, taken) in sessions.into_iter().zip(taken).take(2) {
+            let (mut payload, mut pongs) = (Vec::new(), 0);
+            while payload.len() < taken {
+                let frame = session.client.read_frame();
+                match frame.opcode {
+                    2 => payload.extend_from_slice(&frame.payload),
+                    8 => {
+                        assert_eq!((frame.close_code(), closes), (Some(1000), true));
+                        break;
+                    }
+                    _ => {
+                        assert_eq!(frame, Frame::pong("there?"));
+                        pongs += 1;
+                    }
+                }
+            }
+            assert!(closes || pongs == 1, "{pongs} pongs before the last of {taken} bytes");
+            assert!(payload.len() >= 1 << 20, "{} bytes: nothing was in a pipe", payload.len());
+            payload.chunks(pattern.len()).for_each(|chunk| assert_same(chunk, &pattern[..chunk.len()]));
         }
         rig.finish();
     }

@@ -159,6 +159,7 @@ mod tests {
     use std::future::poll_fn;
     use std::io::Write as _;
 
+    use super::super::piped::Piped;
     use super::*;
     use crate::relay::backlog::STALL;
     use crate::relay::pipe::Pipe;
@@ -175,11 +176,13 @@ mod tests {
         assert_eq!(poll_fn(|cx| pipe.poll_fill(cx, &source, 64)).await.unwrap(), 4);
         let mut leg = Leg::new(socket, Bytes::new());
         let since = clock::now();
-        leg.piped = Some(Box::new((pipe, since)));
+        let mut piped = Piped::new(pipe, since);
+        piped.push(b" and behind");
+        leg.piped = Some(Box::new(piped));
         tokio::time::advance(STALL / 3).await;
         leg.gather().unwrap();
         let written = leg.write_down(clock::now());
-        assert_eq!((&written.unsent.0[..], written.unsent_for), (&b"held"[..], Some(STALL / 3)));
+        assert_eq!((&written.unsent.0[..], written.unsent_for), (&b"held and behind"[..], Some(STALL / 3)));
         assert_eq!(leg.stalled_at(), Some(since + STALL), "here as well, where it stays after all");
     }
 }
