@@ -10,13 +10,18 @@ use tidegate_proto::{Close, CloseCode, Violation};
 use tokio::time::Instant;
 
 use super::endpoint::{Endpoint, ORDERLY};
-use super::{Far, Relay, TCP_BACKEND};
+use super::leg::Patience;
+use super::{Far, Relay};
 use crate::config::{Route, spoken_size};
 use crate::live::Because;
 use crate::outcome::{Breach, Cause, End};
 
 /// How long the Close for a client's violation waits for what a WebSocket backend still says to the messages before it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// For a TCP backend that is to end: taking what it was sent, then ending its own side.
+static TCP_BACKEND: Patience =
+    Patience { taking: Duration::from_secs(20), after_fin: Duration::from_secs(5) };
 
 impl Relay {
     /// Begins the end. The first cause decides what each side is told; a later one changes nothing.

@@ -15,7 +15,9 @@ use bytes::Bytes;
 use tidegate_proto::hybi00::Coding;
 use tidegate_proto::{CloseCode, Reserved};
 
-use super::{MESSAGE_SILENCE, Owner, Relay, Terms, attend, drive, run};
+use super::driving::drive;
+use super::timing::MESSAGE_SILENCE;
+use super::{Owner, Relay, Terms, attend, run};
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
 use crate::config::{self, Overrides, Route};

@@ -2,7 +2,8 @@
 
 use tokio::time::Instant;
 
-use super::{Leg, PROMPT};
+use super::Leg;
+use super::sending::PROMPT;
 use crate::relay::backlog::BYTES_SOFT;
 use crate::scratch::READ_BYTES_MAX;
 

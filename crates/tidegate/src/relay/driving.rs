@@ -1,0 +1,139 @@
+//! Who drives a relay: the future that takes turns for as long as it lives.
+
+use std::future::poll_fn;
+use std::os::fd::OwnedFd;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{Owner, Relay, Terms, Unfit, frozen, limits};
+use crate::backend::FarSide;
+use crate::clock;
+use crate::handover::{Request, record};
+use crate::io::Socket;
+use crate::live::{News, Registered};
+use crate::metrics::{Meter, Traffic};
+use crate::outcome::End;
+use crate::scratch;
+
+/// Relays until both sides are gone, and tells the owner how that came.
+///
+/// Not an `async fn`, whose future would keep a second place for each argument, for as long as the connection lives.
+pub(crate) fn run<O: Owner>(
+    client: Socket,
+    early: Bytes,
+    far: FarSide,
+    terms: Terms<'_>,
+    live: Registered,
+    owner: O,
+) -> impl Future<Output = O::Fate> + Send + use<O> {
+    let Terms { rules, agreed, traffic, tape, ticker } = terms;
+    let limits = limits(rules, &far);
+    let mut relay = Relay::new(client, early, far, rules, live, Meter::new(traffic));
+    if let Some(agreement) = &agreed.deflate {
+        relay.compress_with(agreement, limits);
+    }
+    if let Some(coding) = agreed.hybi00 {
+        relay.speak_hybi00(coding, limits, rules);
+    }
+    relay.tape = tape;
+    relay.ticker = ticker;
+    go_on(Standing(relay), owner)
+}
+
+/// A relay that was taken up and does nothing yet.
+#[derive(Debug)]
+pub(crate) struct Standing(Relay);
+
+impl Standing {
+    /// Takes up what another process has written down, with its sockets, in the runtime of this thread.
+    ///
+    /// # Errors
+    /// It cannot be gone on with.
+    pub(crate) fn take_up(
+        written: record::Relay,
+        descriptors: Vec<OwnedFd>,
+        live: Registered,
+        traffic: Arc<Traffic>,
+    ) -> Result<Self, Unfit> {
+        Relay::take_up(written, descriptors, live, traffic).map(Self)
+    }
+
+    /// Lets it go, untouched.
+    pub(crate) fn into_registered(self) -> Registered {
+        self.0.into_registered()
+    }
+}
+
+/// Goes on with a relay, as [`run`] does.
+pub(crate) fn go_on<O: Owner>(standing: Standing, owner: O) -> impl Future<Output = O::Fate> + Send + use<O> {
+    drive(standing.0, owner, |relay, cx| {
+        ready!(relay.turns.poll_begin(cx));
+        scratch::with(|scratch| relay.poll(cx, scratch))
+    })
+}
+
+/// Takes turns whenever a socket is ready, the clock demands it, or somebody pulls the leash.
+#[expect(clippy::manual_async_fn, reason = "an `async fn` would keep a second place for the relay")]
+pub(super) fn drive<O: Owner>(
+    mut relay: Relay,
+    owner: O,
+    mut poll: impl FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
+) -> impl Future<Output = O::Fate> + Send {
+    async move {
+        poll_fn(|cx| {
+            relay.live.leash.watch(cx.waker());
+            Poll::Ready(())
+        })
+        .await;
+        let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
+        // While there is one, the relay stands still.
+        let mut verdict = None;
+        let is_moved = poll_fn(|cx| {
+            loop {
+                // Before any news: who asks again what has become another process's must not be given it a second time.
+                if let Some(awaited) = &mut verdict {
+                    if ready!(frozen::poll_moved(awaited, cx)) {
+                        return Poll::Ready(true);
+                    }
+                    verdict = None;
+                }
+                let Some(request) = relay.take_news() else { break };
+                verdict = relay.part(*request, &owner);
+            }
+            loop {
+                if relay.turn(cx, &mut poll).is_ready() {
+                    return Poll::Ready(false);
+                }
+                // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
+                let deadline = relay.deadline();
+                if deadline < alarm.deadline() {
+                    alarm.as_mut().reset(deadline);
+                }
+                if alarm.as_mut().poll(cx).is_pending() {
+                    return Poll::Pending;
+                }
+                alarm.as_mut().reset(deadline.max(clock::now() + Duration::from_millis(1)));
+            }
+        })
+        .await;
+        if is_moved {
+            return owner.moved(relay.into_registered()); // our copies of the sockets are closed
+        }
+        owner.ended(relay.end.unwrap_or(End::ClientLost), relay.live)
+    }
+}
+
+impl Relay {
+    /// Looks whether the leash was pulled; what it is asked, if it is.
+    fn take_news(&mut self) -> Option<Box<Request>> {
+        let News { orders, asked } = self.live.leash.news()?;
+        if let Some(orders) = orders {
+            self.orders = orders;
+        }
+        asked
+    }
+}

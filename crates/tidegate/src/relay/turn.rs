@@ -1,0 +1,116 @@
+//! One turn of a relay: whatever can move, moves.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll};
+
+use tidegate_proto::CloseCode;
+use tokio::time::Instant;
+
+use super::Relay;
+use crate::clock;
+use crate::live::Because;
+use crate::outcome::{Cause, End};
+
+/// Reads of each direction in one turn of the task, before neighbours get theirs; fewer where they bring much.
+const READS_PER_TURN: usize = 4;
+
+/// Why a session is closed whose TLS has come to the last of its keys.
+static KEYS_SPENT: LazyLock<Arc<Because>> = LazyLock::new(|| {
+    Because::new(Cause::KeysSpent, CloseCode::GOING_AWAY, "please reconnect for new keys".to_owned())
+});
+
+impl Relay {
+    /// Takes a turn, in which a bug of ours costs this connection and no other: both sides are told, as far as the
+    /// same bug lets us. A second panic ends it without a word.
+    pub(super) fn turn(
+        &mut self,
+        cx: &mut Context<'_>,
+        poll: &mut impl FnMut(&mut Self, &mut Context<'_>) -> Poll<()>,
+    ) -> Poll<()> {
+        // What a panic leaves half done is not looked at again: nothing more is read, only what waits is sent.
+        let turn = catch_unwind(AssertUnwindSafe(|| poll(self, cx)));
+        let waiting = self.client.leg.buffered() + self.far.leg_mut().map_or(0, |leg| leg.buffered());
+        self.meter.buffered(waiting);
+        self.live.traffic.hold(waiting);
+        if self.held.set(waiting) && turn.as_ref().is_ok_and(Poll::is_pending) {
+            self.end(End::Told(Cause::Overloaded, CloseCode::TRY_AGAIN_LATER), clock::now());
+            self.let_go();
+            cx.waker().wake_by_ref();
+        }
+        turn.unwrap_or_else(|_panic| {
+            if std::mem::replace(&mut self.panicked, true) {
+                return Poll::Ready(());
+            }
+            self.client.fail();
+            if let Some(backend) = self.far.websocket_mut() {
+                backend.fail();
+            }
+            self.end(End::Panicked, clock::now());
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        })
+    }
+
+    /// One turn: whatever can move, moves. Ready when both sides are gone.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
+        let now = clock::now();
+        self.on_time(now);
+        for _ in 0..READS_PER_TURN {
+            // First what waits, so that our control frames find their place before more is read.
+            let mut moved = self.flush(cx, now);
+            self.send_due(cx, now);
+            moved |= self.inbound(cx, now, scratch);
+            moved |= self.outbound(cx, now, scratch);
+            if self.client.leg.is_spent() && self.end.is_none() {
+                self.end_as_told(&KEYS_SPENT, now);
+            }
+            self.advance_closing(cx, now);
+            moved |= self.flush(cx, now);
+            moved |= self.client.leg.poll_finish(cx, now, scratch);
+            moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
+            if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
+                return Poll::Ready(());
+            }
+            if !moved {
+                return Poll::Pending;
+            }
+            if self.turns.is_over() {
+                break;
+            }
+        }
+        if self.turns.stand_in_line(cx) {
+            return Poll::Pending;
+        }
+        // Not `wake_by_ref`: that would put this task back in front of what the sockets of others have to say.
+        pin!(tokio::task::yield_now()).poll(cx)
+    }
+
+    fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.ticker.is_some() {
+            return self.flush_and_tick(cx, now);
+        }
+        let client = self.client.leg.flush(cx, now);
+        let far = self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
+        client || far
+    }
+
+    /// Settling may make a Close due, and a Close that is sent may complete a closing handshake: hence both twice.
+    fn advance_closing(&mut self, cx: &mut Context<'_>, now: Instant) {
+        for _ in 0..2 {
+            self.send_due(cx, now);
+            self.settle(now);
+        }
+        self.send_due(cx, now);
+    }
+
+    fn send_due(&mut self, cx: &mut Context<'_>, now: Instant) {
+        if self.client.send_due(cx, now) {
+            self.pinged(now);
+        }
+        if let Some(backend) = self.far.websocket_mut() {
+            backend.send_due(cx, now);
+        }
+    }
+}
