@@ -6,6 +6,12 @@ use std::sync::{Arc, PoisonError, RwLock};
 #[derive(Debug)]
 pub(crate) struct Swap<T>(RwLock<Arc<T>>);
 
+impl<T: Default> Default for Swap<T> {
+    fn default() -> Self {
+        Self::new(Arc::default())
+    }
+}
+
 impl<T> Swap<T> {
     /// With this in force.
     pub(crate) fn new(value: Arc<T>) -> Self {

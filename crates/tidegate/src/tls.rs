@@ -15,7 +15,7 @@ use tokio::time::timeout;
 use crate::certificate::{Certificate, Fault, Unusable, authorities, common_name, names};
 use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls, TlsVersion};
 use crate::io::{Arrival, ClientTls, Socket};
-use crate::listener::Accepted;
+use crate::listener::{Accepted, Acceptor};
 use crate::proxied::Announced;
 use crate::tls_socket::{self, TlsSocket};
 
@@ -89,12 +89,12 @@ impl ClientNames {
 ///
 /// # Errors
 /// What is wrong with the files of its certificate.
-pub(crate) fn acceptor(listener: &Listener) -> Result<Option<Arc<ServerConfig>>, TlsError> {
+pub(crate) fn acceptor(listener: &Listener) -> Result<Option<Acceptor>, TlsError> {
     let files = match &listener.tls {
         ListenerTls::Off => return Ok(None),
         ListenerTls::Required(files) | ListenerTls::Auto(files) => files,
     };
-    Ok(Some(Arc::new(server_config(listener, files)?)))
+    Ok(Some(server_config(listener, files)?))
 }
 
 /// Takes the TLS handshake, within the listener's time. Plain connections pass through.
@@ -129,7 +129,7 @@ async fn begins_with_tls(socket: &Socket) -> io::Result<bool> {
     Ok(socket.peek(&mut first).await? == 1 && first == [HANDSHAKE_RECORD])
 }
 
-fn server_config(listener: &Listener, files: &[CertificateFiles]) -> Result<ServerConfig, TlsError> {
+fn server_config(listener: &Listener, files: &[CertificateFiles]) -> Result<Acceptor, TlsError> {
     let mut provider = aws_lc_rs::default_provider();
     if listener.tls_hand_over {
         provider.cipher_suites.sort_by_key(|suite| !tls_socket::can_move(*suite)); // else in the order of old
@@ -139,6 +139,10 @@ fn server_config(listener: &Listener, files: &[CertificateFiles]) -> Result<Serv
         Certificate::load(&files.cert, &files.key, files.key_password.as_ref(), &provider)
     };
     let certificates = files.iter().map(load).collect::<Result<Vec<_>, _>>()?;
+    let end = |(files, certificate): (&CertificateFiles, &Certificate)| {
+        certificate.not_after().map(|end| (files.cert.clone(), end))
+    };
+    let ends = files.iter().zip(&certificates).filter_map(end).collect();
     let verifier = match &listener.client_certificates {
         Some(clients) => client_verifier(clients, &provider)?,
         None => WebPkiClientVerifier::no_client_auth(),
@@ -155,7 +159,7 @@ fn server_config(listener: &Listener, files: &[CertificateFiles]) -> Result<Serv
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     config.enable_secret_extraction = listener.tls_hand_over;
     config.ignore_client_order = listener.tls_hand_over; // or most would choose a suite that stays
-    Ok(config)
+    Ok(Acceptor { config: Arc::new(config), ends })
 }
 
 /// Believes certificates of the authorities that are named, or else of the system's.

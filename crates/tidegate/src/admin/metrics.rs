@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::atomic::Ordering;
+use std::time::UNIX_EPOCH;
 
 use super::House;
 use crate::clock;
@@ -59,6 +60,15 @@ fn connections(exposition: &mut Exposition, house: &House) {
     let mut tls = exposition.family(&f::TLS);
     for (handshake, count) in house.service.books.metrics.tls.all() {
         tls.whole(&[handshake.result, handshake.version], count);
+    }
+    let mut ends = exposition.family(&f::CERTIFICATE_END);
+    let mut seen = HashSet::new();
+    for certificate in house.service.books.metrics.certificates.load().iter() {
+        let labels = [certificate.listener.as_str(), certificate.file.as_str()];
+        if seen.insert(labels.map(str::to_owned)) {
+            let end = certificate.end.duration_since(UNIX_EPOCH).unwrap_or_default();
+            ends.real(&labels, end.as_secs_f64());
+        }
     }
 }
 

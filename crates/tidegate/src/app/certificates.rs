@@ -11,6 +11,7 @@ use tokio::task::spawn_blocking;
 
 use super::Running;
 use crate::listener::Served;
+use crate::metrics::CertificateEnd;
 use crate::swap::Swap;
 use crate::tls;
 
@@ -38,9 +39,11 @@ impl Running {
             let listeners = self.with_certificates().await;
             let looked = spawn_blocking(move || {
                 look(&listeners, &mut known);
-                known
+                (known, ends(&listeners))
             });
-            known = looked.await.unwrap_or_default();
+            let ends;
+            (known, ends) = looked.await.unwrap_or_default();
+            self.service.books.metrics.certificates.store(Arc::new(ends));
             tokio::time::sleep(INTERVAL).await; // a look costs a few system calls, and renewal is no matter of seconds
         }
     }
@@ -59,6 +62,18 @@ fn look(listeners: &[(Arc<Swap<Served>>, Vec<PathBuf>)], known: &mut Stamps) {
         seen.extend(stamps);
     }
     *known = seen;
+}
+
+/// When the certificates end that are served now.
+fn ends(listeners: &[(Arc<Swap<Served>>, Vec<PathBuf>)]) -> Vec<CertificateEnd> {
+    let mut ends = Vec::new();
+    for served in listeners.iter().map(|(served, _)| served.load()) {
+        ends.extend(served.acceptor.iter().flat_map(|acceptor| &acceptor.ends).map(|(file, end)| {
+            let listener = served.listener.address.to_string();
+            CertificateEnd { listener, file: file.display().to_string(), end: *end }
+        }));
+    }
+    ends
 }
 
 fn take_up(served: &Swap<Served>, is_news: bool) {

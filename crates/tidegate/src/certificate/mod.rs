@@ -196,8 +196,8 @@ impl Certificate {
         }
     }
 
-    /// `None` where it is valid for ever.
-    fn not_after(&self) -> Option<SystemTime> {
+    /// When clients stop to take it; `None` where it is valid for ever.
+    pub(crate) fn not_after(&self) -> Option<SystemTime> {
         match self.judged_at(Duration::from_secs(u64::MAX)) {
             Some(webpki::Error::CertExpired { not_after, .. }) => point(not_after),
             _ => None,

@@ -10,8 +10,9 @@ pub(crate) mod unix;
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use rustix::net::{SocketAddrAny, SocketFlags, acceptfrom_with};
 use rustls::ServerConfig;
@@ -54,12 +55,20 @@ enum Incoming {
     Unix(std::os::unix::net::UnixStream),
 }
 
+/// TLS as a listener serves it.
+#[derive(Debug)]
+pub(crate) struct Acceptor {
+    pub(crate) config: Arc<ServerConfig>,
+    /// The file of each certificate, and when clients stop to take it; without those that are good for ever.
+    pub(crate) ends: Vec<(PathBuf, SystemTime)>,
+}
+
 /// A listener as it is served.
 pub(crate) struct Served {
     /// Its configuration.
     pub(crate) listener: Listener,
     /// TLS, where it has any.
-    pub(crate) acceptor: Option<Arc<ServerConfig>>,
+    pub(crate) acceptor: Option<Acceptor>,
 }
 
 impl Accepted {
@@ -83,7 +92,7 @@ impl Accepted {
     }
 
     pub(crate) fn acceptor(&self) -> Option<Arc<ServerConfig>> {
-        self.served.acceptor.clone()
+        self.served.acceptor.as_ref().map(|acceptor| Arc::clone(&acceptor.config))
     }
 
     /// Registers the socket with the runtime of this thread; once.

@@ -47,6 +47,8 @@ families! {
     HANDSHAKES_MAX = Gauge "tidegate_handshakes_max" [] "Handshakes that may be under way: max_handshakes.";
     TLS = Counter "tidegate_tls_handshakes" ["result", "version"] "TLS handshakes of clients: ok, failed or timeout.";
 
+    CERTIFICATE_END = Gauge "tidegate_certificate_expiry_timestamp_seconds" ["listener", "file"] "When a certificate that is served expires, in seconds since the epoch.";
+
     REQUESTS = Counter "tidegate_requests" ["route", "kind", "status"] "Requests that were answered. kind is websocket for those that asked for one; 499 are clients that went before.";
     REFUSALS = Counter "tidegate_refusals" ["route", "reason"] "Requests that the gateway itself refused.";
 

@@ -18,11 +18,13 @@ mod traffic;
 use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, PoisonError, RwLock};
+use std::time::SystemTime;
 
 pub(crate) use self::process::Process;
 pub(crate) use self::route::{Asked, Closed, RouteMetrics};
 pub(crate) use self::tally::Tally;
 pub(crate) use self::traffic::{Meter, MovedOneWay, Traffic};
+use crate::swap::Swap;
 
 /// The counters of a gateway, from its start to its end.
 #[derive(Debug, Default)]
@@ -38,6 +40,18 @@ pub(crate) struct Metrics {
     pub(crate) handovers: Tally<&'static str>,
     /// WebSockets that came from another process.
     pub(crate) taken_over: AtomicU64,
+    /// The certificates that are served.
+    pub(crate) certificates: Swap<Vec<CertificateEnd>>,
+}
+
+/// Until when a certificate is good.
+#[derive(Debug)]
+pub(crate) struct CertificateEnd {
+    /// The address of the listener that serves it.
+    pub(crate) listener: String,
+    /// Its file.
+    pub(crate) file: String,
+    pub(crate) end: SystemTime,
 }
 
 /// How a TLS handshake went.

@@ -11,8 +11,9 @@ use rcgen::{CertificateParams, KeyPair, date_time_ymd};
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
-use tidegate_testkit::{Frame, Gateway, Head, PATIENCE, Request};
+use tidegate_testkit::{Frame, Gateway, Head, PATIENCE, Request, eventually};
 
+use crate::admin::{ADMIN, scrape};
 use crate::rig::gateway;
 
 /// A certificate for these names, and its key, beside each other in a folder.
@@ -140,6 +141,34 @@ fn f44_an_expired_certificate_is_served_and_the_operator_is_told() {
     let mut stream = expired.secure(connect(&gateway), "gw.test");
     let error = stream.write_all(b"x").unwrap_err();
     assert!(error.to_string().to_lowercase().contains("expired"), "{error}");
+}
+
+/// When the certificate that is served ends can be told from the metrics, before clients tell it.
+#[test]
+fn f44_when_certificates_end_is_counted() {
+    let until = |year| {
+        Issued::with(&["gw.test"], |params| {
+            params.not_before = date_time_ymd(1999, 1, 1);
+            params.not_after = date_time_ymd(year, 1, 1);
+        })
+    };
+    let (ending, renewed) = (until(2000), until(2100));
+    let gateway =
+        gateway().top(ADMIN).listener(&format!("tls = {}", ending.tls())).route("/echo", "echo:", "").start();
+    let file = ending.folder().join("cert.pem");
+    let sample = format!(
+        "tidegate_certificate_expiry_timestamp_seconds{{listener=\"127.0.0.1:0\",file=\"{}\"}}",
+        file.display()
+    );
+    for (end, then) in [(946_684_800.0, &ending), (4_102_444_800.0, &renewed)] {
+        for name in ["cert.pem", "key.pem"] {
+            let text = fs::read(then.folder().join(name)).unwrap();
+            fs::write(ending.folder().join(name), text).unwrap();
+        }
+        eventually("the metrics tell the end of what is served", || {
+            (scrape(&gateway).find(&sample) == Some(end)).then_some(())
+        });
+    }
 }
 
 /// What the command makes of a listener with TLS. It must end by itself, with an error.
