@@ -9,6 +9,7 @@ use super::Violation;
 /// The alphabet is the standard one, white space is in none, and padding is demanded, as the servers that spoke
 /// hybi-00 did. The bits that the last byte leaves over may be set: clients exist that do not clear them.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub(super) struct Base64 {
     /// The six bits of the last character; those that were not handed out yet are the lowest.
     held: u8,
@@ -17,6 +18,7 @@ pub(super) struct Base64 {
 
 /// What the next character is in its group of four.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 enum Place {
     #[default]
     First,
@@ -30,6 +32,12 @@ enum Place {
 }
 
 impl Base64 {
+    /// Whether it may be so in the middle of a message.
+    #[cfg(feature = "serde")]
+    pub(super) const fn is_possible(self) -> bool {
+        self.held & NONE == 0
+    }
+
     /// Decodes the next characters in place and returns how many bytes stand at the front of `text` now.
     ///
     /// # Errors

@@ -27,16 +27,21 @@ pub enum Event<'a> {
 /// The state of one direction: what the frame under way is, and how much of it has been seen.
 ///
 /// Nothing is allocated, and no byte is ever left over: what was decoded is consumed, whatever the split.
+///
+/// With the feature `serde` the state can be written down between any two bytes, and taken up by another process.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "super::written::Reading", into = "super::written::Reading"))]
 pub struct Decoder {
-    bytes_max: u64,
-    state: State,
-    content: Content,
-    failed: Option<Violation>,
+    pub(super) bytes_max: u64,
+    pub(super) state: State,
+    pub(super) content: Content,
+    pub(super) failed: Option<Violation>,
 }
 
 #[derive(Debug, Clone, Copy)]
-enum State {
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum State {
     /// Between two frames.
     Boundary,
     /// In a message of which so many bytes were seen.
@@ -53,16 +58,18 @@ enum State {
 
 /// A length whose last byte was not seen yet.
 #[derive(Debug, Clone, Copy)]
-struct Length {
-    value: u64,
-    digits: u8,
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) struct Length {
+    pub(super) value: u64,
+    pub(super) digits: u8,
     /// The type is the one that, with length 0, closes.
     closes: bool,
 }
 
 /// How the message under way is read.
 #[derive(Debug, Clone, Copy)]
-enum Content {
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+pub(super) enum Content {
     Text(Utf8),
     Base64(Base64),
 }
@@ -77,6 +84,14 @@ impl Decoder {
             Coding::Base64 => Content::Base64(Base64::default()),
         };
         Self { bytes_max: bytes_max(limits), state: State::Boundary, content, failed: None }
+    }
+
+    /// What its messages are made of.
+    pub const fn coding(&self) -> Coding {
+        match self.content {
+            Content::Text(_) => Coding::Text,
+            Content::Base64(_) => Coding::Base64,
+        }
     }
 
     /// Whether everything consumed so far ends between two frames.
@@ -242,4 +257,4 @@ fn position_of_end(bytes: &[u8]) -> Option<usize> {
 }
 
 /// Bytes of the longest length: 63 bits, so that no value overflows.
-const LENGTH_BYTES_MAX: u8 = 9;
+pub(super) const LENGTH_BYTES_MAX: u8 = 9;

@@ -8,22 +8,31 @@ use crate::Utf8;
 /// One direction of a connection: parts of messages become bytes to send.
 ///
 /// A message is one frame, so that a client of the time, which decodes each message on its own, can do so.
+///
+/// With the feature `serde` the state can be written down between any two calls, and taken up by another process.
 #[derive(Debug, Clone)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
+#[cfg_attr(feature = "serde", serde(try_from = "super::written::Writing", into = "super::written::Writing"))]
 pub struct Encoder {
-    coding: Coding,
+    pub(super) coding: Coding,
     /// A frame has begun and not ended.
-    open: bool,
-    utf8: Utf8,
+    pub(super) open: bool,
+    pub(super) utf8: Utf8,
     /// Bytes of an open message that wait for a third, which base64 wants together.
-    held: [u8; 3],
+    pub(super) held: [u8; 3],
     /// How many of `held` count; < 3 between calls.
-    held_len: u8,
+    pub(super) held_len: u8,
 }
 
 impl Encoder {
     /// An encoder at the start of a connection.
     pub const fn new(coding: Coding) -> Self {
         Self { coding, open: false, utf8: Utf8::new(), held: [0; 3], held_len: 0 }
+    }
+
+    /// What its messages are made of.
+    pub const fn coding(&self) -> Coding {
+        self.coding
     }
 
     /// Whether everything encoded so far ends between two messages: only here may the

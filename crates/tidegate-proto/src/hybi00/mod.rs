@@ -42,6 +42,8 @@ mod decoder;
 mod encoder;
 pub mod handshake;
 mod violation;
+#[cfg(feature = "serde")]
+mod written;
 
 pub use decoder::{Decoder, Event};
 pub use encoder::Encoder;
@@ -52,6 +54,7 @@ pub const CLOSING_FRAME: [u8; 2] = [0xff, 0x00];
 
 /// What stands between the ends of a text frame. Both directions of a connection have the same.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 pub enum Coding {
     /// The text itself.
     Text,

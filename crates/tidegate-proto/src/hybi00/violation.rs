@@ -5,6 +5,7 @@ use crate::{CloseCode, Limits};
 /// The protocol has no code to tell the peer, so the connection ends with the [closing frame](super::CLOSING_FRAME) or
 /// without one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize))]
 #[non_exhaustive]
 pub enum Violation {
     /// More bytes in a frame than [`Limits::frame_bytes_max`] or [`Limits::message_bytes_max`], which are the same

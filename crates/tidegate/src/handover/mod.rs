@@ -4,6 +4,7 @@
 //! need to find each other is a [`Request`].
 
 pub(crate) mod message;
+pub(crate) mod needs;
 pub(crate) mod record;
 pub(crate) mod secret;
 pub(crate) mod wire;
@@ -13,6 +14,7 @@ use std::os::fd::OwnedFd;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use self::needs::Knows;
 pub(crate) use self::record::Record;
 use self::secret::Wiped;
 
@@ -20,8 +22,8 @@ use self::secret::Wiped;
 #[derive(Debug)]
 pub(crate) struct Request {
     conn: u64,
-    /// The new process goes on with TLS 1.3.
-    pub(crate) takes_tls: bool,
+    /// What the new process goes on with.
+    pub(crate) knows: Knows,
     /// Gone once it is answered.
     to: Option<mpsc::UnboundedSender<Answer>>,
 }
@@ -68,7 +70,9 @@ pub(crate) enum Stays {
     Tls,
     /// It is in the middle of a message that is compressed. A moment later it may not be.
     Compressed,
-    /// Its client speaks hybi-00.
+    /// The gateway compresses for its client, of which the new process knows nothing.
+    Compresses,
+    /// Its client speaks hybi-00, of which the new process knows nothing.
     Hybi00,
     /// It is being recorded, and the recording belongs to this process.
     Recorded,
@@ -83,7 +87,7 @@ pub(crate) enum Stays {
 impl Stays {
     /// Whether it is worth asking again.
     pub(crate) const fn is_for_now(self) -> bool {
-        matches!(self, Self::Beginning | Self::Descriptors)
+        matches!(self, Self::Beginning | Self::Descriptors | Self::Compressed)
     }
 
     /// For a report.
@@ -92,6 +96,7 @@ impl Stays {
             Self::Ending => "closing",
             Self::Tls => "TLS",
             Self::Compressed => "in a compressed message",
+            Self::Compresses => "compressed",
             Self::Hybi00 => "hybi-00",
             Self::Recorded => "recorded",
             Self::Beginning => "beginning",
@@ -103,8 +108,8 @@ impl Stays {
 
 impl Request {
     /// For the session of this number. It is answered in any case, if only because it is dropped.
-    pub(crate) const fn new(conn: u64, takes_tls: bool, to: mpsc::UnboundedSender<Answer>) -> Self {
-        Self { conn, takes_tls, to: Some(to) }
+    pub(crate) const fn new(conn: u64, knows: Knows, to: mpsc::UnboundedSender<Answer>) -> Self {
+        Self { conn, knows, to: Some(to) }
     }
 
     /// It cannot be moved.

@@ -11,8 +11,9 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
-use tidegate_proto::Decoder;
+use tidegate_proto::{Decoder, hybi00};
 
+use super::needs::KNOWN_NEEDS;
 use super::secret::{Secret, Wiped};
 
 /// The format that this build writes.
@@ -21,18 +22,12 @@ pub(crate) const FORMAT: u32 = 1;
 /// The oldest one that it reads.
 pub(crate) const FORMAT_MIN: u32 = 1;
 
-/// What a record may need of its reader, so far as this build knows.
-pub(crate) const KNOWN_NEEDS: &[&str] = &[TLS_1_3];
-
-/// What a session over TLS 1.3 needs. It is sent to nobody who has not said to know it: there are keys in it.
-pub(crate) const TLS_1_3: &str = "tls-1.3";
-
 /// One session.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Record {
     /// [`FORMAT`] of its writer.
     pub(crate) format: u32,
-    /// What a reader has to know to go on with it.
+    /// What a reader has to know to go on with it; see [`needs`](super::needs).
     #[serde(default)]
     pub(crate) needs: Vec<String>,
     pub(crate) about: About,
@@ -130,6 +125,36 @@ pub(crate) struct Relay {
     /// For how long only the backend speaks, where the client has ended its direction.
     #[serde(default)]
     pub(crate) half_closed_for: Option<Duration>,
+    /// What the client speaks in the place of RFC 6455.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) hybi00: Option<Hybi00>,
+    /// What the gateway compresses with for the client.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) deflate: Option<Deflate>,
+}
+
+/// A client that speaks hybi-00, and its messages on their way to a WebSocket backend.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Hybi00 {
+    pub(crate) decoder: hybi00::Decoder,
+    pub(crate) encoder: hybi00::Encoder,
+    pub(crate) frame_bytes_max: u64,
+    /// The backend has the beginning of a message.
+    #[serde(default)]
+    pub(crate) begun: bool,
+    /// What it has not of it.
+    #[serde(default)]
+    pub(crate) held: Octets,
+}
+
+/// permessage-deflate that ends at the gateway, between two messages: neither side takes anything over to the next.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Deflate {
+    /// The exponents of the windows that each side writes with.
+    pub(crate) client_window: u8,
+    pub(crate) server_window: u8,
+    pub(crate) message_bytes_max: u64,
+    pub(crate) frame_bytes_max: u64,
 }
 
 /// The other side.

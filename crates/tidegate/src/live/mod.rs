@@ -93,9 +93,9 @@ pub struct Filter {
 impl Register {
     /// Enters a WebSocket that is open from now on.
     pub fn enter(self: &Arc<Self>, about: About) -> Registered {
-        self.opened.fetch_add(1, Ordering::Relaxed);
         let live = self.live(about, clock::now(), Traffic::default());
         self.shard(live.about.conn).insert(live.about.conn, Arc::clone(&live));
+        self.opened.fetch_add(1, Ordering::Release); // whoever counts it finds it
         self.entered(live)
     }
 
@@ -143,9 +143,9 @@ impl Register {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// WebSockets that were opened since the start.
+    /// WebSockets that were opened since the start. Who has read it finds at least so many, but for those that are gone.
     pub fn opened(&self) -> u64 {
-        self.opened.load(Ordering::Relaxed)
+        self.opened.load(Ordering::Acquire)
     }
 
     /// Waits until this is true of the register.

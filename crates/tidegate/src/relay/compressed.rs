@@ -5,12 +5,14 @@
 //! because neither side takes its context over: an idle connection costs what one without compression does, and the
 //! compressor, which is large, belongs to the worker.
 
+mod frozen;
+
 use std::cell::RefCell;
 use std::ops::Range;
 use std::task::{Context, Poll};
 
 use tidegate_proto::deflate::{Deflater, DeflaterConfig, InflateLimits, Inflater};
-use tidegate_proto::handshake::DeflateAgreement;
+use tidegate_proto::handshake::{DeflateAgreement, DeflateSide};
 use tidegate_proto::{
     Decoder, Encoder, Event, HEADER_BYTES_MAX, Limits, MessageType, Receiver, Role, Violation,
 };
@@ -46,6 +48,9 @@ thread_local! {
 /// The compressed side of a relay.
 #[derive(Debug)]
 pub(super) struct Compression {
+    agreement: DeflateAgreement,
+    /// Bytes of the largest message that is inflated.
+    message_bytes_max: u64,
     encoder: Encoder,
     /// Payload bytes of the largest frame that is made.
     frame_bytes_max: usize,
@@ -62,16 +67,11 @@ struct Gathered<'a> {
 impl Relay {
     /// Reads and writes compressed messages from now on, as was agreed with the client.
     pub(super) fn compress_with(&mut self, agreement: &DeflateAgreement, limits: Limits) {
-        let DeflateAgreement { server, client } = agreement;
-        let inflated =
-            InflateLimits { message_bytes_max: limits.message_bytes_max, ..InflateLimits::default() };
-        let inflater = Inflater::new(client.window, client.context, inflated);
-        let config =
-            DeflaterConfig { window: server.window, context: server.context, level: 1, mem_level: 8 };
-        let encoder = Encoder::new(Role::Server).with_deflate(Deflater::new(config), COMPRESSED_BYTES_MIN);
-        self.client.receiver = Receiver::new(Decoder::new(Role::Server, limits)).with_deflate(inflater);
-        let frame_bytes_max = usize::try_from(limits.frame_bytes_max).unwrap_or(usize::MAX).max(1);
-        self.compression = Some(Box::new(Compression { encoder, frame_bytes_max, held: Vec::new() }));
+        let Limits { message_bytes_max, frame_bytes_max, .. } = limits;
+        let compression = Compression::new(*agreement, message_bytes_max, frame_bytes_max);
+        self.client.receiver =
+            Receiver::new(Decoder::new(Role::Server, limits)).with_deflate(compression.inflater());
+        self.compression = Some(Box::new(compression));
     }
 
     /// What is held, or what a read brings.
@@ -244,6 +244,23 @@ impl Relay {
         if let Some(compression) = &mut self.compression {
             compression.held = rest.to_vec();
         }
+    }
+}
+
+impl Compression {
+    fn new(agreement: DeflateAgreement, message_bytes_max: u64, frame_bytes_max: u64) -> Self {
+        let DeflateSide { window, context } = agreement.server;
+        let config = DeflaterConfig { window, context, level: 1, mem_level: 8 };
+        let encoder = Encoder::new(Role::Server).with_deflate(Deflater::new(config), COMPRESSED_BYTES_MIN);
+        let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX).max(1);
+        Self { agreement, message_bytes_max, encoder, frame_bytes_max, held: Vec::new() }
+    }
+
+    /// The half that reads what the client compresses.
+    fn inflater(&self) -> Inflater {
+        let DeflateSide { window, context } = self.agreement.client;
+        let limits = InflateLimits { message_bytes_max: self.message_bytes_max, ..InflateLimits::default() };
+        Inflater::new(window, context, limits)
     }
 }
 

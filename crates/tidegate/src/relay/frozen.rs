@@ -18,8 +18,10 @@ use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use super::budget::Held;
+use super::compressed::Compression;
 use super::echo::Echo;
 use super::endpoint::Endpoint;
+use super::hybi00::Hybi00;
 use super::keepalive::Keepalive;
 use super::leg::Leg;
 use super::rate::ControlRate;
@@ -27,6 +29,7 @@ use super::tcp::Tcp;
 use super::turns::Turns;
 use super::{Far, Owner, Relay};
 use crate::clock;
+use crate::handover::needs::{DEFLATE, HYBI_00, Knows, TLS_1_3};
 use crate::handover::{Record, Request, Stays, record};
 use crate::live::{Orders, Registered};
 use crate::metrics::{Meter, Traffic};
@@ -60,7 +63,7 @@ impl Relay {
     /// Answers a request to be moved. What is returned says what becomes of it; until then the sockets must not be touched.
     pub(super) fn part(&mut self, request: Request, owner: &impl Owner) -> Option<Verdict> {
         let now = clock::now();
-        if let Err(stays) = self.may_move(request.takes_tls) {
+        if let Err(stays) = self.may_move(request.knows) {
             request.refuse(stays);
             return None;
         }
@@ -85,24 +88,24 @@ impl Relay {
         self.far.leg_mut().map_or(Ok(()), Leg::gather)
     }
 
-    fn may_move(&self, takes_tls: bool) -> Result<(), Stays> {
+    fn may_move(&self, knows: Knows) -> Result<(), Stays> {
         if self.end.is_some() || self.panicked || self.last_words_until.is_some() {
             return Err(Stays::Ending);
         }
         if self.tape.is_some() || self.ticker.is_some() {
             return Err(Stays::Recorded);
         }
-        if self.compression.is_some() {
-            return Err(Stays::Compressed);
+        if let Some(compression) = &self.compression {
+            compression.may_move(&self.client.receiver, knows.deflate)?;
         }
-        if self.hybi00.is_some() {
+        if self.hybi00.is_some() && !knows.hybi00 {
             return Err(Stays::Hybi00);
         }
-        self.client.may_move(takes_tls)?;
+        self.client.may_move(knows.tls)?;
         match &self.far {
             Far::Echo(_) => Ok(()),
-            Far::Tcp(tcp) => tcp.leg.may_move(takes_tls),
-            Far::WebSocket(backend) => backend.may_move(takes_tls),
+            Far::Tcp(tcp) => tcp.leg.may_move(knows.tls),
+            Far::WebSocket(backend) => backend.may_move(knows.tls),
         }
     }
 
@@ -135,11 +138,12 @@ impl Relay {
             keepalive: self.keepalive.write_down(now),
             tokens: self.rate.left(now),
             half_closed_for: self.half_closed_since.map(|since| now.saturating_duration_since(since)),
+            hybi00: self.hybi00.as_ref().map(|hybi00| hybi00.write_down()),
+            deflate: self.compression.as_ref().map(|compression| compression.write_down()),
         };
-        let needs = relay.client.leg.tls.is_some().then(|| record::TLS_1_3.to_owned());
         Record {
             format: record::FORMAT,
-            needs: needs.into_iter().collect(),
+            needs: needs_of(&relay),
             about,
             age: now.saturating_duration_since(self.live.since),
             counts: self.live.traffic.counts().into(),
@@ -162,7 +166,7 @@ impl Relay {
         let mut next = || descriptors.next().ok_or(Unfit::Sockets(count));
         let keepalive = Keepalive::take_up(written.keepalive);
         let ping = keepalive.payload();
-        let client = Endpoint::take_up(written.client, next()?, false, ping)?;
+        let mut client = Endpoint::take_up(written.client, next()?, false, ping)?;
         let far = match written.far {
             record::Far::Echo { open } => Far::Echo(Echo::going_on(open)),
             record::Far::Tcp(tcp) => Far::Tcp(Box::new(Tcp::take_up(tcp, next()?)?)),
@@ -174,11 +178,17 @@ impl Relay {
             return Err(Unfit::Sockets(count));
         }
         debug_assert_eq!(client.closing, Closing::default(), "a relay that closes is not written down");
+        let compression =
+            written.deflate.map(|deflate| Compression::take_up(&deflate, &mut client, &far)).transpose()?;
+        let hybi00 = written.hybi00.map(|hybi00| Hybi00::take_up(hybi00, &mut client)).transpose()?;
+        if compression.is_some() && hybi00.is_some() {
+            return Err(Unfit::State("hybi-00 has no compression"));
+        }
         Ok(Self {
             client,
             far,
-            compression: None,
-            hybi00: None,
+            compression: compression.map(Box::new),
+            hybi00: hybi00.map(Box::new),
             keepalive,
             rate: ControlRate::going_on(written.tokens, now),
             live,
@@ -194,4 +204,14 @@ impl Relay {
             ticker: None,
         })
     }
+}
+
+/// What whoever goes on with it has to know.
+fn needs_of(relay: &record::Relay) -> Vec<String> {
+    let needs = [
+        (relay.client.leg.tls.is_some(), TLS_1_3),
+        (relay.hybi00.is_some(), HYBI_00),
+        (relay.deflate.is_some(), DEFLATE),
+    ];
+    needs.into_iter().filter(|(is_needed, _)| *is_needed).map(|(_, need)| need.to_owned()).collect()
 }

@@ -7,7 +7,7 @@ use tidegate_testkit::{Frame, Head, Request, Wire, eventually, opcode};
 
 use crate::rig::{Far, Rig, Session};
 
-const ON: &str = "compression = \"permessage-deflate\"";
+pub(crate) const ON: &str = "compression = \"permessage-deflate\"";
 
 /// Where the gateway itself is the endpoint.
 const FARS: [Far; 2] = [Far::Echo, Far::Tcp];
@@ -25,7 +25,7 @@ fn open_with(rig: &Rig, far: Far, offer: &str) -> (Session, Head) {
     (session, head)
 }
 
-fn open(rig: &Rig, far: Far) -> Session {
+pub(crate) fn open(rig: &Rig, far: Far) -> Session {
     let (session, head) = open_with(rig, far, "permessage-deflate; client_max_window_bits");
     assert!(
         head.field("Sec-WebSocket-Extensions").is_some_and(|answer| answer.starts_with("permessage-deflate"))
@@ -34,7 +34,7 @@ fn open(rig: &Rig, far: Far) -> Session {
 }
 
 /// The payload of a compressed message, as RFC 7692 §7.2.1 makes it.
-fn deflated(message: &[u8]) -> Vec<u8> {
+pub(crate) fn deflated(message: &[u8]) -> Vec<u8> {
     let mut deflate = Compress::new(Compression::best(), false);
     let mut payload = Vec::with_capacity(message.len() + 1024);
     let status = deflate.compress_vec(message, &mut payload, FlushCompress::Sync).unwrap();
@@ -52,7 +52,7 @@ fn inflated(payload: &[u8]) -> Vec<u8> {
     message
 }
 
-fn compressed(opcode: u8, payload: impl AsRef<[u8]>) -> Frame {
+pub(crate) fn compressed(opcode: u8, payload: impl AsRef<[u8]>) -> Frame {
     Frame::new(opcode, payload).reserved(RSV1).masked()
 }
 
@@ -70,7 +70,7 @@ fn read_message(wire: &mut Wire) -> (Vec<u8>, bool) {
 }
 
 /// That a compressed payload arrives as this message.
-fn assert_arrives(session: &mut Session, far: Far, frames: &[Frame], message: &[u8]) {
+pub(crate) fn assert_arrives(session: &mut Session, far: Far, frames: &[Frame], message: &[u8]) {
     for frame in frames {
         session.client.send_frame(frame);
     }

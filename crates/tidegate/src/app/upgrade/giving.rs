@@ -21,7 +21,8 @@ use crate::app::doors::Doors;
 use crate::clock;
 use crate::drain::told_within;
 use crate::handover::message::{Giver, Listener, Taker};
-use crate::handover::record::{FORMAT, TLS_1_3};
+use crate::handover::needs::Knows;
+use crate::handover::record::FORMAT;
 use crate::handover::wire::{self, Frame};
 use crate::listener::Gate;
 use crate::notify;
@@ -29,6 +30,9 @@ use crate::notify;
 /// How long the connections that are about to open when the new process begins to accept are waited for: those that
 /// take longer open here, and are told to come back.
 const STRAGGLERS: Duration = Duration::from_secs(20);
+
+/// How long a session is waited for that can move at the end of the message under way.
+const MESSAGES: Duration = Duration::from_secs(5);
 
 /// How often they are looked at.
 const LOOK: Duration = Duration::from_millis(10);
@@ -77,8 +81,8 @@ pub(super) struct Giving {
     pub(super) sender: wire::Sender,
     pub(super) receiver: wire::Receiver,
     pub(super) moving: Moving,
-    /// It goes on with TLS 1.3.
-    pub(super) takes_tls: bool,
+    /// What it goes on with.
+    pub(super) knows: Knows,
     version: String,
     /// It may have clients of its own.
     serves: bool,
@@ -140,7 +144,7 @@ impl Giving {
             sender,
             receiver,
             moving: Moving::default(),
-            takes_tls: false,
+            knows: Knows::default(),
             version: String::new(),
             serves: false,
             is_over: false,
@@ -153,7 +157,7 @@ impl Giving {
         self.say(&Giver::Hello { format: FORMAT, version }).await?;
         match self.hear("says hello").await? {
             Taker::Hello { format_min, knows, version } if format_min <= FORMAT => {
-                self.takes_tls = knows.iter().any(|known| known == TLS_1_3);
+                self.knows = Knows::of(&knows);
                 self.version = version;
             }
             Taker::Hello { format_min, .. } => return Err(Failed::Format(format_min)),
@@ -185,11 +189,15 @@ impl Giving {
         }
     }
 
-    /// Moves the sessions that open while the last handshakes come to their end.
+    /// Moves the sessions that open while the last handshakes come to their end, and those that have to end a message.
     async fn move_stragglers(&mut self, running: &Running, doors: &Doors) -> Result<(), Failed> {
-        let until = clock::now() + STRAGGLERS;
+        let since = clock::now();
         let mut quiet_looks = 0;
-        while quiet_looks < QUIET_LOOKS && clock::now() < until {
+        while clock::now() - since < STRAGGLERS {
+            let waits_for_messages = self.moving.has_more_for_now() && clock::now() - since < MESSAGES;
+            if quiet_looks >= QUIET_LOOKS && !waits_for_messages {
+                break;
+            }
             let taken = doors.places().taken();
             // Looked at before the sessions: what has left the handshakes by then is one of those.
             quiet_looks = if taken.handshakes == 0 && taken.waiting == 0 { quiet_looks + 1 } else { 0 };

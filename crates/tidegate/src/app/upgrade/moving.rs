@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::os::fd::AsFd as _;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -14,7 +15,7 @@ use crate::clock;
 use crate::handover::message::Taker;
 use crate::handover::wire::{self, Frame, Kind};
 use crate::handover::{Answer, Frozen, Parted, Request, Stays};
-use crate::live::Filter;
+use crate::live::{Filter, Live};
 use crate::service::Service;
 
 /// Sessions that stand still at a time. Each waits for those before it, so few means short pauses; one at a time would
@@ -30,6 +31,8 @@ pub(super) struct Moving {
     /// Sent, and neither taken nor declined.
     in_flight: HashMap<u64, InFlight>,
     stays: BTreeMap<u64, Stays>,
+    /// Sessions that had been opened when they were last asked.
+    opened: Option<u64>,
     pauses: Vec<Duration>,
 }
 
@@ -52,6 +55,25 @@ impl Moving {
 
     fn bytes_in_flight(&self) -> usize {
         self.in_flight.values().map(|session| session.bytes).sum()
+    }
+
+    /// Whether there are sessions that stay just now and may not a moment later.
+    pub(super) fn has_more_for_now(&self) -> bool {
+        self.stays.values().any(|stays| stays.is_for_now())
+    }
+
+    /// Those that are to be asked: all that are new, and all that may say something else than they did. Most looks find
+    /// neither, and cost nothing.
+    fn who_is_asked(&mut self, service: &Service) -> Vec<Arc<Live>> {
+        let opened = Some(service.live.opened()); // before the look: whoever enters during it is looked for again
+        if std::mem::replace(&mut self.opened, opened) == opened && !self.has_more_for_now() {
+            return Vec::new();
+        }
+        let mut sessions = service.live.sessions(&Filter::default());
+        let open: HashSet<u64> = sessions.iter().map(|live| live.about.conn).collect();
+        self.stays.retain(|conn, _| open.contains(conn));
+        sessions.retain(|live| self.stays.get(&live.about.conn).is_none_or(|stays| stays.is_for_now()));
+        sessions
     }
 
     pub(super) const fn has_moved(&self) -> bool {
@@ -103,19 +125,14 @@ impl Giving {
     /// Moves all sessions that there are now and that can be moved.
     pub(super) async fn move_sessions(&mut self, service: &Service) -> Result<(), Failed> {
         let (to, mut answers) = mpsc::unbounded_channel();
-        let mut sessions = service.live.sessions(&Filter::default());
-        let open: HashSet<u64> = sessions.iter().map(|live| live.about.conn).collect();
-        self.moving.stays.retain(|conn, _| open.contains(conn));
-        sessions
-            .retain(|live| self.moving.stays.get(&live.about.conn).is_none_or(|stays| stays.is_for_now()));
-        let mut sessions = sessions.into_iter();
+        let mut sessions = self.moving.who_is_asked(service).into_iter();
         let mut asked = 0;
         loop {
             while asked + self.moving.in_flight.len() < WINDOW
                 && self.moving.bytes_in_flight() < WINDOW_BYTES
                 && let Some(live) = sessions.next()
             {
-                live.leash.ask(Request::new(live.about.conn, self.takes_tls, to.clone()));
+                live.leash.ask(Request::new(live.about.conn, self.knows, to.clone()));
                 asked += 1;
             }
             if asked == 0 && self.moving.in_flight.is_empty() {

@@ -1,6 +1,8 @@
 //! A conversation goes on after any byte as if nothing had been: each is held whole, and then again with the relay written
 //! down at every byte of it and taken up by another.
 
+mod hybi00;
+
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
 use std::os::fd::{AsFd as _, OwnedFd};
@@ -10,11 +12,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use proptest::collection::vec;
 use proptest::prelude::*;
+use tidegate_proto::hybi00::Coding;
 use tidegate_proto::{Decoder, Event, FrameHeader, Limits, MaskingKey, Opcode, Reserved, Role};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Agreed, FarSide};
+use crate::handover::needs::Knows;
 use crate::handover::record::{self, Line};
 use crate::handover::{Answer, Frozen, Parted, Record, Request, Stays};
 use crate::io::Socket;
@@ -36,6 +40,8 @@ enum Kind {
 #[derive(Debug, Clone)]
 struct Talk {
     kind: Kind,
+    /// What the client speaks in the place of RFC 6455.
+    hybi00: Option<Coding>,
     client: Vec<u8>,
     backend: Vec<u8>,
 }
@@ -80,12 +86,12 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
-    fn f60_a_relay_goes_on_elsewhere_after_any_byte(talk in talk()) {
+    fn f60_a_relay_goes_on_elsewhere_after_any_byte(talk in prop_oneof![3 => talk(), 2 => hybi00::talk()]) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let uncut = runtime.block_on(hold(&talk, None));
         for cut in 0..=talk.client.len().max(talk.backend.len()) {
             let resumed = runtime.block_on(hold(&talk, Some(cut)));
-            prop_assert_eq!(&resumed, &uncut, "{:?} at {}", talk.kind, cut);
+            prop_assert_eq!(&resumed, &uncut, "{:?}, {:?} at {}", talk.kind, talk.hybi00, cut);
         }
     }
 }
@@ -153,7 +159,7 @@ async fn a_relay_that_has_moved_is_given_to_nobody_else() {
     let relay = tokio::spawn(run(client, Bytes::new(), FarSide::Echo, terms, live, Witness));
     let (live, Frozen { moved, .. }, mut answers, to) = frozen(&register).await;
     moved.send(()).unwrap();
-    live.leash.ask(Request::new(1, true, to));
+    live.leash.ask(Request::new(1, Knows::ALL, to));
     drop(live);
     let again = answers.recv().await.unwrap().what;
     assert!(matches!(again, Parted::Ended), "{again:?}");
@@ -222,7 +228,7 @@ async fn hold(talk: &Talk, cut: Option<usize>) -> Heard {
     let rules = route(if talk.kind == Kind::Text { "message = 'text'" } else { "" });
     let register = Arc::new(Register::default());
     let live = register.enter(about());
-    let agreed = Agreed::default();
+    let agreed = Agreed { hybi00: talk.hybi00, ..Agreed::default() };
     let terms = Terms { rules: &rules, agreed: &agreed, traffic: Arc::default(), tape: None, ticker: None };
     let mut relay: Running = tokio::spawn(run(client, Bytes::new(), far, terms, live, Witness));
     let at = cut.map_or((0, 0), |cut| (cut.min(talk.client.len()), cut.min(talk.backend.len())));
@@ -235,7 +241,11 @@ async fn hold(talk: &Talk, cut: Option<usize>) -> Heard {
     ends.client.write_all(&talk.client[at.0..]).unwrap();
     ends.backend.write_all(&talk.backend[at.1..]).unwrap();
     ends.taken().await;
-    ends.heard(talk.kind, relay).await
+    let heard = ends.heard(talk.kind, relay).await;
+    match talk.hybi00 {
+        None => heard.in_frames(),
+        Some(coding) => hybi00::read(heard, talk.kind, coding),
+    }
 }
 
 /// The only session of the register, as it is written down, and the way on which it was asked to be.
@@ -245,7 +255,7 @@ async fn frozen(
     let (to, mut answers) = mpsc::unbounded_channel();
     let live: Arc<Live> = register.sessions(&Filter::default()).remove(0);
     let frozen = loop {
-        live.leash.ask(Request::new(live.about.conn, true, to.clone()));
+        live.leash.ask(Request::new(live.about.conn, Knows::ALL, to.clone()));
         match answers.recv().await.unwrap().what {
             Parted::Frozen(frozen) => break frozen,
             Parted::Stays(Stays::Beginning) => tokio::task::yield_now().await,
@@ -286,7 +296,7 @@ impl Ends {
         self.client.shutdown(Shutdown::Write).unwrap();
         if kind == Kind::Echo {
             relay.await.unwrap();
-            return Heard::at_client(self.client);
+            return Heard::at_client(self.client, Vec::new());
         }
         let ending = tokio::task::spawn_blocking(move || {
             let mut backend = Vec::new();
@@ -295,16 +305,23 @@ impl Ends {
         });
         let (client, backend) = ending.await.unwrap();
         relay.await.unwrap();
-        Heard { backend, ..Heard::at_client(client) }
+        Heard::at_client(client, backend)
     }
 }
 
 impl Heard {
-    /// Everything that this end was sent: where frames are cut means nothing.
-    fn at_client(mut end: TcpStream) -> Self {
-        let (mut bytes, mut heard) = (Vec::new(), Self::default());
-        end.read_to_end(&mut bytes).unwrap();
+    /// Everything that this end was sent, as it came, beside what the backend was.
+    fn at_client(mut end: TcpStream, backend: Vec<u8>) -> Self {
+        let mut heard = Self { backend, ..Self::default() };
+        end.read_to_end(&mut heard.client).unwrap();
+        heard
+    }
+
+    /// What the client was sent in frames: where they are cut means nothing.
+    fn in_frames(self) -> Self {
+        let mut heard = Self { backend: self.backend, ..Self::default() };
         let mut decoder = Decoder::new(Role::Client, Limits::NONE);
+        let mut bytes = self.client;
         let mut rest = bytes.as_mut_slice();
         while let Some((consumed, event)) = decoder.decode(rest).unwrap() {
             match event {
@@ -359,6 +376,7 @@ fn talk() -> impl Strategy<Value = Talk> {
     let said = (vec(message(Some([7, 1, 9, 3])), 1..4), vec(message(None), 1..4), "[aä€𝄞]{0,20}");
     (kinds, said).prop_map(|(kind, (client, backend, text))| Talk {
         kind,
+        hybi00: None,
         client: client.concat(),
         backend: match kind {
             Kind::Echo => Vec::new(),

@@ -4,6 +4,7 @@
 //! has to know the length of a message, or to keep one. Where messages are base64, each is decoded and encoded on the
 //! way.
 
+mod frozen;
 mod websocket;
 
 use std::ops::Range;

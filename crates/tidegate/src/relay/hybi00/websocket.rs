@@ -16,16 +16,16 @@ use crate::recording::{Chunk, Side, Tap, Tape};
 
 /// Bytes of an unfinished message that become a fragment. Fewer are held: a client that sends byte by byte must not make
 /// its backend count a million fragments.
-const FRAGMENT_BYTES_MIN: usize = 16 << 10;
+pub(super) const FRAGMENT_BYTES_MIN: usize = 16 << 10;
 
 /// Messages on their way to a WebSocket backend.
 #[derive(Debug)]
 pub(super) struct Fragments {
-    encoder: Encoder,
+    pub(super) encoder: Encoder,
     message: MessageType,
-    frame_bytes_max: usize,
+    pub(super) frame_bytes_max: usize,
     /// The last bytes of a message under way, below [`FRAGMENT_BYTES_MIN`].
-    held: Vec<u8>,
+    pub(super) held: Vec<u8>,
 }
 
 /// What a read of the backend came to.

@@ -1,6 +1,9 @@
 //! Many hand-overs while sessions carry data that is verified, and others connect all the time.
 //!
-//! `TIDEGATE_UPGRADES` and `TIDEGATE_UPGRADE_CLIENTS` make more of it than belongs into every run.
+//! `TIDEGATE_UPGRADES` and `TIDEGATE_UPGRADE_CLIENTS` make more of it than belongs into every run. With
+//! `TIDEGATE_UPGRADE_PACE`, a number of milliseconds, each session has a message in so many and is in the middle of the
+//! next one meanwhile; without it everybody sends as much as the processors do, and what a pause comes to says mostly how
+//! busy they are.
 
 use std::env;
 use std::fmt::Write as _;
@@ -13,6 +16,7 @@ use std::time::Duration;
 use rustls::ClientConfig;
 use tidegate_testkit::{Authority, Frame, Gateway, Request, Wire, eventually};
 
+use super::pace::Paced;
 use crate::reload::load::echoing_service;
 use crate::rig::{assert_same, gateway, numbered};
 
@@ -29,6 +33,12 @@ const SLOW_MESSAGE_BYTES: usize = 256 << 10;
 /// How long such a client waits before it reads as much as a message again. That makes megabytes in a second: all the
 /// buffers on the way have to be drained before who sends sees any of it, and nobody may take nothing at all for long.
 const SLOW_PAUSE: Duration = Duration::from_millis(100);
+
+/// Between two visitors where everybody keeps a pace.
+const VISIT_PAUSE: Duration = Duration::from_millis(20);
+
+/// How long sessions with a pace are watched before the first hand-over.
+const QUIET: Duration = Duration::from_secs(5);
 
 const TARGETS: [&str; 3] = ["/echo", "/tcp", "/ws"];
 
@@ -94,8 +104,8 @@ fn rounds(share: &mut [Wire], payload: &[u8], stop: &AtomicBool) -> usize {
     rounds
 }
 
-/// Opens and leaves again and again: nobody may be refused at any time.
-fn come_and_go(door: &Door, stop: &AtomicBool) -> usize {
+/// Opens and leaves again and again, with a pause in between: nobody may be refused at any time.
+fn come_and_go(door: &Door, pause: Duration, stop: &AtomicBool) -> usize {
     let mut opened = 0;
     while !stop.load(Ordering::Relaxed) {
         let mut client = door.open(TARGETS[opened % TARGETS.len()]);
@@ -104,6 +114,7 @@ fn come_and_go(door: &Door, stop: &AtomicBool) -> usize {
         client.send_frame(&Frame::close(1000, "").masked());
         client.expect_close(1000);
         opened += 1;
+        thread::sleep(pause);
     }
     opened
 }
@@ -184,13 +195,21 @@ fn hold(upgrades: usize, clients: usize, authority: Option<&Authority>) -> Strin
     let descriptors = gateway.descriptors() - gateway.pipes();
     let mut sessions: Vec<Wire> = (0..clients).map(|n| door.open(TARGETS[n % 3])).collect();
     let payload = numbered(3_000);
+    let paced = Paced::by(Duration::from_millis(number("TIDEGATE_UPGRADE_PACE", 0) as u64));
+    let pause = if paced.is_some() { VISIT_PAUSE } else { Duration::ZERO };
     let (stop, moved) = (AtomicBool::new(false), AtomicUsize::new(0));
     let told = thread::scope(|scope| {
         let _stop_too = StopAtEnd(&stop);
         for share in sessions.chunks_mut(clients.div_ceil(MOVERS)) {
-            scope.spawn(|| moved.fetch_add(rounds(share, &payload, &stop), Ordering::Relaxed));
+            scope.spawn(|| {
+                let rounds = match &paced {
+                    Some(paced) => paced.rounds(share, &payload, &stop),
+                    None => rounds(share, &payload, &stop),
+                };
+                moved.fetch_add(rounds, Ordering::Relaxed)
+            });
         }
-        let visitors = scope.spawn(|| come_and_go(&door, &stop));
+        let visitors = scope.spawn(|| come_and_go(&door, pause, &stop));
         let slow: Vec<_> = (0..3 * SLOW)
             .map(|n| {
                 let session = door.open(TARGETS[n % 3]);
@@ -198,10 +217,20 @@ fn hold(upgrades: usize, clients: usize, authority: Option<&Authority>) -> Strin
             })
             .collect();
         let (mut told, mut worst) = (String::new(), [0.0_f64; 3]);
+        if let Some(paced) = &paced {
+            writeln!(told, "answers without a hand-over: {}", paced.watch(|| thread::sleep(QUIET))).unwrap();
+        }
         for _ in 0..upgrades {
-            let said = gateway.upgrade();
+            let mut said = String::new();
+            let answers = paced.as_ref().map(|paced| paced.watch(|| said = gateway.upgrade()));
+            if paced.is_none() {
+                said = gateway.upgrade();
+            }
             assert!(said.contains("handed over to process"), "{said}");
             writeln!(told, "{}", said.lines().last().unwrap_or_default()).unwrap();
+            if let Some(answers) = answers {
+                writeln!(told, "  {answers}").unwrap();
+            }
             for (worst, pause) in worst.iter_mut().zip(pauses(&said)) {
                 *worst = worst.max(pause);
             }

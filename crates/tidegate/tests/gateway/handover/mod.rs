@@ -1,8 +1,10 @@
 //! The hand-over to a new process: listeners, and WebSockets at any byte.
 
+mod dialects;
 mod fake;
 mod load;
 mod midst;
+mod pace;
 mod refused;
 mod tls;
 
