@@ -109,6 +109,61 @@ fn each_command_has_a_manual_page_with_its_flags() {
     assert!(stderr(&output).starts_with("error: tidegate has no command \"serv\"; there are: serve, "));
 }
 
+/// Sourced by the shells that are here; bash is everywhere.
+#[test]
+fn completions_are_for_what_people_write() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut sourced = Vec::new();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = stdout(&["completions", shell]);
+        assert!(script.contains("tls-cert") && script.contains("pid-file"), "{shell}");
+        assert!(!script.contains("take-over"), "{shell} offers what is between two gateways");
+        let file = folder.path().join(shell);
+        fs::write(&file, script).unwrap();
+        let setup = if shell == "zsh" { "autoload -U compinit && compinit -u -d /dev/null && " } else { "" };
+        let line = format!("{setup}source '{}'", file.display());
+        match Command::new(shell).args(["-c", &line]).output() {
+            Ok(output) if ["bash", "zsh", "fish"].contains(&shell) => {
+                assert!(output.status.success() && output.stderr.is_empty(), "{shell}: {output:?}");
+                sourced.push(shell);
+            }
+            Ok(_) | Err(_) => {}
+        }
+    }
+    assert!(sourced.contains(&"bash"), "{sourced:?}");
+    let words = "COMP_WORDS=(tidegate serve --); COMP_CWORD=2; _tidegate tidegate -- serve";
+    let line =
+        format!("source '{}'; {words}; echo \"${{COMPREPLY[*]}}\"", folder.path().join("bash").display());
+    let output = Command::new("bash").args(["-c", &line]).output().unwrap();
+    let offered = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(
+        offered.split_whitespace().filter(|flag| flag.starts_with("--")).collect::<Vec<_>>(),
+        ["--config", "--listen", "--route", "--tls-cert", "--tls-key", "--workers", "--admin", "--help"]
+    );
+}
+
+#[test]
+fn a_flag_that_is_a_key_is_sent_to_the_file() {
+    for (arguments, said) in [
+        (["serve", "--origin"], "write origins in a file, in a [[route]], and name that with -c FILE"),
+        (["serve", "--server-name=a"], "write server_names in a file, in a [[listener]], and name that"),
+        (["serve", "--drain"], "write drain in a file, in the top of the file"),
+        (["serve", "--port"], "give --listen ADDR"),
+        (["serve", "--backend"], "give --route 'PATH=BACKEND'"),
+        (["serve", "--ssl-cert"], "give --tls-cert FILE --tls-key FILE"),
+        (["serve", "--adminn"], "a similar argument exists: '--admin'"),
+        (["check", "--max-frame"], "write max_frame in a file, in a [[route]]"),
+    ] {
+        let output = run(&arguments);
+        let told = stderr(&output);
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}: {told}");
+        assert!(told.contains(said), "{arguments:?}: {told}");
+    }
+    for arguments in [["serve", "--frobnicate"], ["status", "--origin"]] {
+        assert!(!stderr(&run(&arguments)).contains("in a file"), "{arguments:?}");
+    }
+}
+
 /// One line without a time: it is read by whoever has just typed the command.
 #[test]
 fn commands_that_end_say_plainly_what_is_wrong() {
@@ -131,6 +186,37 @@ fn commands_that_end_say_plainly_what_is_wrong() {
         output.status.code() == Some(2) && said.contains("--admin") && said.contains("--config"),
         "{said}"
     );
+}
+
+/// A slip costs no question to the gateway: nobody listens where these would ask.
+#[test]
+fn what_the_gateway_would_refuse_is_said_before_it_is_asked() {
+    let long = "a".repeat(124);
+    for (flags, said) in [
+        (
+            ["--window", "soon"],
+            "invalid value 'soon' for '--window <TIME>': is no duration; write a whole number",
+        ),
+        (["--window", "25h"], "'--window <TIME>': write at most 24h"),
+        (["--idle", "5"], "'--idle <TIME>': has no unit; write \"5s\" for seconds"),
+        (
+            ["--code", "1006"],
+            "'--code <CODE>': write 1000, 1001, 1008, 1011, 1012, 1013 or a number from 3000",
+        ),
+        (["--code", "5000"], "'--code <CODE>': write 1000"),
+        (["--reason", &long], "'--reason <TEXT>': it has 124 bytes; write at most 123"),
+        (["--reason", "a\nb"], "'--reason <TEXT>': write nothing unprintable"),
+    ] {
+        let output = run(&[&["drain", "--admin", "127.0.0.1:1"], &flags[..]].concat());
+        assert_eq!(output.status.code(), Some(2), "{flags:?}");
+        assert!(stderr(&output).contains(said), "{flags:?}: {}", stderr(&output));
+    }
+    let most = "ä".repeat(61);
+    for code in ["1000", "1013", "4999"] {
+        let flags = ["--window", "24h", "--idle", "0", "--code", code, "--reason", &most];
+        let output = run(&[&["drain", "--admin", "127.0.0.1:1"], &flags[..]].concat());
+        assert!(output.status.code() == Some(1) && stderr(&output).contains("cannot reach"), "{output:?}");
+    }
 }
 
 /// What `tidegate status` says about a server that answers so.

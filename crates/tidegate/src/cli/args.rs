@@ -108,9 +108,6 @@ pub(super) struct ServeArgs {
     /// Address of the admin listener, such as 127.0.0.1:9090.
     #[arg(long, value_name = "ADDR")]
     pub(super) admin: Option<String>,
-    /// Take over from the process at the other end of standard input, which has started this one.
-    #[arg(long, hide = true)]
-    pub(super) take_over: bool,
 }
 
 #[derive(Debug, Args)]

@@ -2,8 +2,10 @@
 
 mod args;
 mod help;
+mod hint;
 mod manual;
 
+use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
@@ -34,14 +36,15 @@ pub fn run() -> ExitCode {
         let args = websockify::Args::read(&arguments[1..]).unwrap_or_else(|error| error.exit());
         return websockify::run(args, separated);
     }
-    let cli = Cli::parse();
+    let (arguments, takes_over) = without_switch(arguments);
+    let cli = Cli::try_parse_from(&arguments).unwrap_or_else(|error| hint::added(error, &arguments).exit());
     if cli.command.logs()
         && let Err(error) = diagnosis::start(LevelFilter::INFO, Vec::new())
     {
         return fail(&error.into(), USAGE);
     }
     let result = match cli.command {
-        Command::Serve(args) => serve(args),
+        Command::Serve(args) => serve(args, takes_over),
         Command::Reload(args) => operator::reload(&args),
         Command::Upgrade(args) => operator::upgrade(&args),
         Command::Check(args) => check(&args),
@@ -68,9 +71,18 @@ fn fail(error: &anyhow::Error, status: u8) -> ExitCode {
     ExitCode::from(status)
 }
 
-fn serve(args: ServeArgs) -> anyhow::Result<ExitCode> {
+/// The command line as people write it, and whether a gateway has started this one to take its place. That is between the
+/// two of them: no help, manual page or completion offers it.
+fn without_switch(arguments: Vec<OsString>) -> (Vec<OsString>, bool) {
+    let is_serve = arguments.get(1).is_some_and(|command| command == "serve");
+    let (switches, others): (Vec<_>, Vec<_>) =
+        arguments.into_iter().partition(|argument| is_serve && argument == app::SWITCH);
+    (others, !switches.is_empty())
+}
+
+fn serve(args: ServeArgs, takes_over: bool) -> anyhow::Result<ExitCode> {
     args.file.mention_unread()?;
-    let predecessor = args.take_over.then(Predecessor::at_standard_input).transpose()?;
+    let predecessor = takes_over.then(Predecessor::at_standard_input).transpose()?;
     let source: Source = Arc::new(move || load(&args));
     let launch = launch()?;
     if let Some(predecessor) = predecessor {

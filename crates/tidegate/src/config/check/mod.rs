@@ -51,6 +51,7 @@ pub(super) use self::backend::{takes_requests, takes_upgrades};
 pub use self::flags::Overrides;
 pub(super) use self::lookup::source as lookup_source;
 pub(super) use self::pattern::without_anchors;
+pub(crate) use self::suggest::in_place_of_flag;
 
 /// What came of checking a configuration.
 #[derive(Debug, Clone)]

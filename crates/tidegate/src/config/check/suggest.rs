@@ -1,6 +1,6 @@
 //! "Did you mean …?"
 
-use super::keys::Place;
+use super::keys::{self, Place};
 use crate::config::diagnostic::quoted;
 
 /// Message and remedy for a key that does not exist here; `elsewhere` is where it does exist.
@@ -14,6 +14,21 @@ pub(super) fn unknown_key(found: &str, known: &[&str], elsewhere: Option<Place>)
         (None, None, None) => format!("allowed here: {}", known.join(", ")),
     };
     (message, remedy)
+}
+
+/// What to write in the place of a flag that does not exist, if there is a key of that name.
+pub(crate) fn in_place_of_flag(flag: &str) -> Option<String> {
+    let name = flag.trim_start_matches('-').replace('-', "_");
+    let ours = called_otherwise(&name).map_or(name.as_str(), |(ours, _)| ours);
+    // One of several is given a name in the singular: `--origin`.
+    let is_meant = |key: &&keys::Key| key.name == ours || key.name.strip_suffix('s') == Some(ours);
+    let key = keys::KEYS.iter().find(is_meant)?;
+    Some(match key.name {
+        "address" | "listener" => "give --listen ADDR".to_owned(),
+        "route" | "path" | "backend" => "give --route 'PATH=BACKEND'".to_owned(),
+        "tls" | "cert" | "key" => "give --tls-cert FILE --tls-key FILE".to_owned(),
+        name => format!("write {name} in a file, in {}, and name that with -c FILE", key.place),
+    })
 }
 
 /// The key that other programs have under this name, and how it is written elsewhere than in its own table.
@@ -73,7 +88,6 @@ const WORD_CHARS_MAX: usize = 64;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::check::keys;
 
     #[test]
     fn slips_of_the_finger_are_understood() {
