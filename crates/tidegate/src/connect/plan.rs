@@ -98,6 +98,14 @@ pub(super) enum PlanError {
     /// The environment names a proxy that cannot be used.
     #[error("the environment names a proxy that cannot be used: {0}; mend it, or give --no-proxy")]
     ProxyOfEnvironment(ProxyError),
+    /// What belongs to TLS, where there is none. Whoever gives it believes that nobody on the way can read along.
+    #[error("--{flag} is for wss://, and {place} is not encrypted; write wss://, or leave --{flag} out")]
+    WithoutTls {
+        /// `ca`, `insecure` or `cert`.
+        flag: &'static str,
+        /// The server.
+        place: Box<Place>,
+    },
     /// TLS cannot work.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -226,7 +234,11 @@ fn connector(
     follow: bool,
 ) -> Result<Option<tokio_rustls::TlsConnector>, PlanError> {
     if !place.secure && !follow {
-        return Ok(None);
+        let flags = [("ca", args.ca.is_some()), ("insecure", args.insecure), ("cert", args.cert.is_some())];
+        return match flags.into_iter().find(|(_, is_given)| *is_given) {
+            Some((flag, _)) => Err(PlanError::WithoutTls { flag, place: Box::new(place.clone()) }),
+            None => Ok(None),
+        };
     }
     let believed = match &args.ca {
         Some(path) => Believed::File(path.clone()),

@@ -1,8 +1,11 @@
 //! The flags of these commands.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::Args;
+
+use crate::config;
 
 /// Where the gateway is asked.
 #[derive(Debug, Args)]
@@ -29,7 +32,7 @@ pub(crate) struct GatewayArgs {
     /// Process id of the gateway; it is told by a signal.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(i32).range(1..))]
     pid: Option<i32>,
-    /// File that holds the process id, such as a service manager writes.
+    /// File that holds the process id. The gateway writes none: it is for supervisors that do.
     #[arg(long, value_name = "FILE")]
     pid_file: Option<PathBuf>,
     /// Address of the gateway's admin listener, such as 127.0.0.1:9090, unix:/run/tidegate/admin.sock or
@@ -98,10 +101,10 @@ pub(crate) struct DrainArgs {
     #[arg(long, value_name = "NET")]
     client: Option<String>,
     /// Spread the closing over this time, such as 10m. Without it, as fast as drain_rate allows.
-    #[arg(long, value_name = "TIME")]
+    #[arg(long, value_name = "TIME", value_parser = time)]
     window: Option<String>,
     /// Close only WebSockets that are quiet for this long at some point within the window.
-    #[arg(long, value_name = "TIME", requires = "window")]
+    #[arg(long, value_name = "TIME", requires = "window", value_parser = time)]
     idle: Option<String>,
     #[command(flatten)]
     why: WhyArgs,
@@ -123,10 +126,10 @@ pub(crate) struct CloseArgs {
 #[derive(Debug, Args)]
 pub(crate) struct WhyArgs {
     /// Close code to send: 1000, 1001, 1008, 1011, 1012, 1013 or 3000 to 4999. Default: 1001.
-    #[arg(long, value_name = "CODE")]
+    #[arg(long, value_name = "CODE", value_parser = code)]
     code: Option<u16>,
     /// Close reason to send, at most 123 bytes.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", value_parser = reason)]
     reason: Option<String>,
 }
 
@@ -166,3 +169,34 @@ impl DrainArgs {
         given.chain(self.why.query()).collect()
     }
 }
+
+// What the admin listener would refuse is judged here as well: with the flag's name, and before anybody is asked.
+
+/// A duration, as it was written.
+fn time(text: &str) -> Result<String, String> {
+    match config::duration(text) {
+        Ok(time) if time <= TIME_MAX => Ok(text.to_owned()),
+        Ok(_) => Err("write at most 24h".to_owned()),
+        Err(fault) => Err(fault),
+    }
+}
+
+fn code(text: &str) -> Result<u16, String> {
+    let code =
+        text.parse().ok().filter(|code| matches!(code, 1000 | 1001 | 1008 | 1011..=1013 | 3000..=4999));
+    code.ok_or_else(|| "write 1000, 1001, 1008, 1011, 1012, 1013 or a number from 3000 to 4999".to_owned())
+}
+
+fn reason(text: &str) -> Result<String, String> {
+    if text.len() > REASON_BYTES_MAX {
+        return Err(format!("it has {} bytes; write at most {REASON_BYTES_MAX}", text.len()));
+    }
+    if text.chars().any(char::is_control) {
+        return Err("write nothing unprintable".to_owned());
+    }
+    Ok(text.to_owned())
+}
+
+const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
+/// What a Close frame has room for (RFC 6455 §5.5: 125, and two of them are the code).
+const REASON_BYTES_MAX: usize = 123;

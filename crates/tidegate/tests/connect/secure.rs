@@ -75,6 +75,25 @@ fn an_authority_that_stands_as_a_server_is_called_one() {
     assert!(ended.diagnosis.contains("basicConstraints=critical,CA:FALSE"), "{}", ended.diagnosis);
 }
 
+/// Whoever names an authority believes that the way is encrypted.
+#[test]
+fn flags_of_tls_are_refused_where_there_is_none() {
+    let authority = Authority::new();
+    let ca = authority.file();
+    let ca = ca.to_str().unwrap();
+    for flags in [&["--ca", ca][..], &["--insecure"], &["--cert", "/no/file", "--key", "/no/file"]] {
+        let ended =
+            flags.iter().fold(stdio("ws://127.0.0.1:1/echo"), |client, flag| client.arg(flag)).run(b"");
+        assert_eq!(ended.status, Some(2), "{}", ended.diagnosis);
+        let said =
+            format!("{} is for wss://, and ws://127.0.0.1:1/echo is not encrypted; write wss://", flags[0]);
+        assert!(ended.diagnosis.contains(&said), "{}", ended.diagnosis);
+    }
+    // Where a redirect may lead to wss://, they are for that.
+    let ended = stdio("ws://127.0.0.1:1/echo").arg("--follow").arg("--ca").arg(ca).run(b"");
+    assert_eq!(ended.status, Some(3), "{}", ended.diagnosis);
+}
+
 #[test]
 fn the_other_scheme_is_named_where_it_is_the_other_one() {
     let plain = Gateway::builder(env!("CARGO_BIN_EXE_tidegate")).route("/echo", "echo:", "").start();
