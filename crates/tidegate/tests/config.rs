@@ -21,11 +21,11 @@ fn ten_mistakes_are_ten_lines_with_place_and_remedy() {
     assert!(checked.config.is_none());
     assert_eq!(checked.diagnostics.len(), 10);
     insta::assert_snapshot!(lines(&checked), @r#"
-    tidegate.toml:1:11: error: workers is the string "many"; write a whole number from 0 to 1024
+    tidegate.toml:1:11: error: workers is the string "many"; write a whole number from 0 to 1024, such as 4
     tidegate.toml:2:1: error: unknown key "max_conections"; did you mean max_connections?
     tidegate.toml:3:9: error: drain "2d" has an unknown unit; write "48h"
     tidegate.toml:6:11: error: listener "localhost:8080": address "localhost:8080" is no IP address with a port; write 127.0.0.1:8080 or [::1]:8080
-    tidegate.toml:7:16: error: listener "localhost:8080": head_timeout 0 is out of bounds; write a duration from 10ms to 1h
+    tidegate.toml:7:16: error: listener "localhost:8080": head_timeout 0 is out of bounds; write a duration from 10ms to 1h, such as "10s"
     tidegate.toml:11:8: error: route "vnc": path "vnc" does not begin with / or ~; write "/vnc", or ~ and a regular expression
     tidegate.toml:12:11: error: route "vnc": backend "vnc:5900" has no scheme; write tcp://vnc:5900
     tidegate.toml:15:8: error: name "vnc" stands twice, first in line 10; give each route a name of its own
@@ -80,6 +80,8 @@ fn tables_of_the_wrong_shape_are_explained() {
         "route = 5".to_owned(),
         "route = [5]".to_owned(),
         "[[route]]".to_owned(),
+        format!("[[routes]]\n{echo}"),
+        format!("[[Listeners]]\naddress = \"127.0.0.1:1\"\n[[route]]\n{echo}origins = []"),
         format!("[route]\n{echo}"),
         format!("listener = true\n[[route]]\n{echo}"),
         format!("[[listener]]\n[[route]]\n{echo}"),
@@ -101,6 +103,10 @@ fn tables_of_the_wrong_shape_are_explained() {
 
     tidegate.toml:1:1: error: route 1: path is missing; write path = "/" and what follows it, or path = "/*" for every path
     tidegate.toml:1:1: error: route 1: backend is missing; write backend = "tcp://HOST:PORT", or another of its kinds, or lookup
+
+    tidegate.toml:1:3: error: unknown key "routes"; did you mean [[route]]?
+
+    tidegate.toml:1:3: error: unknown key "Listeners"; did you mean [[listener]]?
 
     tidegate.toml:1:1: error: [route] stands in single brackets; write [[route]]: there may be several
 
@@ -192,7 +198,7 @@ fn where_a_route_records_is_checked() {
     tidegate.toml:17:19: error: route "no folder": record: path "no/such/%n" is in a folder that does not exist (no/such); create the folder first
     tidegate.toml:23:19: error: route "no file": record: path "folder/" names no file; write path = "FOLDER/%t-%n": %t becomes the time, %n the number of the connection, %% a percent sign
     tidegate.toml:23:39: error: route "no file": record: format "mp4" is unknown; write "websockify" or "har"
-    tidegate.toml:23:58: error: route "no file": record: max_bytes "1KiB" is out of bounds; write a size from 64KiB to 1TiB
+    tidegate.toml:23:58: error: route "no file": record: max_bytes "1KiB" is out of bounds; write a size from 64KiB to 1TiB, such as "64MiB"
     tidegate.toml:29:10: warning: route "files": record has no effect on file:tests; leave it out: only WebSockets are recorded
     tidegate.toml:35:10: warning: route "numbers": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
     tidegate.toml:35:10: warning: route "numbers": record: path has no %t: after a restart the numbers begin anew, and files that exist are never overwritten; write %t, the time, beside %n, the number of the connection
@@ -208,7 +214,7 @@ fn what_is_warned_about_is_accepted() {
     let folder = format!("{}/", folder.path().display());
     insta::assert_snapshot!(lines(&checked).replace(&folder, ""), @r#"
     every-key.toml:31:11: warning: a web site whose DNS name points at listener "127.0.0.1:8443" may connect to route "/http/*" (DNS rebinding); add server_names = ["localhost", "127.0.0.1"] to the listener, or origins to the route
-    every-key.toml:51:15: warning: route "raw": backend_tls has verify = false: whoever is on the way to tls://[::1]:5901 can read and change everything; name its authority instead: backend_tls = { ca = "FILE" }
+    every-key.toml:51:15: warning: route "raw": backend_tls has verify = false: whoever is on the way to tls://[::1]:5901 can read and change everything; leave verify out: its authority is named beside it
     every-key.toml:73:10: warning: route "raw": record keeps everything that clients type and see, passwords too; tell those whom it concerns, and guard the folder
     every-key.toml:78:11: warning: route "~/app[0-9]+": origins ["*"] lets every site connect; list the sites that may, unless every one of them may
     "#);

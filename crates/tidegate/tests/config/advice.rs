@@ -187,3 +187,114 @@ fn a_route_that_stands_twice_is_told_apart_from_itself() {
         @r#"tidegate.toml:5:1: warning: route "/vnc#2" can never be reached: route "/vnc" stands before it (line 1) and takes all that it would; put it first, or remove it"#
     );
 }
+
+/// Of each kind of number: a word, a sign, a fraction, a power, too much, and another type.
+#[test]
+fn a_number_that_is_none_is_answered_with_what_is_allowed_and_an_example() {
+    let found = |value: &str| {
+        let route = format!(
+            "ping_interval = {value}\nmax_frame = {value}\nmax_message = \"1TiB\"\nmax_fragments = {value}"
+        );
+        found_about("echo:", &route)
+    };
+    insta::assert_snapshot!(
+        ["\"ten\"", "-1", "1e9", "3.5", "99999999999999999999999", "true"].map(found).concat(),
+        @r#"
+    tidegate.toml:6:17: error: route "/": ping_interval "ten" is no duration; write a whole number and a unit, ms, s, m or h, such as "250ms" or "30s"
+    tidegate.toml:7:13: error: route "/": max_frame "ten" is no size; write a whole number and a unit, KiB, MiB or GiB (or kB, MB, GB), such as "64KiB"
+    tidegate.toml:9:17: error: route "/": max_fragments is the string "ten"; write a whole number from 1 to 1000000000, such as 1024
+    tidegate.toml:6:17: error: route "/": ping_interval is the integer -1; write a duration from 10ms to 24h, or 0 for off, such as "20s"
+    tidegate.toml:7:13: error: route "/": max_frame is the integer -1; write a size from 125 to 1TiB, such as "1MiB"
+    tidegate.toml:9:17: error: route "/": max_fragments is the integer -1; write a whole number from 1 to 1000000000, such as 1024
+    tidegate.toml:6:17: error: route "/": ping_interval is the float 1e9; write a duration from 10ms to 24h, or 0 for off, such as "20s"
+    tidegate.toml:7:13: error: route "/": max_frame is the float 1e9; write a size from 125 to 1TiB, such as "1MiB"
+    tidegate.toml:9:17: error: route "/": max_fragments is the float 1e9; write a whole number from 1 to 1000000000, such as 1024
+    tidegate.toml:6:17: error: route "/": ping_interval is the float 3.5; write a duration from 10ms to 24h, or 0 for off, such as "20s"
+    tidegate.toml:7:13: error: route "/": max_frame is the float 3.5; write a size from 125 to 1TiB, such as "1MiB"
+    tidegate.toml:9:17: error: route "/": max_fragments is the float 3.5; write a whole number from 1 to 1000000000, such as 1024
+    tidegate.toml:6:17: error: route "/": ping_interval 99999999999999999999999 is out of bounds; write a duration from 10ms to 24h, or 0 for off, such as "20s"
+    tidegate.toml:7:13: error: route "/": max_frame 99999999999999999999999 is out of bounds; write a size from 125 to 1TiB, such as "1MiB"
+    tidegate.toml:9:17: error: route "/": max_fragments 99999999999999999999999 is out of bounds; write a whole number from 1 to 1000000000, such as 1024
+    tidegate.toml:6:17: error: route "/": ping_interval is the boolean true; write a duration from 10ms to 24h, or 0 for off, such as "20s"
+    tidegate.toml:7:13: error: route "/": max_frame is the boolean true; write a size from 125 to 1TiB, such as "1MiB"
+    tidegate.toml:9:17: error: route "/": max_fragments is the boolean true; write a whole number from 1 to 1000000000, such as 1024
+    "#);
+    insta::assert_snapshot!(
+        found_in("workers = \"4\"\nmax_connections = \"5000\"\nmax_handshakes = \"0\"\nmax_buffered = 1\nroute = [{ path = '/', backend = 'echo:', origins = [] }]"),
+        @r#"
+    tidegate.toml:1:11: error: workers is the string "4"; write 4, without quotes
+    tidegate.toml:2:19: error: max_connections is the string "5000"; write 5000, without quotes
+    tidegate.toml:3:18: error: max_handshakes is the string "0"; write a whole number from 1 to 100000000, such as 1000
+    tidegate.toml:4:16: error: max_buffered 1 is out of bounds; write a size from 1MiB to 1TiB, such as "64MiB"
+    "#);
+}
+
+#[test]
+fn keys_that_another_one_leaves_without_effect_are_warned_about() {
+    let of_routes = [
+        found_about("echo:", "ping_interval = 0\nping_timeout = 5"),
+        found_about("tcp://a:1", "balance = \"hash\"\ndisable_time = \"5s\""),
+        found_about("echo:", "connect_timeout = 5\nmax_pending = 5\nsend_proxy = \"v1\""),
+        found_about("file:.", "subprotocols = [\"a\"]\nsubprotocol_required = true"),
+        found_in("[[route]]\npath = '~app/.*'\nbackend = 'echo:'\norigins = []"),
+        found_about("ws://a", "auth = { kind = 'forward', url = 'http://a/', realm = 'x', timeout = 5 }"),
+        found_about("ws://a", "auth = { kind = 'client-cert', realm = 'x', timeout = 5 }"),
+    ];
+    insta::assert_snapshot!(of_routes.concat(), @r#"
+    tidegate.toml:7:16: warning: route "/": ping_timeout has no effect with ping_interval = 0: nothing is sent that could be answered; set ping_interval, such as "20s", or leave it out
+    tidegate.toml:6:11: warning: route "/": balance has no effect with one backend; name several, as backend = ["URL", "URL"], or leave it out
+    tidegate.toml:7:16: warning: route "/": disable_time has no effect with one backend; name several, as backend = ["URL", "URL"], or leave it out
+    tidegate.toml:6:19: warning: route "/": connect_timeout has no effect on echo:; leave it out: it is for backends that are connected
+    tidegate.toml:7:15: warning: route "/": max_pending has no effect on echo:; leave it out: it is for backends that are connected
+    tidegate.toml:8:14: warning: route "/": send_proxy has no effect on echo:; leave it out: it begins connections to backends
+    tidegate.toml:6:16: warning: route "/": subprotocols has no effect on file:.; leave it out: it is for WebSockets, and here are none
+    tidegate.toml:7:24: warning: route "/": subprotocol_required has no effect on file:.; leave it out: it is for WebSockets, and here are none
+    tidegate.toml:2:8: warning: route "~app/.*": path "~app/.*" matches no path: each begins with /; write "~/app/.*", or "~.*app/.*"
+    tidegate.toml:6:55: warning: route "/": auth: realm has no effect beside kind = "forward": the answer of the server is passed on; leave it out
+    tidegate.toml:3:1: warning: route "/" lets in who shows a certificate, and no listener asks for any: all get 403; add client_cert = "optional" and client_ca = "FILE" to a listener with tls
+    tidegate.toml:6:40: warning: route "/": auth: realm has no effect beside kind = "client-cert"; leave it out
+    tidegate.toml:6:55: warning: route "/": auth: timeout has no effect beside kind = "client-cert": it was shown in the handshake of TLS; leave it out
+    "#);
+    let lookup = |keys: &str| found_in(&format!("[[route]]\npath = '/'\norigins = []\n{keys}"));
+    let of_lookups = [
+        lookup("lookup = { kind = 'unix-directory', source = '.', tls = true }\nbalance = 'sticky'"),
+        lookup(
+            "lookup = { kind = 'directory', source = '.', targets = ['10.1.2.3/8:5900', 'fd00::1/8:1-9', '10.0.0.1:1'] }",
+        ),
+    ];
+    insta::assert_snapshot!(of_lookups.concat(), @r#"
+    tidegate.toml:4:57: warning: route "/": lookup: tls has no effect beside kind = "unix-directory", which leads to Unix sockets; leave it out
+    tidegate.toml:5:11: warning: route "/": balance has no effect beside lookup: it leads to one backend; leave it out
+    tidegate.toml:4:57: warning: route "/": lookup: targets "10.1.2.3/8:5900" is read as the network 10.0.0.0/8; write 10.0.0.0/8 there, or 10.1.2.3 if only that address is meant
+    tidegate.toml:4:76: warning: route "/": lookup: targets "fd00::1/8:1-9" is read as the network fd00::/8; write fd00::/8 there, or fd00::1 if only that address is meant
+    "#);
+    let listener = |top: &str, keys: &str| {
+        found_in(&format!(
+            "{top}[[listener]]\naddress = '192.0.2.1:80'\n{keys}\n[[route]]\npath = '/'\nbackend = 'echo:'\norigins = []"
+        ))
+    };
+    let of_listeners = [
+        listener("", "tls_timeout = 5"),
+        listener("", "server_names = []"),
+        listener("", "trusted_proxies = ['10.0.0.0/8', '10.1.2.3/8', '::1', 'fd00::5/64', 'unix:']"),
+        listener("max_connections = 100\nmax_connections_per_client = 200\nmax_handshakes = 300\n", ""),
+    ];
+    insta::assert_snapshot!(of_listeners.concat(), @r#"
+    tidegate.toml:3:15: warning: listener "192.0.2.1:80": tls_timeout has no effect without tls; set tls, or leave it out
+    tidegate.toml:3:16: warning: listener "192.0.2.1:80": server_names is an empty list: every request is answered with 421; name the hosts that are served, or leave it out for any
+    tidegate.toml:3:34: warning: listener "192.0.2.1:80": trusted_proxies "10.1.2.3/8" is read as the network 10.0.0.0/8; write 10.0.0.0/8 there, or 10.1.2.3 if only that address is meant
+    tidegate.toml:3:55: warning: listener "192.0.2.1:80": trusted_proxies "fd00::5/64" is read as the network fd00::/64; write fd00::/64 there, or fd00::5 if only that address is meant
+    tidegate.toml:2:30: warning: max_connections_per_client 200 has no effect: max_connections is 100; write less than 100, or raise max_connections
+    tidegate.toml:3:18: warning: max_handshakes 300 has no effect: max_connections is 100; write less than 100, or raise max_connections
+    "#);
+    for (backend, keys) in [
+        ("echo:", "ping_interval = 0\nping_timeout = 0"),
+        ("echo:", "ping_interval = 0"),
+        ("ws://a", "auth = { kind = 'forward', url = 'http://a/', timeout = 5 }"),
+        ("handoff:unix:/a", "connect_timeout = 5\nmax_pending = 5"),
+    ] {
+        assert_eq!(found_about(backend, keys), "", "{backend} {keys}");
+    }
+    let several = "backend = ['tcp://a:1', 'tcp://b:1']\nbalance = 'hash'\ndisable_time = 5";
+    assert_eq!(found_in(&format!("[[route]]\npath = '/'\norigins = []\n{several}")), "");
+}

@@ -11,6 +11,7 @@ use super::files::readable;
 use super::found::Found;
 use super::keys::Place;
 use super::lookup::url;
+use super::needless;
 use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{Auth, AuthKind, JwtAuth, Secret, TokenFrom, User};
@@ -40,6 +41,7 @@ fn read_table(section: &mut Section<'_, '_>) -> Option<Auth> {
         _ => forward(section).map(AuthKind::Forward),
     };
     let auth = Auth::new(kind?);
+    needless::of_auth(section, &auth.kind);
     Some(Auth { realm: realm.unwrap_or(auth.realm), timeout, kind: auth.kind })
 }
 

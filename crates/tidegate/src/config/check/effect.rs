@@ -43,6 +43,15 @@ fn is_tls(backend: &Backend) -> bool {
     backend.is_tls() || is_handed_over(backend)
 }
 
+/// Is something else connected for it, or asked?
+fn connects(backend: &Backend) -> bool {
+    match backend {
+        Backend::Tcp(_) | Backend::Tls(_) | Backend::Unix(_) | Backend::WebSocket(_) => true,
+        Backend::Http(_) | Backend::Handoff(_) | Backend::Lookup(_) => true,
+        Backend::File(_) | Backend::Echo | Backend::Replay(_) | Backend::Builtin => false,
+    }
+}
+
 fn lists(backend: &Backend) -> bool {
     matches!(backend, Backend::File(_))
 }
@@ -57,6 +66,7 @@ fn has_types(backend: &Backend) -> bool {
 }
 
 const FOR_WEBSOCKETS: &str = "leave it out: it is for WebSockets, and here are none";
+const FOR_CONNECTED: &str = "leave it out: it is for backends that are connected";
 const FOR_BYTES: &str = "leave it out: it is for backends that take bytes";
 
 const fn websockets(key: &'static str) -> Effect {
@@ -67,6 +77,7 @@ const EFFECTS: &[Effect] = &[
     websockets("origins"),
     websockets("allow_missing_origin"),
     websockets("subprotocols"),
+    websockets("subprotocol_required"),
     websockets("legacy"),
     websockets("ping_interval"),
     websockets("ping_timeout"),
@@ -76,7 +87,8 @@ const EFFECTS: &[Effect] = &[
     websockets("max_frame"),
     websockets("max_message"),
     websockets("max_fragments"),
-    websockets("max_pending"),
+    Effect { key: "max_pending", on: connects, remedy: FOR_CONNECTED },
+    Effect { key: "connect_timeout", on: connects, remedy: FOR_CONNECTED },
     Effect { key: "message", on: has_types, remedy: FOR_BYTES },
     Effect { key: "accept", on: has_types, remedy: FOR_BYTES },
     Effect {

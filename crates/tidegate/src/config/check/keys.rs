@@ -6,7 +6,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use crate::config::value::{show_duration, show_size};
+use crate::config::value::{self, show_duration, show_size};
 
 /// One key.
 #[derive(Debug)]
@@ -61,6 +61,29 @@ pub(in crate::config) fn find(place: Place, name: &str) -> Option<&'static Key> 
 /// All keys of one place, in the order of the reference.
 pub(in crate::config) fn of(place: Place) -> impl Iterator<Item = &'static Key> {
     KEYS.iter().filter(move |key| key.place == place)
+}
+
+impl Key {
+    /// A value that it takes, for an error about a number: its default, or where that is off or in words, another one.
+    pub(in crate::config) fn example(&self) -> Option<String> {
+        match self.takes {
+            Takes::Count { min, max } => {
+                let default = self.default.parse().ok().filter(|number| *number > 0);
+                let usual = if max > FEW { FEW } else { 4 };
+                Some(default.unwrap_or(usual).clamp(min, max).to_string())
+            }
+            Takes::Duration { min, max, .. } => {
+                let default = value::duration(self.default).ok().filter(|time| !time.is_zero());
+                let time = default.unwrap_or(Duration::from_secs(600)).clamp(min, max);
+                Some(format!("\"{}\"", show_duration(time)))
+            }
+            Takes::Size { min, max } => {
+                let size = value::size(self.default).unwrap_or(64 << 20).clamp(min, max);
+                Some(format!("\"{}\"", show_size(size)))
+            }
+            Takes::Flag | Takes::Text(_) | Takes::Other(_) => None,
+        }
+    }
 }
 
 impl fmt::Display for Takes {
@@ -226,6 +249,8 @@ const fn auth(name: &'static str, default: &'static str, takes: Takes) -> Key {
     Key { place: Place::Auth, name, default, takes }
 }
 
+/// Of connections, as an example.
+const FEW: u64 = 10_000;
 /// More than one process can hold today; it catches slips of the finger, not ambitions.
 const CONNECTIONS_MAX: u64 = 100_000_000;
 /// A time-out below this ends honest connections on a loaded machine.
@@ -246,7 +271,6 @@ const FRAGMENTS_MAX: u64 = 1_000_000_000;
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::value;
 
     #[test]
     fn every_default_is_within_its_own_bounds() {

@@ -9,6 +9,7 @@ use super::certificate::{Examined, pair};
 use super::files;
 use super::found::Found;
 use super::keys::Place;
+use super::needless;
 use super::pattern::plain_host;
 use super::proxy;
 use super::report::Spot;
@@ -43,12 +44,14 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     stands_with_tls(section, "tls_hand_over", &tls);
     let client_certificates = client_certificates(section, &tls);
     let trusted_proxies = trusted_proxies(section);
+    needless::of_networks(section, "trusted_proxies");
     let proxy_protocol = section.flag("proxy_protocol");
     proxy::check_in(section, proxy_protocol, &trusted_proxies);
     let lenient_key = section.flag("lenient_key");
     let server_names = section.texts("server_names", |text, _| plain_host(text));
     let head_timeout = section.duration("head_timeout");
     let tls_timeout = section.duration("tls_timeout");
+    needless::of_listener(section, &tls, server_names.as_ref());
     section.finish();
     let listener = address.map(|address| Listener {
         address,

@@ -9,6 +9,7 @@ use ipnet::IpNet;
 use super::auth::key_fault;
 use super::files::in_folder;
 use super::keys::Place;
+use super::needless;
 use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{Authority, Lookup, LookupKey, LookupSource, RedisSource, TargetPattern, UrlTemplate};
@@ -47,8 +48,10 @@ fn read_table(section: &mut Section<'_, '_>) -> Option<Lookup> {
     let key = section.text("key", |text, _| key(text));
     let timeout = section.duration("timeout");
     let targets = section.texts("targets", target);
+    needless::of_networks(section, "targets");
     let tls = section.flag("tls");
     let lookup = Lookup::new(source?);
+    needless::of_lookup(section, &lookup.source, tls);
     Some(Lookup { key: key.unwrap_or(lookup.key), timeout, targets, tls, source: lookup.source })
 }
 

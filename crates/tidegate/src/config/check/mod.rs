@@ -19,6 +19,7 @@ mod handoff;
 mod keys;
 mod listener;
 mod lookup;
+mod needless;
 mod numbers;
 mod origin;
 mod own;
@@ -216,7 +217,13 @@ fn read_listeners<'t>(
 fn read_routes<'t>(report: &mut Report<'t>, source: &Source<'t>, given: &'t Given) -> Vec<route::Draft> {
     let flags = given.routes.iter().map(FlagTable::layer);
     let layers: Vec<Layer<'t>> = flags.chain(tables(report, source, "route")).collect();
-    if layers.is_empty() && !given.any_route && !source.table.contains_key("route") {
+    let is_written = |table: &DeTable<'_>| {
+        table.iter().any(|(key, _)| {
+            let key = key.get_ref();
+            key == "route" || suggest::is_meant(key, "route") // a slip is told as such, and not as an absence
+        })
+    };
+    if layers.is_empty() && !given.any_route && !is_written(source.table) {
         let remedy =
             "write [[route]] with path = \"/vnc\" and backend = \"tcp://127.0.0.1:5900\", or give --route";
         report.missing(&Spot::Offset(0), "no route is set".to_owned(), remedy.to_owned());

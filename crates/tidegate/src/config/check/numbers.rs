@@ -14,7 +14,20 @@ impl<'t> Section<'_, 't> {
         let found = self.find(name)?;
         let Takes::Count { min, max } = key.takes else { unreachable!("{name} is listed as a count") };
         let Some(number) = whole_number(found.value) else {
-            self.wrong_type(&found, key);
+            match found
+                .value
+                .as_str()
+                .filter(|text| text.parse().is_ok_and(|number| (min..=max).contains(&number)))
+            {
+                Some(text) => {
+                    self.error(
+                        &found.spot,
+                        format!("{name} is the string \"{text}\""),
+                        format!("write {text}, without quotes"),
+                    );
+                }
+                None => self.wrong_type(&found, key),
+            }
             return None;
         };
         self.within(key, &found, (min..=max).contains(&number)).then_some(number)

@@ -44,6 +44,19 @@ pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
     }
 }
 
+/// Whether the expression in such a text (`~regex`) wants something else than a slash first. Seen is only what stands there
+/// as it is: a letter, a digit or a literal dot, which nothing makes optional and no other branch makes up for.
+pub(super) fn begins_without_slash(text: &str) -> bool {
+    let pattern = text.trim_start_matches('~').trim_start_matches('^');
+    let (first, rest) = match pattern.strip_prefix("\\.") {
+        Some(rest) => (Some('x'), rest),
+        None => (pattern.chars().next(), pattern.get(1..).unwrap_or_default()),
+    };
+    first.is_some_and(|first| first.is_ascii_alphanumeric())
+        && !rest.starts_with(['?', '*', '{'])
+        && !pattern.contains('|')
+}
+
 fn unmatchable() -> Fault {
     Fault::new(
         "can match no request: such paths are refused",
@@ -236,6 +249,30 @@ mod tests {
         assert!(anchored(r"\w{1000}{1000}").is_err());
         assert!(anchored(&format!("{}a{}", "(".repeat(60), ")".repeat(60))).is_err());
         assert!(anchored(&"a".repeat(PATTERN_BYTES_MAX + 1)).is_err());
+    }
+
+    #[test]
+    fn a_path_begins_with_a_slash() {
+        for (text, expected) in [
+            ("~a.*", true),
+            ("~^app/.*", true),
+            ("~\\.well-known/.*", true),
+            ("~v+", true),
+            ("~/a", false),
+            ("~^/a$", false),
+            ("~.*a", false),
+            ("~a?/b", false),
+            ("~a*/b", false),
+            ("~a{0,1}/b", false),
+            ("~a|/b", false),
+            ("~(a|/b)", false),
+            ("~[/a]b", false),
+            ("~(?i)/a", false),
+            ("~\\x2fa", false),
+            ("~", false),
+        ] {
+            assert_eq!(begins_without_slash(text), expected, "{text}");
+        }
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::keys::Place;
 use super::report::Spot;
 use super::section::Section;
-use super::{auth, backend, effect, files, handoff, lookup, origin, pattern, proxy, record};
+use super::{auth, backend, effect, files, handoff, lookup, needless, origin, pattern, proxy, record};
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::messages_max;
 use crate::config::value;
@@ -38,6 +38,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     listing(section, &mut backends);
     let settings = settings(section);
     effect::warn(section, &backends);
+    needless::of_route(section, &settings, &backends);
     unverified(section, &settings, &backends);
     frames_in_messages(section, &settings, &backends);
     messages_by_subprotocol(section, &settings);
@@ -68,7 +69,17 @@ fn path(section: &mut Section<'_, '_>) -> Option<PathPattern> {
     if section.find("path").is_none() {
         section.missing("path", "write path = \"/\" and what follows it, or path = \"/*\" for every path");
     }
-    section.text("path", |text, _| pattern::path(text))
+    let path = section.text("path", |text, _| pattern::path(text));
+    if let Some(PathPattern::Regex(_, text)) = &path
+        && let Some(found) = section.find("path")
+        && pattern::begins_without_slash(text)
+    {
+        let message = format!("path {} matches no path: each begins with /", quoted(text));
+        let rest = &text[1..];
+        let remedy = format!("write {}, or {}", quoted(&format!("~/{rest}")), quoted(&format!("~.*{rest}")));
+        section.warning(&found.spot, message, remedy);
+    }
+    path
 }
 
 fn backends(section: &mut Section<'_, '_>) -> Vec<Backend> {
@@ -215,7 +226,11 @@ fn unverified(section: &mut Section<'_, '_>, settings: &Route, backends: &[Backe
     let message = format!(
         "backend_tls has verify = false: whoever is on the way to {backend} can read and change everything"
     );
-    section.warning(&found.spot, message, "name its authority instead: backend_tls = { ca = \"FILE\" }");
+    let remedy = match &settings.backend_tls.ca {
+        Some(_) => "leave verify out: its authority is named beside it",
+        None => "name its authority instead: backend_tls = { ca = \"FILE\" }",
+    };
+    section.warning(&found.spot, message, remedy);
 }
 
 fn origins(section: &mut Section<'_, '_>) -> OriginPolicy {

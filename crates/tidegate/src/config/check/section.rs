@@ -186,13 +186,13 @@ impl<'r, 't> Section<'r, 't> {
 
     pub(super) fn wrong_type(&mut self, found: &Found<'t>, key: &Key) {
         let message = format!("{} is {}", key.name, describe(found.value));
-        self.error(&found.spot, message, format!("write {}", key.takes));
+        self.error(&found.spot, message, what_it_takes(key));
     }
 
     pub(super) fn within(&mut self, key: &Key, found: &Found<'t>, legal: bool) -> bool {
         if !legal {
             let message = format!("{} {} is out of bounds", key.name, show(found.value));
-            self.error(&found.spot, message, format!("write {}", key.takes));
+            self.error(&found.spot, message, what_it_takes(key));
         }
         legal
     }
@@ -251,6 +251,11 @@ impl Layer<'_> {
     fn spot(&self, offset: usize) -> Spot {
         self.flag.as_ref().map_or(Spot::Offset(offset), |flag| Spot::Flag(flag.clone()))
     }
+}
+
+fn what_it_takes(key: &Key) -> String {
+    let example = key.example().map_or_else(String::new, |example| format!(", such as {example}"));
+    format!("write {}{example}", key.takes)
 }
 
 /// Lists are looked through from end to end.

@@ -10,7 +10,7 @@ pub(super) fn unknown_key(found: &str, known: &[&str], elsewhere: Option<Place>)
         (Some(place), _, _) => format!("move it to {place}"),
         (None, Some((ours, _)), _) if known.contains(&ours) => format!("did you mean {ours}?"),
         (None, Some((_, written)), _) => format!("write {written}"),
-        (None, None, Some(name)) => format!("did you mean {name}?"),
+        (None, None, Some(name)) => format!("did you mean {}?", as_written(name)),
         (None, None, None) => format!("allowed here: {}", known.join(", ")),
     };
     (message, remedy)
@@ -31,6 +31,17 @@ pub(crate) fn in_place_of_flag(flag: &str) -> Option<String> {
     })
 }
 
+/// Whether a name at the top is a slip for this table.
+pub(super) fn is_meant(found: &str, table: &str) -> bool {
+    let known: Vec<_> = keys::of(Place::Top).map(|key| key.name).collect();
+    !known.contains(&found) && closest(found, &known) == Some(table)
+}
+
+/// Tables stand under headings.
+fn as_written(name: &str) -> String {
+    if ["listener", "route"].contains(&name) { format!("[[{name}]]") } else { name.to_owned() }
+}
+
 /// The key that other programs have under this name, and how it is written elsewhere than in its own table.
 fn called_otherwise(found: &str) -> Option<(&'static str, &'static str)> {
     let found = found.to_lowercase().replace('-', "_");
@@ -40,7 +51,7 @@ fn called_otherwise(found: &str) -> Option<(&'static str, &'static str)> {
 
 const OTHER_NAMES: &[(&[&str], &str, &str)] = &[
     (
-        &["listen", "port", "bind", "bind_address", "listen_address", "listeners"],
+        &["listen", "port", "bind", "bind_address", "listen_address"],
         "address",
         r#"[[listener]] with address = "127.0.0.1:8080" below it"#,
     ),

@@ -29,6 +29,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Config {
         section.guard("access_log", file);
     }
     handshakes_for_all(section, &config);
+    below_all_connections(section, &config);
     section.finish();
     config
 }
@@ -43,6 +44,20 @@ fn handshakes_for_all(section: &mut Section<'_, '_>, config: &Config) {
         );
         let remedy = format!("raise max_handshakes above {own}, or write a smaller number");
         section.warning(&found.spot, message, remedy);
+    }
+}
+
+/// What is a part of all connections cannot be limited by more than there are of them.
+fn below_all_connections(section: &mut Section<'_, '_>, config: &Config) {
+    let Some(all) = config.connections_max else { return };
+    for (name, limit) in [
+        ("max_connections_per_client", config.connections_per_client_max),
+        ("max_handshakes", config.handshakes_max),
+    ] {
+        if let Some(found) = section.find(name).filter(|_| limit > all) {
+            let message = format!("{name} {limit} has no effect: max_connections is {all}");
+            section.warning(&found.spot, message, format!("write less than {all}, or raise max_connections"));
+        }
     }
 }
 
