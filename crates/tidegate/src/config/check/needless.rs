@@ -17,9 +17,10 @@ pub(super) fn of_route(section: &mut Section<'_, '_>, route: &Route, backends: &
         );
     }
     if let [only] = backends {
-        let (beside, remedy) = match only {
-            Backend::Lookup(_) => ("beside lookup: it leads to one backend", "leave it out"),
-            _ => ("with one backend", "name several, as backend = [\"URL\", \"URL\"], or leave it out"),
+        let (beside, remedy) = if matches!(only, Backend::Lookup(_)) {
+            ("beside lookup: it leads to one backend", "leave it out")
+        } else {
+            ("with one backend", "name several, as backend = [\"URL\", \"URL\"], or leave it out")
         };
         for name in ["balance", "disable_time"] {
             warn(section, name, beside, remedy);
