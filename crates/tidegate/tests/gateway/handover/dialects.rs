@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_testkit::{Frame, Hybi00, opcode};
+use tidegate_testkit::{Frame, Hybi00, eventually, opcode};
 
 use super::upgrade;
 use crate::compression::{self, assert_arrives, compressed, deflated};
@@ -136,6 +136,9 @@ fn f60_the_end_of_a_compressed_message_is_waited_for() {
     let [mut ending, mut endless] = [(), ()].map(|()| compression::open(&rig, Far::Echo));
     ending.client.send(first);
     endless.client.send(first);
+    eventually("both are in the midst of a message", || {
+        [&ending, &endless].iter().all(|session| rig.gateway.unread_from(&session.client) == 0).then_some(())
+    });
     let mut handle = ending.client.handle();
     std::thread::scope(|scope| {
         let upgrading = scope.spawn(|| rig.gateway.upgrade());

@@ -5,9 +5,9 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use tidegate_testkit::{Frame, Wire};
+use tidegate_testkit::{Deadline, Frame, Wire};
 
 use crate::rig::assert_same;
 
@@ -32,12 +32,12 @@ impl Paced {
         let (first, rest) = message.split_at(message.len() / 3);
         let between = self.every / u32::try_from(share.len().max(1)).unwrap();
         share.iter_mut().for_each(|session| session.send(first));
-        let (mut rounds, mut due) = (0, Instant::now());
+        let (begun, mut rounds, mut due) = (Deadline::patient(), 0, Duration::ZERO);
         while !stop.load(Ordering::Relaxed) {
             for session in share.iter_mut() {
                 due += between;
-                thread::sleep(due.saturating_duration_since(Instant::now())); // the pace is what is asked for
-                let asked = Instant::now();
+                thread::sleep(due.saturating_sub(begun.elapsed())); // the pace is what is asked for
+                let asked = Deadline::patient();
                 session.send(rest);
                 assert_same(&session.read_payload(payload.len()), payload);
                 let took = asked.elapsed();
