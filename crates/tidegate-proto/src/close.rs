@@ -166,6 +166,7 @@ mod tests {
         {
             assert_eq!(CloseCode::new(code).map(CloseCode::get), Some(code));
         }
+        assert_eq!(std::format!("{}", CloseCode::GOING_AWAY), "1001");
         for code in [0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535] {
             assert_eq!(CloseCode::new(code), None, "{code}");
             assert_eq!(Close::parse(&code.to_be_bytes()), Err(Violation::CloseCodeInvalid(code)));
@@ -193,10 +194,12 @@ mod tests {
     fn at_most_one_close_each_way() {
         let mut ours = Closing::default();
         assert!(ours.may_send() && ours.send() && !ours.send() && !ours.may_send() && !ours.is_complete());
+        assert!(!ours.received());
         assert!(!ours.receive(), "the answer to our Close is not answered");
-        assert!(ours.is_complete());
+        assert!(ours.received() && ours.is_complete());
 
         let mut theirs = Closing::default();
-        assert!(theirs.receive() && theirs.may_send() && theirs.send() && theirs.is_complete());
+        assert!(theirs.receive() && theirs.received() && !theirs.is_complete());
+        assert!(theirs.may_send() && theirs.send() && theirs.is_complete());
     }
 }

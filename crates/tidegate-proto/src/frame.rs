@@ -269,6 +269,40 @@ mod tests {
         }
     }
 
+    #[test]
+    fn sizes() {
+        assert_eq!((HEADER_BYTES_MAX, ControlFrame::BYTES_MAX, crate::CARRY_BYTES_MAX), (14, 131, 139));
+    }
+
+    #[test]
+    fn each_length_has_its_shortest_form() {
+        for (payload_len, header_len) in
+            [(0, 2), (125, 2), (126, 4), (0xffff, 4), (0x1_0000, 10), (u64::MAX >> 1, 10)]
+        {
+            let header = FrameHeader::unmasked(true, Opcode::Binary, payload_len);
+            let bytes = header.encode();
+            assert_eq!(bytes.as_slice().len(), header_len, "{payload_len}");
+            assert_eq!(FrameHeader::parse(bytes.as_slice()), Ok(Some((header, header_len))));
+        }
+    }
+
+    #[test]
+    fn the_top_bit_of_a_length_is_never_written() {
+        let encoded = FrameHeader::unmasked(true, Opcode::Binary, u64::MAX).encode();
+        let (header, _) = FrameHeader::parse(encoded.as_slice()).unwrap().unwrap();
+        assert_eq!(header.payload_len, u64::MAX >> 1);
+    }
+
+    #[test]
+    fn a_control_frame_is_masked_once() {
+        let [one, other] = [[1, 2, 3, 4], [5, 6, 7, 8]].map(|key| Some(MaskingKey::new(key)));
+        let plain = ControlFrame::new(Opcode::Ping, b"ping", None);
+        let masked = ControlFrame::new(Opcode::Ping, b"ping", one);
+        assert_eq!(plain.masked(None).as_slice(), plain.as_slice());
+        assert_eq!(plain.masked(one).as_slice(), masked.as_slice());
+        assert_eq!(masked.masked(other).as_slice(), masked.as_slice());
+    }
+
     proptest! {
         #[test]
         fn encode_then_parse_is_identity(

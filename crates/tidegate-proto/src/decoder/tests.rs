@@ -172,3 +172,26 @@ fn payload_that_is_skipped_counts_like_payload_that_is_seen() {
     skipped.step(&[0x83, 0x80]).unwrap_err();
     assert_eq!(skipped.skip(1), None);
 }
+
+/// Even a message of nothing has to wait for its turn, and to be allowed.
+#[test]
+fn an_empty_message_is_a_message() {
+    let empty = b"\x81\x80\0\0\0\0";
+    let mut decoder = Decoder::new(Role::Server, LIMITS);
+    assert!(decoder.decode(&mut b"\x01\x80\0\0\0\0".to_vec()).is_ok());
+    assert_eq!(decoder.decode(&mut empty.to_vec()), Err(Violation::MessageInterrupted));
+    assert_eq!(
+        decoder.decode(&mut empty.to_vec()),
+        Err(Violation::MessageInterrupted),
+        "a violation is final"
+    );
+    let mut decoder = Decoder::new(Role::Server, Limits { fragments_max: 0, ..LIMITS });
+    assert_eq!(decoder.decode(&mut empty.to_vec()), Err(Violation::TooManyFragments));
+}
+
+#[test]
+fn a_step_is_empty_where_it_consumes_nothing() {
+    let step = Decoder::new(Role::Client, LIMITS).step(b"\x82\x01x").unwrap().unwrap();
+    assert_eq!((step.len(), step.is_empty()), (3, false));
+    assert!(Step { header_len: 0, payload_len: 0, ..step }.is_empty());
+}

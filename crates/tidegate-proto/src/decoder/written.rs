@@ -83,3 +83,90 @@ impl TryFrom<Written> for Decoder {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// In the midst of a frame, and at every limit.
+    fn at_its_limits() -> Written {
+        Written {
+            role: Role::Server,
+            limits: Limits { frame_bytes_max: 10, message_bytes_max: 10, fragments_max: 3 },
+            reserved: Reserved::None,
+            message: Some(MessageType::Binary),
+            message_bytes: 10,
+            fragments: 3,
+            rsv1: false,
+            frame_left: 10,
+            fin: true,
+            mask: MaskingKey::new([0; 4]),
+            utf8: Utf8::new(),
+            failed: None,
+        }
+    }
+
+    fn half_a_code_point() -> Utf8 {
+        let mut utf8 = Utf8::new();
+        utf8.check(b"\xc3").unwrap();
+        utf8
+    }
+
+    #[track_caller]
+    fn refused(written: Written, why: &str) {
+        assert_eq!(Decoder::try_from(written).map(drop).unwrap_err().0, why);
+    }
+
+    #[test]
+    fn what_is_at_its_limits_is_taken_up() {
+        let limits = Limits { message_bytes_max: 20, ..at_its_limits().limits };
+        for good in [
+            at_its_limits(),
+            Written { frame_left: 9, message_bytes: 20, limits, ..at_its_limits() },
+            Written { message: None, frame_left: 0, message_bytes: 0, fragments: 0, ..at_its_limits() },
+            Written { message: Some(MessageType::Text), utf8: half_a_code_point(), ..at_its_limits() },
+            Written { failed: Some(Violation::InvalidUtf8), utf8: half_a_code_point(), ..at_its_limits() },
+        ] {
+            assert!(Decoder::try_from(good).is_ok());
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_them_is_refused() {
+        let more = "more is to come than was announced";
+        let limits = Limits { frame_bytes_max: 11, message_bytes_max: 11, fragments_max: 3 };
+        refused(
+            Written { message: None, frame_left: 1, ..at_its_limits() },
+            "a frame of data without a message",
+        );
+        refused(
+            Written {
+                frame_left: 11,
+                message_bytes: 11,
+                limits: Limits { frame_bytes_max: 10, ..limits },
+                ..at_its_limits()
+            },
+            more,
+        );
+        refused(Written { frame_left: 11, limits, ..at_its_limits() }, more);
+        let beyond = "the message is beyond its limits";
+        refused(Written { fragments: 4, ..at_its_limits() }, beyond);
+        refused(Written { message_bytes: 11, ..at_its_limits() }, beyond);
+        let outside = "half a code point outside of a text";
+        refused(Written { utf8: half_a_code_point(), ..at_its_limits() }, outside);
+    }
+
+    /// Neither in a message nor behind a violation another message is taken for good.
+    #[test]
+    fn a_whole_message_waits_for_its_turn() {
+        let whole = b"\x81\x80\0\0\0\0";
+        let between = Written { frame_left: 0, ..at_its_limits() };
+        let mut decoder = Decoder::try_from(between).unwrap();
+        assert_eq!(decoder.step(whole), Err(Violation::MessageInterrupted));
+        let idle =
+            Written { message: None, frame_left: 0, message_bytes: 0, fragments: 0, ..at_its_limits() };
+        let mut decoder =
+            Decoder::try_from(Written { failed: Some(Violation::FrameTooBig), ..idle }).unwrap();
+        assert_eq!(decoder.step(whole), Err(Violation::FrameTooBig));
+    }
+}
