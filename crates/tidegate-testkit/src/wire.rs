@@ -139,12 +139,18 @@ impl Wire {
     /// Sends these bytes in pieces of 1 to 7 bytes, each a segment of its own, cut where `seed` says.
     #[track_caller]
     pub fn send_chopped(&mut self, bytes: impl AsRef<[u8]>, seed: u64) {
+        self.send_in_pieces(bytes, 7, seed);
+    }
+
+    /// The same in pieces of 1 to `len_max` bytes.
+    #[track_caller]
+    pub fn send_in_pieces(&mut self, bytes: impl AsRef<[u8]>, len_max: usize, seed: u64) {
         let mut state = seed.wrapping_mul(2).wrapping_add(1);
         let mut rest = bytes.as_ref();
         while !rest.is_empty() {
             // A linear congruential generator: all that is asked of it is to be the same for the same seed.
             state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            let (piece, left) = rest.split_at(rest.len().min(1 + (state >> 33) as usize % 7));
+            let (piece, left) = rest.split_at(rest.len().min(1 + (state >> 33) as usize % len_max));
             self.send(piece);
             rest = left;
         }

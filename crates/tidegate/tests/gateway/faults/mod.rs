@@ -9,8 +9,10 @@ mod hanging;
 mod idle;
 mod links;
 mod memory;
+mod neighbours;
 mod panics;
 mod starting;
+mod torn;
 
 use tidegate_testkit::{Frame, Wire};
 
