@@ -99,6 +99,9 @@ fn each_command_has_a_manual_page_with_its_flags() {
             assert!(folder.path().join(format!("{referred}.1")).is_file(), "{name} refers to {referred}(1)");
         }
     }
+    let connect = stdout(&["man", "connect"]);
+    let synopsis = connect.split_once(".SH SYNOPSIS\n.nf\n").unwrap().1.lines().next().unwrap();
+    assert_eq!(synopsis, "\\fBtidegate connect\\fR [OPTIONS] <LISTEN> [URL]");
     let serve = stdout(&["man", "serve"]);
     for section in ["EXAMPLES", "EXIT STATUS", "SIGNALS", "ENVIRONMENT", "FILES"] {
         let heading = [format!(".SH {section}\n.nf\n"), format!(".SH \"{section}\"\n.nf\n")];
@@ -107,6 +110,55 @@ fn each_command_has_a_manual_page_with_its_flags() {
     let output = run(&["man", "serv"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(stderr(&output).starts_with("error: tidegate has no command \"serv\"; there are: serve, "));
+}
+
+/// Each key with its meaning, as the reference has it; the reference is held against the list of keys elsewhere.
+#[test]
+fn the_configuration_has_a_manual_page() {
+    let root = tempfile::tempdir().unwrap();
+    let commands = root.path().join("man/man1");
+    fs::create_dir_all(&commands).unwrap();
+    stdout(&["man", "--dir", commands.to_str().unwrap()]);
+    let page = fs::read_to_string(root.path().join("man/man5/tidegate.toml.5")).unwrap();
+    assert_eq!(page, stdout(&["man", "tidegate.toml"]));
+    let reference = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
+    let reference = fs::read_to_string(reference).unwrap();
+    let rows = reference.lines().filter(|line| line.starts_with("| `") && line.matches(" | ").count() == 3);
+    let mut keys = 0;
+    for name in rows.map(|row| row[3..].split('`').next().unwrap()) {
+        assert!(page.contains(&format!(".TP\n\\fB{name}\\fR\n")), "nothing of {name}");
+        keys += 1;
+    }
+    assert!(keys > 80, "{keys} rows");
+    assert!(
+        page.contains(".SH \"KEYS OF [[ROUTE]] AUTH\"") && !page.contains("](") && !page.contains('`'),
+        "{page}"
+    );
+    let flat = tempfile::tempdir().unwrap();
+    stdout(&["man", "--dir", flat.path().to_str().unwrap()]);
+    assert_eq!(fs::read_to_string(flat.path().join("tidegate.toml.5")).unwrap(), page);
+}
+
+/// As `man` shows them, where it is installed.
+#[test]
+fn manual_pages_are_set_without_a_warning() {
+    if Command::new("groff").arg("--version").output().is_err() {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    stdout(&["man", "--dir", folder.path().to_str().unwrap()]);
+    let mut pages = 0;
+    for entry in fs::read_dir(folder.path()).unwrap() {
+        let page = entry.unwrap().path();
+        let output = Command::new("groff")
+            .args(["-man", "-Kutf8", "-Tutf8", "-ww", "-z"])
+            .arg(&page)
+            .output()
+            .unwrap();
+        assert!(output.status.success() && output.stderr.is_empty(), "{}: {output:?}", page.display());
+        pages += 1;
+    }
+    assert_eq!(pages, COMMANDS.len() + 2, "websockify has one, and the configuration");
 }
 
 /// Sourced by the shells that are here; bash is everywhere.

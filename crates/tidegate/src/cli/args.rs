@@ -152,10 +152,12 @@ const USUAL_NAME: &str = "tidegate.toml";
 
 #[derive(Debug, Args)]
 pub(super) struct ManArgs {
-    /// Command to print the page of, such as `serve` or `import lighttpd`; without one, the page of tidegate itself.
+    /// Command to print the page of, such as `serve` or `import lighttpd`, or tidegate.toml for that of the configuration;
+    /// without one, the page of tidegate itself.
     #[arg(value_name = "COMMAND", num_args = 0..)]
     pub(super) command: Vec<String>,
-    /// Write the pages of all commands into this directory instead, as tidegate.1, tidegate-serve.1 and so on.
+    /// Write all pages into this directory instead, as tidegate.1, tidegate-serve.1 and so on. That of the configuration is
+    /// tidegate.toml.5; beside a directory called man1 it goes into man5.
     #[arg(long, value_name = "DIR", conflicts_with = "command")]
     pub(super) dir: Option<PathBuf>,
 }

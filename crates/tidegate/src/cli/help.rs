@@ -198,4 +198,5 @@ pub(super) const MAN: &str = "\
 Examples:
   tidegate man | man -l -
   tidegate man serve | man -l -
+  tidegate man tidegate.toml | man -l -
   tidegate man --dir /usr/local/share/man/man1";

@@ -30,7 +30,7 @@ pub use crate::certificate::KeyPassword;
 pub(crate) use admin::AdminPlace;
 pub use admin::{Admin, AdminToken};
 pub use auth::{Auth, AuthKind, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
-pub(crate) use check::{admin_place, in_place_of_flag};
+pub(crate) use check::{Chapter, Row, admin_place, chapters, in_place_of_flag};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub(crate) use embedded::gone;

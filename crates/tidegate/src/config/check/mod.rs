@@ -28,6 +28,7 @@ mod proxy;
 mod reach;
 mod rebinding;
 mod record;
+mod reference;
 mod report;
 mod route;
 mod section;
@@ -52,6 +53,7 @@ pub(super) use self::backend::{takes_requests, takes_upgrades};
 pub use self::flags::Overrides;
 pub(super) use self::lookup::source as lookup_source;
 pub(super) use self::pattern::without_anchors;
+pub(crate) use self::reference::{Chapter, Row, chapters};
 pub(crate) use self::suggest::in_place_of_flag;
 
 /// What came of checking a configuration.

@@ -1,10 +1,10 @@
-use std::collections::BTreeSet;
 use std::fs;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use super::keys::{KEYS, Key, Takes};
+use super::reference::Row;
 use super::*;
 use crate::config::{
     AccessLog, Authority, Backend, Folder, ListenAddress, ListenerTls, MessageType, OriginPolicy,
@@ -180,21 +180,9 @@ fn what_is_not_set_has_its_default() {
 /// The reference lists each key as a row: `` | `key` | default | what it takes | … |``, under a heading of its place.
 #[test]
 fn the_reference_has_every_key_with_its_default_and_its_bounds() {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/configuration.md");
-    let text = fs::read_to_string(file).unwrap();
-    let mut rows = BTreeSet::new();
-    let mut place = None;
-    for line in text.lines() {
-        if line.starts_with("## ") {
-            place = PLACES.iter().find(|(heading, _)| *heading == line).map(|(_, place)| *place);
-        }
-        let (Some(place), Some(row)) = (place, line.strip_prefix("| `")) else {
-            continue;
-        };
-        let cells: Vec<_> = row.trim_end_matches('|').split(" | ").map(str::trim).collect();
-        let [name, default, takes, ..] = cells.as_slice() else { panic!("a row is too short: {line}") };
-        let name = name.trim_end_matches('`');
-        let key = keys::find(place, name).unwrap_or_else(|| panic!("the code does not know {name}"));
+    let rows = reference::rows();
+    for Row { place, name, default, takes, meaning } in &rows {
+        let key = keys::find(*place, name).unwrap_or_else(|| panic!("the code does not know {name}"));
         assert_eq!(*default, expected_default(key), "default of {name}");
         if matches!(
             key.takes,
@@ -202,10 +190,11 @@ fn the_reference_has_every_key_with_its_default_and_its_bounds() {
         ) {
             assert_eq!(*takes, key.takes.to_string(), "bounds of {name}");
         }
-        rows.insert((format!("{place:?}"), name.to_owned()));
+        assert!(!meaning.is_empty(), "meaning of {name}");
     }
     for key in KEYS.iter().filter(|key| !["listener", "route"].contains(&key.name)) {
-        assert!(rows.contains(&(format!("{:?}", key.place), key.name.to_owned())), "no row for {}", key.name);
+        let has_row = rows.iter().any(|row| (row.place, row.name) == (key.place, key.name));
+        assert!(has_row, "no row for {}", key.name);
     }
 }
 
@@ -231,17 +220,6 @@ fn expected_default(key: &Key) -> String {
         (true, _) => format!("`{}`", key.default),
     }
 }
-
-const PLACES: [(&str, Place); 8] = [
-    ("## At the top", Place::Top),
-    ("## `[[listener]]`", Place::Listener),
-    ("## `tls = { … }`", Place::Tls),
-    ("## `[[route]]`", Place::Route),
-    ("## `backend_tls = { … }`", Place::BackendTls),
-    ("## `lookup = { … }`", Place::Lookup),
-    ("## `record = { … }`", Place::Record),
-    ("## `auth = { … }`", Place::Auth),
-];
 
 fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/config").join(name)
