@@ -1,4 +1,5 @@
-//! Asks another HTTP server one question: one connection each, the answer bounded, redirects left to the caller.
+//! Asks another server one question: HTTP with one connection each, the answer bounded, redirects left to the caller; and
+//! how many questions there may be at once, in whatever protocol.
 
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 /// Bytes of a response head, and of the body behind it.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
@@ -33,6 +35,31 @@ pub(crate) enum AskError {
     Http(Box<str>),
     #[error("the answer is longer than 64 KiB, or broken off")]
     Body,
+}
+
+/// The questions of one route that are under way. Whoever asks has a place among the handshakes of the whole gateway: a
+/// server that answers nobody must not come to hold them all.
+#[derive(Debug)]
+pub(crate) struct Questions {
+    places: Semaphore,
+    max: usize,
+}
+
+/// So many questions of the route wait for their answer already, `max_pending`: 503.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server that is asked has not answered {0} others yet")]
+pub(crate) struct Crowded(usize);
+
+impl Questions {
+    /// At most so many at once.
+    pub(crate) fn new(max: usize) -> Self {
+        Self { places: Semaphore::new(max.min(Semaphore::MAX_PERMITS)), max }
+    }
+
+    /// Counts one until what is returned is dropped.
+    pub(crate) fn begin(&self) -> Result<SemaphorePermit<'_>, Crowded> {
+        self.places.try_acquire().map_err(|_all_taken| Crowded(self.max))
+    }
 }
 
 impl Asker {

@@ -25,7 +25,7 @@ struct Member {
     name: String,
     /// Connections, those included that are being tried.
     live: AtomicUsize,
-    /// Of these, the WebSockets that it has not taken or not answered yet.
+    /// Of these, the WebSockets and requests that it has not taken or not answered yet.
     pending: AtomicUsize,
     /// What came of those that were tried.
     tried: Tally<&'static str>,
@@ -45,7 +45,7 @@ pub(crate) struct Standing {
     pub(crate) tried: Vec<(&'static str, u64)>,
 }
 
-/// A WebSocket that a backend has not answered yet, counted until this is dropped.
+/// A WebSocket or a request that a backend has not answered yet, counted until this is dropped.
 #[derive(Debug)]
 pub(crate) struct Pending(Arc<Member>);
 
@@ -162,7 +162,7 @@ impl Seat {
         (self.pool.members.len() > 1).then(|| self.name())
     }
 
-    /// Counts a WebSocket that it is to answer, if so many do not wait for that already.
+    /// Counts one that it is to answer, if so many do not wait for that already.
     pub(crate) fn ask(&self, pending_max: usize) -> Option<Pending> {
         let pending = Pending(Arc::clone(&self.pool.members[self.member])); // counted back in any case
         let waiting = pending.0.pending.fetch_add(1, Ordering::Relaxed);

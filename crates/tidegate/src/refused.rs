@@ -150,7 +150,7 @@ impl Refused {
                 Denial::Answered(_) => "refused",
                 Denial::Undecided(_) | Denial::Unasked(_) => "nobody can tell whether this is allowed",
                 Denial::Timeout => "nobody could tell in time whether this is allowed",
-                Denial::Busy => "too many clients ask at once",
+                Denial::Busy | Denial::Crowded(_) => "too many clients ask at once",
             }
             .to_owned(),
             Self::Lookup(error) => match error {
@@ -164,6 +164,7 @@ impl Refused {
                 | LookupError::LedAway
                 | LookupError::RedirectedTooOften(_)
                 | LookupError::Unasked(_) => "the look-up behind this gateway failed",
+                LookupError::Crowded(_) => "too many clients ask at once",
                 LookupError::Timeout => "the look-up behind this gateway did not answer in time",
             }
             .to_owned(),

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use self::basic::{Busy, Users};
-use crate::ask::{AskError, Asker};
+use crate::ask::{AskError, Asker, Crowded, Questions};
 use crate::config::{Auth, AuthKind, JwtAuth, Route, TokenFrom};
 use crate::jwt::{self, KeyError, Rejected, Verifier};
 use crate::policy::Permit;
@@ -50,7 +50,15 @@ enum Guard {
     /// Any certificate that was verified where there is no name.
     ClientCert(Vec<String>),
     Jwt(Box<Tokens>),
-    Forward(Box<(Asker, Uri)>),
+    Forward(Box<Delegate>),
+}
+
+/// Who is asked by `forward`.
+#[derive(Debug)]
+struct Delegate {
+    asker: Asker,
+    url: Uri,
+    questions: Questions,
 }
 
 /// What `jwt` takes.
@@ -85,6 +93,9 @@ pub(crate) enum Denial {
     /// Too many passwords are being compared: 503.
     #[error("too many passwords are being compared")]
     Busy,
+    /// Too many wait for the server that is asked: 503.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
 }
 
 /// A refusal that says how to come in (RFC 9110 §11.6.1).
@@ -148,7 +159,7 @@ impl Guards {
         let asker: LazyCell<Asker> = LazyCell::new(Asker::new);
         for route in routes {
             if let Some(auth) = &route.auth {
-                let guard = Guard::load(&auth.kind, &places, &asker);
+                let guard = Guard::load(&auth.kind, route.pending_max, &places, &asker);
                 let guard =
                     guard.map_err(|(path, error)| LoadError { route: route.name.clone(), path, error })?;
                 guards.insert(route.name.clone(), guard);
@@ -177,6 +188,7 @@ impl Guards {
 impl Guard {
     fn load(
         kind: &AuthKind,
+        pending_max: usize,
         places: &Arc<Semaphore>,
         asker: &LazyCell<Asker>,
     ) -> Result<Self, (PathBuf, KeyError)> {
@@ -188,7 +200,11 @@ impl Guard {
                 verifier.demand(issuer.as_deref(), audience.as_deref());
                 Self::Jwt(Box::new(Tokens { verifier, from: from.clone(), end_sessions: *ends_sessions }))
             }
-            AuthKind::Forward(url) => Self::Forward(Box::new((Asker::clone(asker), url.clone()))),
+            AuthKind::Forward(url) => Self::Forward(Box::new(Delegate {
+                asker: Asker::clone(asker),
+                url: url.clone(),
+                questions: Questions::new(pending_max),
+            })),
         })
     }
 
@@ -219,8 +235,9 @@ impl Guard {
                 let claims = checked.map_err(|why| challenged(why, auth, "Bearer", detail(why)))?;
                 return Ok(jwt::expiry(&claims).filter(|_| tokens.end_sessions));
             }
-            Self::Forward(asked) => {
-                let (asker, url) = &**asked;
+            Self::Forward(delegate) => {
+                let Delegate { asker, url, questions } = &**delegate;
+                let _asking = questions.begin()?;
                 let asked = timeout(auth.timeout, delegate::check(asker, url, request)).await;
                 asked.map_err(|_elapsed| Denial::Timeout)??;
             }
@@ -238,7 +255,7 @@ impl Denial {
             Self::Answered(answer) => answer.status(),
             Self::Undecided(_) | Self::Unasked(_) => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Busy => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -11,12 +11,12 @@ use super::{ConnectError, announce, dial, upgrade};
 use crate::config::{Backend, HttpTarget};
 use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;
-use crate::pool::Seat;
+use crate::pool::{Pending, Seat};
 use crate::request::Request;
 use crate::route::Selected;
 
-/// Passes a plain request on to the backend of its route; of several, to the first that takes the connection. The seat
-/// is for as long as the answer lasts.
+/// Passes a plain request on to the backend of its route; of several, to the first that takes the connection, and does not
+/// owe too many an answer. The seat is for as long as the answer lasts.
 ///
 /// The connection is not used again: what a backend leaves unread or unsaid on it cannot be taken for the answer to
 /// somebody else's request.
@@ -31,11 +31,11 @@ pub async fn forward(
 ) -> Result<(Response<Incoming>, Seat), ConnectError> {
     let route = selected.route();
     let mut candidates = Candidates::of(selected, request);
-    let (socket, target, seat) = loop {
+    let (socket, target, _pending, seat) = loop {
         let candidate = candidates.take();
         let backend = candidate.backend;
         match reach(selected, &candidate, request, trust).await {
-            Ok((socket, target)) => break (socket, target, candidate.into_seat()),
+            Ok((socket, target, pending)) => break (socket, target, pending, candidate.into_seat()),
             Err(error) => candidates.after(&candidate, error).map_err(|error| error.at(backend, false))?,
         }
     };
@@ -53,11 +53,13 @@ async fn reach<'c>(
     candidate: &Candidate<'c>,
     request: &Request,
     trust: &Trust,
-) -> Result<(Socket, &'c HttpTarget), ConnectError> {
+) -> Result<(Socket, &'c HttpTarget, Pending), ConnectError> {
     let Backend::Http(target) = candidate.backend else { return Err(ConnectError::NotBuilt) };
+    let pending = candidate.ask()?;
     let trusted = target.tls.then(|| trust.of(selected.route()));
     let greeting = announce::greeting(selected.route(), request);
-    Ok((dial::tcp(&target.authority, trusted, &greeting, candidate.budget).await?, target))
+    let socket = dial::tcp(&target.authority, trusted, &greeting, candidate.budget).await?;
+    Ok((socket, target, pending))
 }
 
 fn head(

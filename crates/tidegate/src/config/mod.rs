@@ -222,7 +222,8 @@ pub struct Route {
     pub connect_timeout: Duration,
     /// Time for a `ws://` or `http://` backend to answer the request head, before 504. Default 10 s.
     pub upgrade_timeout: Duration,
-    /// WebSockets at once that one backend has not answered yet, before others are tried, or 503. Default 250.
+    /// WebSockets and requests at once that one backend has not answered yet, before others are tried, or 503; the same of
+    /// questions to the server of `auth` or of a look-up. Default 250.
     pub pending_max: usize,
     /// Which backend of several is tried first. Default: the one with the fewest connections.
     pub balance: Balance,

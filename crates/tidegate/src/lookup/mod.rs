@@ -24,7 +24,7 @@ use tokio::time::timeout;
 
 use self::file::BadLine;
 use self::target::Target;
-use crate::ask::{AskError, Asker};
+use crate::ask::{AskError, Asker, Crowded, Questions};
 use crate::auth::Admitted;
 use crate::config::{Backend, Lookup, LookupSource, RedisSource, Route, TargetPattern, UrlTemplate};
 use crate::jwt::{KeyError, Rejected, Verifier};
@@ -45,8 +45,16 @@ pub struct Destination {
 /// The sources of all routes that have one.
 #[derive(Debug)]
 pub struct Lookups {
-    routes: HashMap<String, Source>,
+    routes: HashMap<String, Known>,
     places: Arc<Semaphore>,
+}
+
+/// What is known about a route.
+#[derive(Debug)]
+struct Known {
+    source: Source,
+    /// To its server, if it is one.
+    questions: Questions,
 }
 
 /// A source as it is asked.
@@ -99,6 +107,9 @@ pub(crate) enum LookupError {
     /// The server cannot be asked: 502.
     #[error(transparent)]
     Unasked(#[from] AskError),
+    /// Too many wait for the server that is asked: 503.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
     /// No answer within `timeout`: 504.
     #[error("the look-up took too long")]
     Timeout,
@@ -132,6 +143,7 @@ impl LookupError {
             | Self::LedAway
             | Self::RedirectedTooOften(_)
             | Self::Unasked(_) => StatusCode::BAD_GATEWAY,
+            Self::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }
@@ -169,7 +181,9 @@ impl Lookups {
         let asker: LazyCell<Asker> = LazyCell::new(Asker::new);
         for route in routes {
             if let Some(Backend::Lookup(lookup)) = route.backends.first() {
-                sources.insert(route.name.clone(), Source::load(route, &lookup.source, &asker)?);
+                let source = Source::load(route, &lookup.source, &asker)?;
+                let questions = Questions::new(route.pending_max);
+                sources.insert(route.name.clone(), Known { source, questions });
             }
         }
         Ok(Self { routes: sources, places: Arc::new(Semaphore::new(AT_ONCE_MAX)) })
@@ -189,7 +203,9 @@ impl Lookups {
             return Ok(Destination { permit, found: None });
         };
         let token = token::of(request, &lookup.key)?;
-        let source = self.routes.get(&permit.route().name).expect("every route with a look-up was loaded");
+        let known = self.routes.get(&permit.route().name).expect("every route with a look-up was loaded");
+        let Known { source, questions } = known;
+        let _asking = if source.is_server() { Some(questions.begin()?) } else { None };
         let look = async {
             let target = self.ask(source, token).await?.ok_or(LookupError::Unknown)?;
             self.judged(lookup, target).await
@@ -255,6 +271,18 @@ impl Lookups {
 }
 
 impl Source {
+    /// Whether another server has to answer.
+    const fn is_server(&self) -> bool {
+        match self {
+            Self::Http(..) | Self::Json(..) | Self::Redis(_) => true,
+            Self::File { .. }
+            | Self::Held(_)
+            | Self::Directory(_)
+            | Self::UnixDirectory(_)
+            | Self::Jwt(_) => false,
+        }
+    }
+
     fn load(route: &Route, source: &LookupSource, asker: &LazyCell<Asker>) -> Result<Self, LoadError> {
         let failed =
             |path: &PathBuf, error| LoadError { route: route.name.clone(), path: path.clone(), error };

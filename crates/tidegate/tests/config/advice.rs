@@ -12,7 +12,13 @@ fn found_about(backend: &str, keys: &str) -> String {
 
 #[test]
 fn keys_that_mean_nothing_to_a_backend_are_warned_about() {
-    let websockets = ["origins = []", "max_message = 1000", "ping_interval = 5", "on_change = \"close\""];
+    let websockets = [
+        "origins = []",
+        "max_message = 1000",
+        "ping_interval = 5",
+        "on_change = \"close\"",
+        "max_pending = 9",
+    ];
     for (backend, keys) in [
         ("file:.", &websockets[..]),
         ("file:.", &["message = \"text\"", "compression = \"permessage-deflate\"", "upgrade_timeout = 5"]),
@@ -40,6 +46,7 @@ fn keys_that_mean_nothing_to_a_backend_are_warned_about() {
         ("echo:", "compression = \"permessage-deflate\""),
         ("ws://a", "compression = \"off\""),
         ("echo:", "listing = false"),
+        ("file:.", "max_pending = 9\nauth = { kind = \"forward\", url = \"http://a/\" }"),
     ] {
         assert_eq!(found_about(backend, key), "", "{backend} {key}");
     }

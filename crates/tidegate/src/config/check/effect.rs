@@ -17,7 +17,8 @@ pub(super) fn warn(section: &mut Section<'_, '_>, backends: &[Backend]) {
     for Effect { key, on, remedy } in EFFECTS {
         let Some(found) = section.find(key) else { continue };
         let asks_for_nothing = found.value.as_bool() == Some(false) || found.value.as_str() == Some("off");
-        if !asks_for_nothing && !backends.iter().any(on) {
+        let is_for_auth = key == &MAX_PENDING && section.find("auth").is_some();
+        if !asks_for_nothing && !is_for_auth && !backends.iter().any(on) {
             section.warning(&found.spot, format!("{key} has no effect on {first}"), *remedy);
         }
     }
@@ -65,6 +66,9 @@ fn has_types(backend: &Backend) -> bool {
     takes_bytes(backend) || is_handed_over(backend)
 }
 
+/// It counts for a server that `auth` asks as well, whatever is behind the route.
+const MAX_PENDING: &str = "max_pending";
+
 const FOR_WEBSOCKETS: &str = "leave it out: it is for WebSockets, and here are none";
 const FOR_CONNECTED: &str = "leave it out: it is for backends that are connected";
 const FOR_BYTES: &str = "leave it out: it is for backends that take bytes";
@@ -87,7 +91,7 @@ const EFFECTS: &[Effect] = &[
     websockets("max_frame"),
     websockets("max_message"),
     websockets("max_fragments"),
-    Effect { key: "max_pending", on: connects, remedy: FOR_CONNECTED },
+    Effect { key: MAX_PENDING, on: connects, remedy: FOR_CONNECTED },
     Effect { key: "connect_timeout", on: connects, remedy: FOR_CONNECTED },
     Effect { key: "message", on: has_types, remedy: FOR_BYTES },
     Effect { key: "accept", on: has_types, remedy: FOR_BYTES },

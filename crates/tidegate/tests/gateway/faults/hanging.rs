@@ -1,4 +1,4 @@
-//! Backends that take connections and answer none.
+//! Backends, and others that are asked, that take connections and answer none.
 
 use std::time::Duration;
 
@@ -89,5 +89,69 @@ fn f21_where_one_of_two_backends_hangs_the_other_serves() {
     }
     assert_eq!(waiting.len(), PENDING, "each has its turn until then");
     drop((waiting, served));
+    gateway.finish();
+}
+
+/// Fills what may wait for this server, which answers nobody, with requests of this kind: those that come then are refused
+/// at once, and one is let through where one has left.
+#[track_caller]
+fn holds_few(gateway: &Gateway, hung: &Backend, request: &Request, pending: usize) {
+    let ask = || {
+        let mut client = gateway.connect();
+        client.send(request.encode());
+        client
+    };
+    let mut waiting: Vec<_> = (0..pending).map(|_| (ask(), hung.accept())).collect();
+    for _ in 0..20 {
+        assert_eq!(ask().read_head().status(), 503);
+    }
+    hung.assert_untouched();
+    drop(waiting.pop());
+    eventually("there is room for one more", || {
+        let mut client = ask();
+        eventually("it is asked, or there is an answer", || {
+            hung.accepted_already()
+                .map(Some)
+                .or_else(|| (!client.is_silent_for(Duration::from_millis(2))).then_some(None))
+        })
+    });
+}
+
+/// Whoever waits for an answer has a place among the handshakes: neither a backend of plain requests nor a server that
+/// `auth` or a look-up asks comes to hold them all.
+#[test]
+fn t061_no_server_that_hangs_is_waited_for_by_many() {
+    const PENDING: usize = 3;
+    let [plain, auth, text, json, redis] = [(); 5].map(|()| Backend::bind());
+    let lines = format!("max_pending = {PENDING}\nupgrade_timeout = '5m'");
+    let url = |server: &Backend| format!("http://{}/", server.address());
+    let lookup = |path: &str, kind: &str, source: String| {
+        format!(
+            "[[route]]\npath = '/{path}'\nmax_pending = {PENDING}\n\
+             lookup = {{ kind = '{kind}', source = '{source}', timeout = '1m' }}\n"
+        )
+    };
+    let tables = [
+        lookup("text", "http", url(&text) + "%s"),
+        lookup("json", "json", url(&json) + "%s"),
+        lookup("redis", "redis", redis.address().to_string()),
+    ];
+    let guard = format!(
+        "max_pending = {PENDING}\nauth = {{ kind = 'forward', url = '{}', timeout = '1m' }}",
+        url(&auth)
+    );
+    let gateway = gateway()
+        .route("/echo", "echo:", "")
+        .route("/plain", &format!("http://{}", plain.address()), &lines)
+        .route("/auth", "echo:", &guard)
+        .tables(&tables.concat())
+        .start();
+    let canary = Canary::start(gateway.address(), "/echo");
+    holds_few(&gateway, &plain, &Request::get("/plain"), PENDING);
+    holds_few(&gateway, &auth, &Request::upgrade("/auth"), PENDING);
+    for (path, server) in [("/text", &text), ("/json", &json), ("/redis", &redis)] {
+        holds_few(&gateway, server, &Request::upgrade(&format!("{path}?token=a")), PENDING);
+    }
+    canary.finish();
     gateway.finish();
 }
