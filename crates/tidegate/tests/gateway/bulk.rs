@@ -140,7 +140,7 @@ fn a_violation_behind_a_large_frame_is_found() {
 fn what_follows_urgent_data_arrives() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let to = format!("tcp://{}", listener.local_addr().unwrap());
-    let gateway = gateway().top("workers = 1").route("/tcp", &to, "").start();
+    let gateway = gateway().top("workers = 1").route("/tcp", &to, "ping_interval = 0").start();
     let mut client = gateway.connect();
     client.send(Request::upgrade("/tcp").encode());
     let (mut backend, _) = listener.accept().unwrap();
