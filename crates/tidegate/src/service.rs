@@ -180,6 +180,16 @@ impl Service {
         }
     }
 
+    /// Has those told within `patience`, as fast as `drain_rate` lets them, that a drain would tell later. The drain has
+    /// begun.
+    pub(crate) fn make_haste(&self, because: &Arc<Because>, patience: Duration) {
+        let sessions = self.live.sessions(&Filter::default());
+        let pace = Pace::within(patience, sessions.len(), self.drain_rate(), clock::now());
+        for live in sessions {
+            live.leash.tell(Order { at: pace.next(), idle: None, because: Arc::clone(because) });
+        }
+    }
+
     /// Whether it takes new connections, and means to go on doing so.
     pub(crate) fn is_ready(&self) -> bool {
         !self.drain.is_started() && !self.is_short_of_memory()

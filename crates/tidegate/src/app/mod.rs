@@ -18,7 +18,7 @@ use anyhow::Context as _;
 use rustix::process::Signal;
 use serde_json::Value;
 use tokio::sync::mpsc;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use self::admin::{Desk, Overseer};
@@ -77,7 +77,10 @@ pub(crate) async fn take_over(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     match upgrade::take_over(predecessor, config, source).await? {
-        Taken::Over(running) => running.serve(Some(launch), CancellationToken::new(), signals).await,
+        Taken::Over(running, elder) => {
+            signals.stops.follow(elder);
+            running.serve(Some(launch), CancellationToken::new(), signals).await;
+        }
         // What it has taken until then is nobody else's.
         Taken::Abandoned(running) => {
             notify::be_silent();
@@ -214,7 +217,14 @@ impl Running {
         let (stop, successor) = tokio::select! {
             stop = stops.next() => (stop, None),
             () = told.cancelled() => (Stop::Shutdown, None),
-            pid = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => (Stop::HandedOver, number(pid)),
+            (pid, kin) = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => {
+                stops.give_way(kin);
+                let stop = tokio::select! {
+                    () = self.see_off_visitors() => Stop::HandedOver,
+                    stop = stops.next() => stop,
+                };
+                (stop, number(pid))
+            }
             never = self.reload_when_told(&mut hangups) => match never {},
             never = self.reload_when_ordered() => match never {},
             never = self.watch_certificates() => match never {},
@@ -278,7 +288,7 @@ impl Running {
         let all_of_it = stop == Stop::HandedOver; // nobody waits for this process to end
         self.service.drain(Because::new(Cause::Drained, code, reason.to_owned()), patience, all_of_it);
         tracing::info!(connections = self.workers.live(), "stopping; a second signal stops at once");
-        finish(&self.workers, patience, signals).await;
+        self.await_the_end(stop, patience, signals).await;
         self.workers.stop();
         self.doors.lock().await.clear();
         drop(self.desk().take());
@@ -288,6 +298,39 @@ impl Running {
         }
         if let Some(recorder) = &self.service.generation().recorder {
             recorder.flush();
+        }
+    }
+
+    /// Waits for the connections to end, and for the process before this one, but neither longer than `patience` nor
+    /// through a second stop. After a hand-over nobody has said stop yet: the first makes haste of it.
+    async fn await_the_end(&self, stop: Stop, patience: Duration, signals: &mut StopSignals) {
+        let until = clock::now() + patience;
+        let (mut is_idle, mut is_in_haste) = (false, stop != Stop::HandedOver);
+        loop {
+            tokio::select! {
+                () = self.workers.idle(), if !is_idle => is_idle = true,
+                () = sleep_until(until) => {
+                    tracing::warn!(connections = self.workers.live(), "connections are cut: they did not end in time");
+                    return;
+                }
+                told = signals.next_event() => match told {
+                    Some(stop) if !is_in_haste => {
+                        is_in_haste = true;
+                        let (code, reason) = stop.close();
+                        let because = Because::new(Cause::Drained, code, reason.to_owned());
+                        self.service.make_haste(&because, until.saturating_duration_since(clock::now()));
+                    }
+                    Some(_) => {
+                        tracing::warn!(connections = self.workers.live(), "connections are cut: told to stop at once");
+                        return;
+                    }
+                    None => {}
+                }
+            }
+            if is_idle && (stop == Stop::HandedOver || !signals.has_elder()) {
+                tracing::info!("all connections have ended");
+                return;
+            }
         }
     }
 
@@ -301,16 +344,5 @@ impl Running {
 
     fn settings(&self) -> Settings {
         self.settings.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
-/// Waits for the connections to end, but neither longer than `patience` nor through a second signal.
-async fn finish(workers: &Workers, patience: Duration, signals: &mut StopSignals) {
-    tokio::select! {
-        ended = timeout(patience, workers.idle()) => match ended {
-            Ok(()) => tracing::info!("all connections have ended"),
-            Err(_) => tracing::warn!(connections = workers.live(), "connections are cut: they did not end in time"),
-        },
-        _ = signals.next() => tracing::warn!(connections = workers.live(), "connections are cut: told to stop at once"),
     }
 }

@@ -1,11 +1,17 @@
 //! What signals mean: TERM and INT stop, QUIT stops for a restart, HUP reloads, USR2 hands over.
 
+use std::future::pending;
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use rustix::process;
 use tidegate_proto::CloseCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::Instant;
+
+use super::upgrade::Kin;
+use crate::clock;
 
 /// Why the gateway stops.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -27,6 +33,11 @@ impl Stop {
         }
     }
 
+    /// Whether clients may come back at once.
+    pub(super) const fn is_restart(self) -> bool {
+        matches!(self, Self::Restart | Self::HandedOver)
+    }
+
     /// How another process is told the same.
     pub(super) const fn signal(self) -> process::Signal {
         match self {
@@ -36,11 +47,23 @@ impl Stop {
     }
 }
 
-/// SIGTERM, SIGINT and SIGQUIT.
+/// For so long after a hand-over, whoever stops the process that was the gateway means the gateway: it may not be known
+/// yet that another one is.
+const NEWS: Duration = Duration::from_secs(5);
+
+/// SIGTERM, SIGINT and SIGQUIT, and what the other process of a hand-over was told.
 pub(crate) struct StopSignals {
     terminate: Signal,
     interrupt: Signal,
     quit: Signal,
+    /// The process before this one, as long as it drains.
+    elder: Kin,
+    /// The process that has taken over, and since when.
+    successor: Option<(Kin, Instant)>,
+    /// Stops that have come as signals, and those that came over the line. One may come both ways, to a group of
+    /// processes for example, and is one.
+    signals: u32,
+    words: u32,
 }
 
 impl StopSignals {
@@ -50,16 +73,66 @@ impl StopSignals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             quit: listen(SignalKind::quit())?,
+            elder: Kin::default(),
+            successor: None,
+            signals: 0,
+            words: 0,
         })
     }
 
-    /// Waits for one.
+    /// This is the process that the gateway was before: it is told to stop with this one, and tells it.
+    pub(super) fn follow(&mut self, elder: Kin) {
+        self.elder = elder;
+    }
+
+    /// This is the process that the gateway is from now on.
+    pub(super) fn give_way(&mut self, successor: Kin) {
+        self.successor = Some((successor, clock::now()));
+    }
+
+    /// Whether the process before this one is still there.
+    pub(super) const fn has_elder(&self) -> bool {
+        self.elder.is_there()
+    }
+
+    /// Waits for a stop.
     pub(crate) async fn next(&mut self) -> Stop {
-        tokio::select! {
-            _ = self.terminate.recv() => Stop::Shutdown,
-            _ = self.interrupt.recv() => Stop::Shutdown,
-            _ = self.quit.recv() => Stop::Restart,
+        loop {
+            if let Some(stop) = self.next_event().await {
+                return stop;
+            }
         }
+    }
+
+    /// Waits for a stop that has not come already in another way. `None`: it has, or another process is gone.
+    pub(super) async fn next_event(&mut self) -> Option<Stop> {
+        let before = self.signals.max(self.words);
+        let successor = async {
+            match &mut self.successor {
+                Some((kin, _)) => kin.next().await,
+                None => pending().await,
+            }
+        };
+        let (stop, is_signal) = tokio::select! {
+            _ = self.terminate.recv() => (Stop::Shutdown, true),
+            _ = self.interrupt.recv() => (Stop::Shutdown, true),
+            _ = self.quit.recv() => (Stop::Restart, true),
+            stop = self.elder.next() => (stop?, false),
+            stop = successor => (stop?, false),
+        };
+        let count = if is_signal { &mut self.signals } else { &mut self.words };
+        *count += 1;
+        if *count <= before {
+            return None; // it has come the other way, and been passed on
+        }
+        self.elder.tell(stop);
+        if let Some((successor, since)) = &self.successor
+            && is_signal
+            && clock::now() - *since < NEWS
+        {
+            successor.tell(stop);
+        }
+        Some(stop)
     }
 }
 

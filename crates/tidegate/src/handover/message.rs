@@ -52,6 +52,14 @@ pub(crate) enum Taker {
     Over,
 }
 
+/// From either, behind the hand-over: the line stays for as long as both live. What is not understood ends it.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Word {
+    /// The gateway is to stop, this process as well; `restart`: to come back.
+    Stop { restart: bool },
+}
+
 /// A socket that listens.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Listener {

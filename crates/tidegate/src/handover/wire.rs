@@ -176,6 +176,16 @@ impl Receiver {
         }
     }
 
+    /// Listens from here on in the place of this one, which hears nothing more.
+    pub(crate) fn take(&mut self) -> Self {
+        let socket = Arc::clone(&self.socket);
+        Self {
+            socket,
+            bytes: std::mem::take(&mut self.bytes),
+            descriptors: std::mem::take(&mut self.descriptors),
+        }
+    }
+
     /// The next frame that has arrived already.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
 use super::heirs::Heirs;
+use super::kin::Kin;
 use super::moving::Moving;
 use super::{Launch, Report, STEP, SWITCH};
 use crate::app::Running;
@@ -95,7 +96,7 @@ impl Running {
         &self,
         launch: Option<&Launch>,
         binary: Option<PathBuf>,
-    ) -> Result<Report, Failed> {
+    ) -> Result<(Report, Kin), Failed> {
         let launch = launch.ok_or(Failed::NoLaunch)?;
         if std::process::id() == FIRST_PROCESS {
             return Err(Failed::First);
@@ -118,7 +119,8 @@ impl Running {
         }
         doors.release(|index| taken.contains(&(before + index)));
         let patience = self.settings().patience;
-        Ok(giving.report(told_within(patience)))
+        let kin = Kin::at(giving.sender.voice(), giving.receiver.take());
+        Ok((giving.report(told_within(patience)), kin))
     }
 }
 

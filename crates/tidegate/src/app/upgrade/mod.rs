@@ -13,6 +13,7 @@
 
 mod giving;
 mod heirs;
+mod kin;
 mod moving;
 mod report;
 mod taking;
@@ -26,6 +27,7 @@ use tokio::sync::mpsc;
 
 use self::giving::Failed;
 pub(super) use self::heirs::{Heirs, number, send};
+pub(super) use self::kin::Kin;
 use self::report::Report;
 pub(crate) use self::taking::Predecessor;
 pub(super) use self::taking::{Taken, take_over};
@@ -59,8 +61,12 @@ pub(super) fn orders() -> (mpsc::Sender<UpgradeOrder>, mpsc::Receiver<UpgradeOrd
 
 impl Running {
     /// Hands over for SIGUSR2, or when the admin listener is told to, and says what came of it. Completes when a new
-    /// process has taken over, with its number.
-    pub(super) async fn hand_over_when_told(&self, launch: Option<&Launch>, signals: &mut Upgrades) -> u32 {
+    /// process has taken over, with its number and the line to it.
+    pub(super) async fn hand_over_when_told(
+        &self,
+        launch: Option<&Launch>,
+        signals: &mut Upgrades,
+    ) -> (u32, Kin) {
         let mut orders = self.upgrades.lock().await;
         loop {
             let order = tokio::select! {
@@ -72,21 +78,24 @@ impl Running {
                 let _under_way = UnderWay::begin(&self.service);
                 self.hand_over(launch, binary).await
             };
+            let (result, kin) = match result {
+                Ok((report, kin)) => (Ok(report), Some(kin)),
+                Err(failed) => (Err(failed), None),
+            };
             tell(&result);
             self.service.books.metrics.handovers.add(if result.is_ok() { "ok" } else { "failed" });
-            let successor = result.as_ref().ok().map(|report| report.pid);
+            let successor = result.as_ref().ok().map(|report| report.pid).zip(kin);
             if let Some(order) = order {
                 order.answer(result.map(|report| report.json()).map_err(|failed| failed.to_string()));
             }
-            if let Some(pid) = successor {
-                self.see_off_visitors().await;
-                return pid;
+            if let Some(successor) = successor {
+                return successor;
             }
         }
     }
 
     /// Lets whoever asked for the hand-over hear what came of it: the answer is the last thing that this process says.
-    async fn see_off_visitors(&self) {
+    pub(super) async fn see_off_visitors(&self) {
         const PATIENCE: Duration = Duration::from_secs(2);
         let answered = self.desk().as_ref().map(|desk| desk.answered());
         if let Some(answered) = answered {

@@ -17,7 +17,7 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::{Running, STEP};
+use super::{Kin, Running, STEP};
 use crate::app::Source;
 use crate::config::Config;
 use crate::conn::Resumed;
@@ -43,8 +43,8 @@ pub(crate) struct Predecessor {
 
 /// What came of taking over.
 pub(in crate::app) enum Taken {
-    /// This process is the gateway now.
-    Over(Running),
+    /// This process is the gateway now, and the other one ends.
+    Over(Running, Kin),
     /// The other one goes on. There may be sessions that had been taken before.
     Abandoned(Running),
 }
@@ -117,7 +117,7 @@ pub(in crate::app) async fn take_over(
     }
     tracing::info!(sessions = taken.sessions, "took over");
     running.service.books.metrics.handovers.add("taken");
-    Ok(Taken::Over(running))
+    Ok(Taken::Over(running, Kin::at(taking.sender.voice(), taking.receiver)))
 }
 
 struct Taking {

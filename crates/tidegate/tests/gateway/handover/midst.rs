@@ -161,10 +161,60 @@ fn the_admin_listener_ends_with_its_owner() {
     tell(gateway.pid(), Signal::USR2);
     let pid = number_in(&gateway, "handed over to process ");
     TcpStream::connect(admin).unwrap();
-    tell(pid, Signal::TERM);
+    tell(pid, Signal::KILL);
     eventually("the new process has ended", || (!is_running(pid)).then_some(()));
-    TcpStream::connect(admin).unwrap_err();
+    eventually("nobody listens there", || TcpStream::connect(admin).err());
     gateway.assert_alive();
     drop(stays);
     assert_eq!(gateway.wait().code(), Some(0));
+}
+
+/// Has one session stay in the old process, which gives it minutes; the number of the new process.
+fn with_one_that_stays(folder: &Path) -> (Gateway, Wire, u32) {
+    let record = format!("record = {{ path = {:?} }}", folder.join("session-%n"));
+    let gateway = gateway().top("drain = '10m'").route("/echo", "echo:", &record).start();
+    let stays = gateway.open("/echo");
+    tell(gateway.pid(), Signal::USR2);
+    let pid = number_in(&gateway, "handed over to process ");
+    (gateway, stays, pid)
+}
+
+/// Who stops the new process means the gateway: the old one makes haste, and the new one ends behind it.
+#[test]
+fn a_stop_is_for_the_process_that_drains_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut gateway, mut stays, pid) = with_one_that_stays(folder.path());
+    tell(pid, Signal::TERM);
+    stays.expect_close_frame(1001);
+    assert!(is_running(pid), "it waits for the one before it, whose session has not ended");
+    stays.send_frame(&Frame::close(1001, "").masked());
+    assert_eq!(gateway.wait().code(), Some(0));
+    eventually("the new process has ended", || (!is_running(pid)).then_some(()));
+}
+
+/// The same from the other end: for a while nobody knows that another process is the gateway now.
+#[test]
+fn a_stop_just_after_a_hand_over_is_for_both() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut gateway, mut stays, pid) = with_one_that_stays(folder.path());
+    tell(gateway.pid(), Signal::TERM);
+    stays.expect_close_frame(1001);
+    stays.send_frame(&Frame::close(1001, "").masked());
+    assert_eq!(gateway.wait().code(), Some(0));
+    eventually("the new process has ended", || (!is_running(pid)).then_some(()));
+}
+
+/// What goes to the group of both, as a terminal sends it and a service manager, is one stop and not two.
+#[test]
+fn a_stop_that_both_get_is_one() {
+    let folder = tempfile::tempdir().unwrap();
+    let (mut gateway, mut stays, pid) = with_one_that_stays(folder.path());
+    for process in [gateway.pid(), pid] {
+        tell(process, Signal::INT);
+    }
+    stays.expect_close_frame(1001);
+    gateway.assert_alive();
+    stays.send_frame(&Frame::close(1001, "").masked());
+    assert_eq!(gateway.wait().code(), Some(0));
+    eventually("the new process has ended", || (!is_running(pid)).then_some(()));
 }

@@ -1,6 +1,8 @@
 //! What goes wrong with the new process goes wrong there: the old one serves on, and nobody has lost anything.
 
+use std::fs;
 use std::path::Path;
+use std::process::Command;
 
 use tidegate_testkit::{Frame, Gateway, Wire, eventually};
 
@@ -157,13 +159,34 @@ fn f60_a_configuration_that_the_new_process_cannot_serve() {
     gateway.finish();
 }
 
+/// With process 1 everything else in its container would end.
+#[test]
+fn f60_process_1_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let (socket, config) = (folder.path().join("admin.sock"), folder.path().join("tidegate.toml"));
+    let text = format!(
+        "admin = 'unix:{}'\n[[listener]]\naddress = '127.0.0.1:0'\n[[route]]\npath = '/echo'\nbackend = 'echo:'\n",
+        socket.display()
+    );
+    fs::write(&config, text).unwrap();
+    let mut command = Command::new("unshare");
+    command.args(["--map-root-user", "--pid", "--fork", "--kill-child"]);
+    command.arg(env!("CARGO_BIN_EXE_tidegate")).args(["serve", "-c"]).arg(config);
+    let gateway = Gateway::run(command);
+    let mut session = gateway.open("/echo");
+    let said = tidegate(&socket, &["upgrade"]);
+    assert!(said.contains("422") && said.contains("this is process 1"), "{said}");
+    session.send_frame(&Frame::text("still there?").masked());
+    assert_eq!(session.read_frame(), Frame::text("still there?"));
+}
+
 /// Any user of the machine can connect to an address of it: what runs as the gateway's user is not theirs to name.
 #[test]
 fn a_binary_is_named_only_where_nobody_else_can_ask() {
     let gateway = gateway().top("admin = '127.0.0.1:0'").route("/echo", "echo:", "").start();
     let line = gateway.diagnosis("admin listener on ");
     let address = line.rsplit(' ').next().unwrap().trim();
-    let output = std::process::Command::new(env!("CARGO_BIN_EXE_tidegate"))
+    let output = Command::new(env!("CARGO_BIN_EXE_tidegate"))
         .args(["upgrade", "--admin", address, "--binary", "/bin/true"])
         .output()
         .unwrap();

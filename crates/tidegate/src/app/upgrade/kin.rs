@@ -1,0 +1,52 @@
+//! The other process after a hand-over, for as long as both live: whoever stops the gateway means both.
+
+use std::future::pending;
+
+use crate::app::Stop;
+use crate::handover::message::Word;
+use crate::handover::wire::{Receiver, Voice};
+
+/// The process before this one, or the one after it, if it is there.
+#[derive(Debug, Default)]
+pub(in crate::app) struct Kin(Option<Line>);
+
+#[derive(Debug)]
+struct Line {
+    voice: Voice,
+    receiver: Receiver,
+}
+
+impl Kin {
+    /// The other end of the line of a hand-over that is over.
+    pub(super) const fn at(voice: Voice, receiver: Receiver) -> Self {
+        Self(Some(Line { voice, receiver }))
+    }
+
+    /// Whether it lives, as far as is known.
+    pub(in crate::app) const fn is_there(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Has it stop as well. Builds that hang up behind a hand-over do not hear it.
+    pub(in crate::app) fn tell(&self, stop: Stop) {
+        let Some(line) = &self.0 else { return };
+        if let Err(error) = line.voice.say_at_once(&Word::Stop { restart: stop.is_restart() }) {
+            tracing::debug!(%error, "the other process of a hand-over is gone");
+        }
+    }
+
+    /// The next stop that it was told of; `None` when it has gone. Where it is not there, this never completes.
+    /// Cancelled, it loses nothing.
+    pub(in crate::app) async fn next(&mut self) -> Option<Stop> {
+        let Some(line) = &mut self.0 else { return pending().await };
+        let word = line.receiver.receive().await.ok().flatten().and_then(|frame| frame.message().ok());
+        match word {
+            Some(Word::Stop { restart: true }) => Some(Stop::Restart),
+            Some(Word::Stop { restart: false }) => Some(Stop::Shutdown),
+            None => {
+                self.0 = None;
+                None
+            }
+        }
+    }
+}
