@@ -195,3 +195,53 @@ fn a_step_is_empty_where_it_consumes_nothing() {
     assert_eq!((step.len(), step.is_empty()), (3, false));
     assert!(Step { header_len: 0, payload_len: 0, ..step }.is_empty());
 }
+
+#[test]
+fn where_a_frame_and_a_message_end_is_told() {
+    let mut decoder = Decoder::new(Role::Client, LIMITS);
+    for (bytes, at) in [
+        (&b""[..], (0, true, true)),
+        (b"\x02\x02a", (1, false, false)),
+        (b"b", (0, true, false)),
+        (b"\x80\x03c", (2, false, false)),
+        (b"de", (0, true, true)),
+    ] {
+        decoder.step(bytes).unwrap();
+        assert_eq!(
+            (decoder.frame_left(), decoder.at_frame_boundary(), decoder.at_message_boundary()),
+            at,
+            "{bytes:x?}"
+        );
+    }
+}
+
+/// By the short cut, by the long way, and in the midst of a message.
+#[test]
+fn payload_is_handed_out_unmasked() {
+    for (first, payload) in [(0x81, "ahoy ä"), (0x82, "ahoy"), (0x01, "ahoy"), (0x02, "ahoy"), (0x89, "ahoy")]
+    {
+        let masked = frame(first, payload.as_bytes(), Some([1, 2, 3, 4]));
+        for decode in [Decoder::decode, Decoder::decode_any] {
+            let mut bytes = masked.clone();
+            let (_, event) = decode(&mut Decoder::new(Role::Server, LIMITS), &mut bytes).unwrap().unwrap();
+            let got = match event {
+                Event::Data { payload, .. } => &*payload,
+                Event::Ping(payload) | Event::Pong(payload) => payload,
+                Event::Close(_) => unreachable!("none was sent"),
+            };
+            assert_eq!(got, payload.as_bytes(), "{first:x}");
+        }
+    }
+}
+
+#[test]
+fn of_both_limits_the_lower_counts_for_a_message_in_one_frame() {
+    for (frame_bytes_max, message_bytes_max, violation) in
+        [(200, 300, Violation::FrameTooBig), (300, 200, Violation::MessageTooBig)]
+    {
+        let limits = Limits { frame_bytes_max, message_bytes_max, fragments_max: 1 };
+        let decoder = Decoder::new(Role::Client, limits);
+        assert!(decoder.clone().step(&frame(0x82, &[0; 200], None)).is_ok_and(|step| step.is_some()));
+        assert_eq!(decoder.clone().step(&frame(0x82, &[0; 201], None)), Err(violation));
+    }
+}

@@ -159,6 +159,7 @@ mod tests {
         assert!(same("http://gw.test", &own("http", "gw.test", 80)));
         assert!(same("http://gw.test:8080", &own("http", "gw.test", 8080)));
         assert!(same("https://[::1]:8443", &own("https", "[::1]", 8443)));
+        assert!(same("https://[::1]", &own("https", "[::1]", 443)));
         assert!(same("https://gw.test.", &own("https", "gw.test", 443)), "asked for with a dot");
         assert!(!same("https://gw.test..", &own("https", "gw.test", 443)));
         assert!(!same("https://gw.test", &own("http", "gw.test", 80)));
@@ -172,6 +173,12 @@ mod tests {
         assert!(is_allowed(&policy(r#"["null"]"#), "null", &own));
         assert!(!is_allowed(&policy(r#"["~.*"]"#), "null", &own));
         assert!(is_allowed(&policy(r#"["*"]"#), "null", &own));
+        let everything = policy(r#"["~.*"]"#);
+        assert!(is_allowed(&everything, "https://app.example.com:8443", &own));
+        for no_origin in ["https://", "https://a b", "https://a/b", "https://[::1", "://a", "ht tp://a", "a"]
+        {
+            assert!(!is_allowed(&everything, no_origin, &own), "{no_origin}");
+        }
         let regex = policy(r#"["~https://app[0-9]+\\.example\\.com"]"#);
         assert!(is_allowed(&regex, "https://app12.example.com", &own));
         for origin in

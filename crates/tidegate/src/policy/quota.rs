@@ -124,6 +124,24 @@ mod tests {
     }
 
     #[test]
+    fn who_was_let_in_elsewhere_counts_beyond_the_limit() {
+        let quota = Quota::new(2);
+        let shares = [(); 3].map(|()| quota.count(ip("192.0.2.1")).unwrap());
+        assert_eq!(quota.take(ip("192.0.2.1")).unwrap_err(), QuotaExceeded);
+        let [one, ..] = shares;
+        drop(one);
+        assert_eq!(quota.take(ip("192.0.2.1")).unwrap_err(), QuotaExceeded, "two others are still there");
+    }
+
+    #[test]
+    fn nobody_is_counted_without_a_limit() {
+        let quota = Quota::new(0);
+        assert!(quota.count(ip("192.0.2.1")).is_none());
+        quota.set(1);
+        assert!(quota.take(ip("192.0.2.1")).is_ok());
+    }
+
+    #[test]
     fn an_ipv6_client_is_its_64() {
         let quota = Quota::new(1);
         let _one = quota.take(ip("2001:db8::1")).unwrap();
