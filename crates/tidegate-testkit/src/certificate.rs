@@ -68,6 +68,18 @@ impl Authority {
         self.issue_as(params)
     }
 
+    /// A certificate for a client of these common names, one or two, and this host name for an alternative one.
+    pub fn issue_to_all(&self, common: &[&str], alternative: &str) -> Identity {
+        let mut params = params(alternative);
+        params.distinguished_name = DistinguishedName::new();
+        // The second is written as what it is on the wire, since a list of kinds has each kind once.
+        let kinds = [DnType::CommonName, DnType::CustomDnType(vec![2, 5, 4, 3])];
+        for (kind, name) in kinds.into_iter().zip(common) {
+            params.distinguished_name.push(kind, *name);
+        }
+        self.issue_as(params)
+    }
+
     /// A certificate for this name that was valid for a day, long ago.
     pub fn issue_expired(&self, name: &str) -> Identity {
         let mut params = params(name);

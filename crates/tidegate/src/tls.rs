@@ -12,8 +12,10 @@ use rustls::sign::CertifiedKey;
 use rustls::{CommonState, ProtocolVersion, RootCertStore, ServerConfig};
 use tokio::time::timeout;
 
-use crate::certificate::{Certificate, Fault, Unusable, authorities, common_name, names};
-use crate::config::{CertificateFiles, ClientCertificates, Listener, ListenerTls, TlsVersion};
+use crate::certificate::{Certificate, Fault, Names, Unusable, authorities, common_name};
+use crate::config::{
+    CertificateAuth, CertificateFiles, ClientCertificates, Listener, ListenerTls, TlsVersion,
+};
 use crate::io::{Arrival, ClientTls, Socket};
 use crate::listener::{Accepted, Acceptor};
 use crate::proxied::Announced;
@@ -30,7 +32,7 @@ pub(crate) struct Secured {
 
 /// The names in a certificate that a client has shown and the listener has verified.
 #[derive(Debug)]
-pub(crate) struct ClientNames(Vec<String>);
+pub(crate) struct ClientNames(Names);
 
 /// Why a listener cannot speak TLS as configured. The operator's fault.
 #[derive(Debug, thiserror::Error)]
@@ -54,7 +56,7 @@ impl Secured {
     /// Who the client is by its certificate; `None` where it has shown none.
     pub(crate) fn client_names(&self) -> Option<ClientNames> {
         let own = self.connection()?.peer_certificates()?.first()?;
-        Some(ClientNames(names(own)))
+        Some(ClientNames(Names::of(own)))
     }
 
     fn client_tls(&self) -> Option<ClientTls> {
@@ -79,9 +81,9 @@ impl Secured {
 }
 
 impl ClientNames {
-    /// Whether this is one of them.
-    pub(crate) fn contains(&self, name: &str) -> bool {
-        self.0.iter().any(|own| own == name)
+    /// Whether they are of somebody who may come in.
+    pub(crate) fn are_of(&self, who: &CertificateAuth) -> bool {
+        who.names.is_empty() || who.names.iter().any(|name| self.0.contain(name, who.names_in))
     }
 }
 

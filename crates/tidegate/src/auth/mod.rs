@@ -18,7 +18,7 @@ use tokio::time::{Instant, timeout};
 
 use self::basic::{Busy, Users};
 use crate::ask::{AskError, Asker, Crowded, Questions};
-use crate::config::{Auth, AuthKind, JwtAuth, Route, TokenFrom};
+use crate::config::{Auth, AuthKind, CertificateAuth, JwtAuth, Route, TokenFrom};
 use crate::jwt::{self, KeyError, Rejected, Verifier};
 use crate::policy::Permit;
 use crate::request::{Request, query_parameter};
@@ -47,8 +47,7 @@ pub struct Guards {
 #[derive(Debug)]
 enum Guard {
     Basic(Box<Users>),
-    /// Any certificate that was verified where there is no name.
-    ClientCert(Vec<String>),
+    ClientCert(CertificateAuth),
     Jwt(Box<Tokens>),
     Forward(Box<Delegate>),
 }
@@ -194,7 +193,7 @@ impl Guard {
     ) -> Result<Self, (PathBuf, KeyError)> {
         Ok(match kind {
             AuthKind::Basic(users) => Self::Basic(Box::new(Users::new(users, Arc::clone(places)))),
-            AuthKind::ClientCert(names) => Self::ClientCert(names.clone()),
+            AuthKind::ClientCert(who) => Self::ClientCert(who.clone()),
             AuthKind::Jwt(JwtAuth { key, from, issuer, audience, ends_sessions }) => {
                 let mut verifier = Verifier::load(key).map_err(|error| (key.clone(), error))?;
                 verifier.demand(issuer.as_deref(), audience.as_deref());
@@ -221,12 +220,9 @@ impl Guard {
                 let checked = checked.unwrap_or(Err(Busy)).map_err(|Busy| Denial::Busy)?;
                 checked.map_err(|why| challenged(why, auth, "Basic", ", charset=\"UTF-8\""))?;
             }
-            Self::ClientCert(allowed) => {
-                let names = names.ok_or(Denial::Certificate)?;
-                let is_allowed = allowed.is_empty() || allowed.iter().any(|name| names.contains(name));
-                if !is_allowed {
-                    return Err(Denial::Certificate);
-                }
+            Self::ClientCert(who) => {
+                let is_allowed = names.is_some_and(|names| names.are_of(who));
+                is_allowed.then_some(()).ok_or(Denial::Certificate)?;
             }
             Self::Jwt(tokens) => {
                 let token = token(request, &tokens.from).ok_or(Credentials::Missing);

@@ -20,7 +20,8 @@ use rustls::{Error, InconsistentKeys};
 use webpki::{EndEntityCert, KeyUsage};
 
 pub(crate) use self::distrust::{explained, is_plain, is_unknown_issuer};
-pub(crate) use self::names::{common_name, names};
+pub use self::names::NamesIn;
+pub(crate) use self::names::{Names, common_name};
 pub use self::sealed::KeyPassword;
 
 /// The certificates of authorities, from a PEM file.

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use http::Uri;
 
+use crate::certificate::NamesIn;
+
 /// Guards everything that a route serves: WebSockets and plain requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Auth {
@@ -22,9 +24,8 @@ pub struct Auth {
 pub enum AuthKind {
     /// `basic`: a name and a password (RFC 7617), of these users.
     Basic(Vec<User>),
-    /// `client-cert`: a certificate that the listener has verified, with one of these names; an empty list is any
-    /// such certificate.
-    ClientCert(Vec<String>),
+    /// `client-cert`: a certificate that the listener has verified.
+    ClientCert(CertificateAuth),
     /// `jwt`: a signed token.
     Jwt(JwtAuth),
     /// `forward`: another server decides, at this `http://` or `https://` URL.
@@ -51,6 +52,15 @@ pub enum Secret {
     Argon2(String),
     /// `$6$…`.
     Sha512Crypt(String),
+}
+
+/// Whose a certificate has to be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CertificateAuth {
+    /// One of these; an empty list is anybody whom the listener has verified.
+    pub names: Vec<String>,
+    /// Where the name stands. Default: anywhere.
+    pub names_in: NamesIn,
 }
 
 /// What a signed token has to be.

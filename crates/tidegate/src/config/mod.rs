@@ -26,10 +26,10 @@ use tidegate_proto::Limits;
 use crate::recording;
 use crate::replay::Replay;
 
-pub use crate::certificate::KeyPassword;
+pub use crate::certificate::{KeyPassword, NamesIn};
 pub(crate) use admin::AdminPlace;
 pub use admin::{Admin, AdminToken};
-pub use auth::{Auth, AuthKind, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
+pub use auth::{Auth, AuthKind, CertificateAuth, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub(crate) use check::{Chapter, Row, admin_place, chapters, in_place_of_flag};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};

@@ -8,12 +8,12 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use super::auth::{AuthKind, JwtAuth, TokenFrom};
+use super::auth::{AuthKind, CertificateAuth, JwtAuth, TokenFrom};
 use super::table::{balance, origin};
 use super::value::{show_duration, show_size};
 use super::{
     AccessLog, Admin, Auth, Backend, BackendTls, CertificateFiles, ClientCertificates, Config, KeyPassword,
-    Listener, ListenerTls, Lookup, LookupKey, LookupSource, MessageType, OnChange, OriginPolicy,
+    Listener, ListenerTls, Lookup, LookupKey, LookupSource, MessageType, NamesIn, OnChange, OriginPolicy,
     ProxyVersion, Record, Route, Subprotocols, TargetPattern, TlsVersion,
 };
 
@@ -204,7 +204,13 @@ fn auth(auth: &Auth) -> Value {
             let names: Vec<_> = users.iter().map(|user| user.name.as_str()).collect();
             json!({ "kind": "basic", "users": names })
         }
-        AuthKind::ClientCert(names) => json!({ "kind": "client-cert", "names": names }),
+        AuthKind::ClientCert(CertificateAuth { names, names_in }) => {
+            let names_in = match names_in {
+                NamesIn::Any => "any",
+                NamesIn::CommonName => "common-name",
+            };
+            json!({ "kind": "client-cert", "names": names, "names_in": names_in })
+        }
         AuthKind::Jwt(JwtAuth { key, from, issuer, audience, ends_sessions }) => {
             let from = match from {
                 TokenFrom::Bearer => "bearer".to_owned(),

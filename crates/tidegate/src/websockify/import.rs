@@ -7,8 +7,8 @@ use super::mapping::{self, Unserved};
 use super::options::{From, Lookup, Options, Target};
 use super::plugins;
 use crate::config::{
-    Auth, AuthKind, Backend, CertificateFiles, ListenAddress, Listener, ListenerTls, OriginPolicy, Route,
-    Secret, TlsVersion, User,
+    Auth, AuthKind, Backend, CertificateAuth, CertificateFiles, ListenAddress, Listener, ListenerTls,
+    OriginPolicy, Route, Secret, TlsVersion, User,
 };
 use crate::import::{self, Document, Outcome, Report, Table, Toml};
 
@@ -125,9 +125,11 @@ fn auth(auth: &Auth) -> Toml {
             let users: Vec<_> = users.iter().filter_map(hashed).collect();
             vec![("kind", Toml::from("basic")), ("users", Toml::from(users))]
         }
-        AuthKind::ClientCert(names) => {
-            vec![("kind", Toml::from("client-cert")), ("names", Toml::from(names.clone()))]
-        }
+        AuthKind::ClientCert(CertificateAuth { names, .. }) => vec![
+            ("kind", Toml::from("client-cert")),
+            ("names", Toml::from(names.clone())),
+            ("names_in", Toml::from("common-name")),
+        ],
         AuthKind::Jwt(_) | AuthKind::Forward(_) => unreachable!("no plugin becomes this"),
     };
     entries.push(("realm", Toml::from(auth.realm.as_str())));

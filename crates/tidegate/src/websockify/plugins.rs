@@ -5,7 +5,8 @@ use super::args::Args;
 use super::mapping::Unserved;
 use super::options::Lookup as Asked;
 use crate::config::{
-    Auth, AuthKind, Lookup, LookupKey, LookupSource, OriginPattern, OriginPolicy, Secret, User,
+    Auth, AuthKind, CertificateAuth, Lookup, LookupKey, LookupSource, NamesIn, OriginPattern, OriginPolicy,
+    Secret, User,
 };
 
 /// `--token-plugin`: the class there, and the kind of look-up here.
@@ -79,7 +80,8 @@ pub(super) fn admission(args: &Args) -> Result<Admission, Unserved> {
             if names.is_empty() {
                 return Err(wrong("it has no name that may connect")); // here an empty list would be everybody
             }
-            Ok(Admission { auth: Some(Auth::new(AuthKind::ClientCert(names))), ..everybody })
+            let who = CertificateAuth { names, names_in: NamesIn::CommonName };
+            Ok(Admission { auth: Some(Auth::new(AuthKind::ClientCert(who))), ..everybody })
         }
         "ExpectOrigin" if args.web_auth => Err(Unserved::Unsupported {
             option: "--web-auth with ExpectOrigin".to_owned(),

@@ -126,9 +126,18 @@ fn client_cert_cn_auth_wants_one_of_these_names() {
     let target = backend.address().to_string();
     let options = ["--auth-plugin", "ClientCertCNAuth", "--auth-source", "alice bob"];
     let gateway = asking(&place, &authority, &target, &options);
-    for (name, expected) in [("alice", 101), ("bob", 101), ("mallory", 403)] {
-        let identity = authority.issue_to(name);
-        let mut client = gateway.connect().secured_as_client(&authority.client_as(&identity), "127.0.0.1");
+    let named = ["alice", "bob", "mallory"].map(|name| authority.issue_to(name));
+    let alternatively = authority.issue_to_all(&["mallory"], "alice");
+    let twice = authority.issue_to_all(&["mallory", "alice"], "mallory");
+    let [alice, bob, mallory] = &named;
+    for (name, identity, expected) in [
+        ("alice", alice, 101),
+        ("bob", bob, 101),
+        ("mallory", mallory, 403),
+        ("mallory, alternatively alice", &alternatively, 403),
+        ("mallory and alice", &twice, 403),
+    ] {
+        let mut client = gateway.connect().secured_as_client(&authority.client_as(identity), "127.0.0.1");
         client.send(upgrade("/").encode());
         let status = client.read_head().status();
         if status == 101 {

@@ -42,6 +42,32 @@ fn the_file_is_sound_and_serves_the_same() {
 }
 
 #[test]
+fn a_common_name_stays_one() {
+    let (place, backend, authority) = (Place::new(), Backend::bind(), Authority::new());
+    let identity = authority.issue("127.0.0.1");
+    let line = format!(
+        "--ssl-only --cert {} --key {} --verify-client --cafile {} --auth-plugin ClientCertCNAuth \
+         --auth-source alice {ANY_PORT} {}",
+        identity.cert().display(),
+        identity.key().display(),
+        authority.file().display(),
+        backend.address(),
+    );
+    let (file, report, status) = import(&place, &["--strict"], &line);
+    assert_eq!(status, 0, "{report}");
+    place.write("tidegate.toml", &file);
+    let gateway = Gateway::run(tidegate(&place, &["serve", "-c", "tidegate.toml"]));
+    let connect = |common: &str, alternative: &str| {
+        let identity = authority.issue_to_all(&[common], alternative);
+        gateway.connect().secured_as_client(&authority.client_as(&identity), "127.0.0.1")
+    };
+    let mut stranger = connect("mallory", "alice");
+    stranger.send(upgrade("/").encode());
+    assert_eq!(stranger.read_head().status(), 403, "{file}");
+    drop(open(connect("alice", "mallory"), &upgrade("/"), &backend));
+}
+
+#[test]
 fn what_has_no_place_in_a_file_is_said() {
     let place = Place::new();
     let line =

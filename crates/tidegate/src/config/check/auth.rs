@@ -14,7 +14,7 @@ use super::lookup::url;
 use super::needless;
 use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};
-use crate::config::{Auth, AuthKind, JwtAuth, Secret, TokenFrom, User};
+use crate::config::{Auth, AuthKind, CertificateAuth, JwtAuth, NamesIn, Secret, TokenFrom, User};
 use crate::jwt::{KeyError, Verifier};
 
 /// `None` where everybody may use the route, or where what is written is wrong, which is reported.
@@ -36,7 +36,7 @@ fn read_table(section: &mut Section<'_, '_>) -> Option<Auth> {
     only_its_own_keys(section, kind, own);
     let kind = match *kind {
         "basic" => users(section).map(AuthKind::Basic),
-        "client-cert" => Some(AuthKind::ClientCert(client_names(section))),
+        "client-cert" => Some(AuthKind::ClientCert(certificate(section))),
         "jwt" => jwt(section).map(AuthKind::Jwt),
         _ => forward(section).map(AuthKind::Forward),
     };
@@ -165,6 +165,22 @@ fn secret(hash: &str) -> Option<Secret> {
     ((1000..=SHA512_ROUNDS_MAX).contains(&rounds) && is_whole).then_some(Secret::Sha512Crypt(owned))
 }
 
+fn certificate(section: &mut Section<'_, '_>) -> CertificateAuth {
+    let names = client_names(section);
+    let names_in = section.text("names_in", |text, _| match text {
+        "any" => Ok(NamesIn::Any),
+        "common-name" => Ok(NamesIn::CommonName),
+        _ => Err(Fault::new("is no place of a name in a certificate", r#"write "any" or "common-name""#)),
+    });
+    if let Some(found) = section.find("names_in")
+        && section.find("names").is_none()
+    {
+        let message = "names_in stands without names".to_owned();
+        section.error(&found.spot, message, "list the names that may come in, or leave it out");
+    }
+    CertificateAuth { names, names_in: names_in.unwrap_or_default() }
+}
+
 fn client_names(section: &mut Section<'_, '_>) -> Vec<String> {
     let names = section.texts("names", |text, _| match text {
         "" => Err(Fault::new("is empty", "write the common name or an alternative name of the certificate")),
@@ -245,7 +261,7 @@ fn names() -> String {
 /// The kinds, each with the keys that only it has.
 const KINDS: [(&str, &[&str]); 4] = [
     ("basic", &["users"]),
-    ("client-cert", &["names"]),
+    ("client-cert", &["names", "names_in"]),
     ("jwt", &["key", "from", "issuer", "audience", "on_expiry"]),
     ("forward", &["url"]),
 ];

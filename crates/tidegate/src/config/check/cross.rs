@@ -142,7 +142,7 @@ pub(super) fn client_certificates(
     };
     for draft in routes {
         let Some(route) = &draft.route else { continue };
-        let Some(AuthKind::ClientCert(names)) = route.auth.as_ref().map(|auth| &auth.kind) else { continue };
+        let Some(AuthKind::ClientCert(guard)) = route.auth.as_ref().map(|auth| &auth.kind) else { continue };
         let name = quoted(&route.name);
         if !known.iter().any(asks) {
             let message = format!(
@@ -151,7 +151,7 @@ pub(super) fn client_certificates(
             let remedy = "add client_cert = \"optional\" and client_ca = \"FILE\" to a listener with tls";
             report.warning(&draft.spot, message, remedy.to_owned());
         }
-        if let Some(public) = known.iter().find(is_public).filter(|_| names.is_empty()) {
+        if let Some(public) = known.iter().find(is_public).filter(|_| guard.names.is_empty()) {
             let message = format!(
                 "route {name} lets in any certificate, and listener {} takes those of every public authority",
                 quoted(&public.address.to_string())

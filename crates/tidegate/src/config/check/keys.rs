@@ -209,6 +209,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     auth("timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
     auth("users", "none", Takes::Other(r#"the name of a file of lines NAME:HASH, or a list of such lines"#)),
     auth("names", "any", Takes::Other(r#"a list of names, such as ["alice"]"#)),
+    auth("names_in", "any", Takes::Text(r#""any" or "common-name""#)),
     auth("key", "none", Takes::Text("the name of a file with a key")),
     auth("from", "bearer", Takes::Text(r#""bearer", "query:NAME" or "cookie:NAME""#)),
     auth("issuer", "any", Takes::Text("what the claim iss has to be")),

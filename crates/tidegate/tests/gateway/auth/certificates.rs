@@ -46,6 +46,41 @@ fn names_of_a_certificate_open_a_route() {
     gateway.finish();
 }
 
+/// An authority may let its clients choose the names that are not the common one.
+#[test]
+fn where_the_common_name_counts_no_other_does() {
+    let authority = Authority::new();
+    let auth = |names_in: &str| {
+        format!(
+            "auth = {{ kind = 'client-cert', names = ['alice']{names_in} }}\norigins = ['http://gw.test']"
+        )
+    };
+    let gateway = gateway()
+        .secure(&authority, &authority.issue("127.0.0.1"))
+        .listener(&format!("client_cert = 'optional'\nclient_ca = {:?}", authority.file()))
+        .route("/any", "echo:", &auth(", names_in = 'any'"))
+        .route("/common", "echo:", &auth(", names_in = 'common-name'"))
+        .start();
+    for (common, alternative, on_any, on_common) in [
+        (&["alice"][..], "mallory", 101, 101),
+        (&["mallory"], "alice", 101, 403),
+        (&["mallory", "alice"], "mallory", 101, 403),
+        (&["alice", "mallory"], "mallory", 101, 403),
+        (&["alice", "alice"], "mallory", 101, 403),
+        (&[""], "alice", 101, 403),
+        (&[], "alice", 101, 403),
+        (&["mallory"], "mallory", 403, 403),
+    ] {
+        let identity = authority.issue_to_all(common, alternative);
+        for (path, expected) in [("/any", on_any), ("/common", on_common)] {
+            let got = status(connect_as(&gateway, &authority, &identity), path);
+            assert_eq!(got, expected, "{common:?} {alternative} {path}");
+        }
+    }
+    assert_eq!(status(gateway.connect(), "/common"), 403, "without a certificate");
+    gateway.finish();
+}
+
 /// Who has no certificate of this authority gets no HTTP at all: TLS itself refuses.
 #[test]
 fn t208_a_required_certificate_is_asked_for_in_tls() {
