@@ -26,6 +26,8 @@ use crate::tls_socket::TlsSocket;
 pub struct Arrival {
     /// The far end; behind a proxy that has announced it, the far end of the proxy's own connection.
     pub client: Peer,
+    /// A proxy has announced somebody without saying who: `client` is the proxy, and who speaks is its client.
+    pub unnamed: bool,
     /// The address that it has connected to; a Unix socket has none.
     pub local: Option<SocketAddr>,
     /// Over TLS, with us or with the proxy that says so.

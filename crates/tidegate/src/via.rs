@@ -25,11 +25,12 @@ pub struct Via {
 /// Reads the fields in which proxies speak, if the peer is one that may.
 ///
 /// Of every list the right-most element counts, which the trusted peer itself has written; what stands further left
-/// may be the client's own invention. Elements that cannot be read count as not written.
+/// may be the client's own invention. Elements that cannot be read count as not written. Behind a PROXY header that names
+/// nobody the whole request is the client's: what writes such a header passes on bytes, and reads no fields.
 pub(crate) fn read(fields: &HeaderMap, arrival: &Arrival, trusted: &TrustedProxies) -> Via {
     let peer = arrival.client.ip();
     let direct = Via { client: peer, secure: arrival.secure, authority: None, trusted: false };
-    if !trusted.trust(peer) {
+    if arrival.unnamed || !trusted.trust(peer) {
         return direct;
     }
     let addresses = elements(fields, "x-forwarded-for").into_iter().rev().map_while(address);
@@ -82,7 +83,7 @@ mod tests {
             map.append(*name, HeaderValue::from_static(value));
         }
         let networks = vec!["10.0.0.0/8".parse().unwrap(), "::1/128".parse().unwrap()];
-        let arrival = Arrival { client, local: None, secure: false, tls: None };
+        let arrival = Arrival { client, unnamed: false, local: None, secure: false, tls: None };
         read(&map, &arrival, &TrustedProxies { networks, unix })
     }
 

@@ -59,7 +59,7 @@ pub fn run(data: &[u8]) {
     head.uri = uri;
     head.headers.insert(HOST, host);
     let peer = Peer::Tcp(([192, 0, 2, 1], 4711).into());
-    let arrival = Arrival { client: peer, local: None, secure: false, tls: None };
+    let arrival = Arrival { client: peer, unnamed: false, local: None, secure: false, tls: None };
     let proxies = TrustedProxies { networks: Vec::new(), unix: false };
     let Ok(request) = Request::read(head, &arrival, &proxies) else { return };
     assert_is_normal(&request);

@@ -82,6 +82,8 @@ impl Accepted {
         if let Some((client, local)) = told.addresses {
             self.arrival.client = Peer::Tcp(client);
             self.arrival.local = Some(local);
+        } else {
+            self.arrival.unnamed = true;
         }
         self.arrival.secure = told.secure;
     }
@@ -301,7 +303,7 @@ impl Listening {
         const FLAGS: SocketFlags = SocketFlags::CLOEXEC.union(SocketFlags::NONBLOCK);
         let accept = |listener: &socket2::Socket| Ok(acceptfrom_with(listener, FLAGS)?);
         let (socket, client) = self.socket.async_io(Interest::READABLE, accept).await?;
-        let arrival = |client, local| Arrival { client, local, secure: false, tls: None };
+        let arrival = |client, local| Arrival { client, unnamed: false, local, secure: false, tls: None };
         Ok(match self.origin {
             Origin::Tcp(local) => {
                 let local = if local.ip().is_unspecified() { local_address(&socket)? } else { local };

@@ -58,7 +58,38 @@ fn t237_local_and_unknown_are_the_connections_own_address() {
         binary(0x21, 0x00, b""),
         binary(0x21, 0x31, &[0; 216]),
     ] {
-        expect_client(&gateway, &header, "127.0.0.1"); // of a trusted proxy the address alone is logged
+        expect_client(&gateway, &header, "own");
+    }
+    gateway.finish();
+}
+
+/// Whoever speaks behind a header is the proxy's client, also where the proxy does not say which.
+#[test]
+fn t082_t237_an_unnamed_client_is_no_trusted_proxy() {
+    let backend = Backend::bind();
+    let gateway = behind("127.0.0.1").route("/app", &backend.ws(), "").start();
+    for header in [b"PROXY UNKNOWN\r\n".to_vec(), binary(0x20, 0x00, b""), binary(0x21, 0x31, &[0; 216])] {
+        let mut client = gateway.connect_bare();
+        let own = client.local_address().to_string();
+        let request = Request::upgrade("/app")
+            .with("X-Forwarded-For", "203.0.113.9")
+            .with("X-Forwarded-Host", "evil.test")
+            .with("X-Forwarded-Proto", "https")
+            .with("X-Forwarded-User", "root");
+        client.send([header.as_slice(), &request.encode()].concat());
+        let (_wire, head) = backend.accept_websocket();
+        assert_eq!(client.read_head().status(), 101);
+        for (name, value) in [
+            ("Host", Some("gw.test")),
+            ("X-Forwarded-For", Some("127.0.0.1")),
+            ("X-Forwarded-Host", Some("gw.test")),
+            ("X-Forwarded-Proto", Some("http")),
+            ("X-Forwarded-User", None),
+        ] {
+            assert_eq!(head.field(name), value, "{name} behind {}", header.escape_ascii());
+        }
+        drop(client);
+        gateway.access_line(|line| line["client"] == *own && line["host"] == "gw.test");
     }
     gateway.finish();
 }
