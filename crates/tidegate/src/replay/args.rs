@@ -28,7 +28,7 @@ pub(crate) struct ReplayArgs {
     #[arg(long)]
     pub(crate) follow_client: bool,
     /// Origin of pages that may connect, such as https://example.com, or '*' for all; may be repeated. Default: only pages
-    /// of the same origin.
+    /// of the same origin, and only under localhost or the address that is listened on.
     #[arg(long, value_name = "ORIGIN")]
     pub(crate) origin: Vec<String>,
     /// Exit after the first client.

@@ -33,8 +33,15 @@ impl Recorded {
     }
 }
 
+/// For the pages and under the name of all clients of these tests.
 #[track_caller]
 fn replay(file: &Path, flags: &[&str]) -> Gateway {
+    replay_to_own(file, &[&["--origin", "http://gw.test"], flags].concat())
+}
+
+/// For whomever these flags say.
+#[track_caller]
+fn replay_to_own(file: &Path, flags: &[&str]) -> Gateway {
     let file = file.to_str().unwrap();
     let mut command = Command::new(BINARY);
     command.args(["replay", file, "--listen", "127.0.0.1:0"]).args(flags).stdin(Stdio::null());
@@ -53,6 +60,31 @@ fn finish(mut client: Wire, gateway: Gateway) {
     client.expect_close_then_answer(1000);
     drop(client);
     gateway.finish();
+}
+
+/// What was recorded is not for the page whose name points at this machine for the moment.
+#[test]
+fn t078_a_recording_is_served_under_this_machines_own_names() {
+    let recorded = Recorded::new("var VNC_frame_data = [\n'}0}secret',\n'EOF'];\n");
+    let asked = |gateway: &Gateway, host: &str, origin: &str| {
+        let port = gateway.address().port();
+        let (host, origin) = (format!("{host}:{port}"), format!("http://{origin}:{port}"));
+        let mut client = gateway.connect();
+        client.send(Request::upgrade("/").set("Host", host).set("Origin", origin).encode());
+        client.read_head().status()
+    };
+    let gateway = replay_to_own(&recorded.file(), &[]);
+    for name in ["localhost", "127.0.0.1", "[::1]"] {
+        assert_eq!(asked(&gateway, name, name), 101, "{name}");
+        assert_eq!(asked(&gateway, name, "evil.test"), 403, "{name}");
+    }
+    for name in ["evil.test", "localhost.evil.test", "127.0.0.2"] {
+        assert_eq!(asked(&gateway, name, name), 421, "{name}");
+    }
+    drop(gateway);
+    let told = replay_to_own(&recorded.file(), &["--origin", "*"]);
+    assert_eq!(asked(&told, "elsewhere.test", "elsewhere.test"), 101);
+    drop(told);
 }
 
 #[test]
