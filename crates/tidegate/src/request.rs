@@ -277,13 +277,17 @@ fn target_len(uri: &Uri) -> usize {
 
 /// The first parameter of this name, decoded as a form is; `None` if there is none, or it is no UTF-8.
 pub(crate) fn query_parameter(query: &str, name: &str) -> Option<String> {
+    query_parameters(query, name).next()?
+}
+
+/// All parameters of this name, in their order; `None` for one that is no UTF-8.
+pub(crate) fn query_parameters(query: &str, name: &str) -> impl Iterator<Item = Option<String>> {
     let decoded = |text: &str| {
         let spaced = text.replace('+', " ");
         percent_decode_str(&spaced).decode_utf8().ok().map(|text| text.into_owned())
     };
-    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
-    let (_, value) = pairs.find(|(key, _)| decoded(key).as_deref() == Some(name))?;
-    decoded(value)
+    let pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.filter(move |(key, _)| decoded(key).as_deref() == Some(name)).map(move |(_, value)| decoded(value))
 }
 
 /// The header fields of the `http` crate as the protocol crate wants to see them.

@@ -21,7 +21,7 @@ use crate::ask::{AskError, Asker, Crowded, Questions};
 use crate::config::{Auth, AuthKind, CertificateAuth, JwtAuth, Route, TokenFrom};
 use crate::jwt::{self, KeyError, Rejected, Verifier};
 use crate::policy::Permit;
-use crate::request::{Request, query_parameter};
+use crate::request::{Request, query_parameters};
 use crate::route::Selected;
 use crate::tls::ClientNames;
 
@@ -262,24 +262,30 @@ fn challenged(why: Credentials, auth: &Auth, scheme: &str, detail: &str) -> Chal
     Challenged { why, challenge }
 }
 
-/// The signed token that a request shows, if it shows one and no second.
+/// The signed token that a request shows, if it shows one and no second: a backend may believe the other one.
 fn token(request: &Request, from: &TokenFrom) -> Option<String> {
     match from {
         TokenFrom::Bearer => {
-            let mut values = request.fields.get_all(AUTHORIZATION).iter();
-            let (Some(value), None) = (values.next(), values.next()) else { return None };
+            let value = only(request.fields.get_all(AUTHORIZATION).iter())?;
             let (scheme, token) = value.to_str().ok()?.split_once(' ')?;
             scheme.eq_ignore_ascii_case("bearer").then(|| token.trim().to_owned())
         }
-        TokenFrom::Query(name) => query_parameter(request.query.as_deref()?, name),
+        TokenFrom::Query(name) => only(query_parameters(request.query.as_deref()?, name))?,
         TokenFrom::Cookie(name) => {
-            let lines = request.fields.get_all(COOKIE).iter().filter_map(|line| line.to_str().ok());
-            let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.trim().split_once('='));
-            let mut values = pairs.filter(|(key, _)| key == name).map(|(_, value)| value.trim_matches('"'));
-            match (values.next(), values.next()) {
-                (Some(value), None) => Some(value.to_owned()),
-                _ => None,
-            }
+            // As bytes: other cookies are none of our business, and often no ASCII.
+            let lines = request.fields.get_all(COOKIE).iter().map(HeaderValue::as_bytes);
+            let pairs = lines.flat_map(|line| line.split(|byte| *byte == b';')).filter_map(|pair| {
+                let at = pair.iter().position(|byte| *byte == b'=')?;
+                Some((pair[..at].trim_ascii(), pair[at + 1..].trim_ascii()))
+            });
+            let value = only(pairs.filter(|(key, _)| *key == name.as_bytes()).map(|(_, value)| value))?;
+            Some(str::from_utf8(value).ok()?.trim_matches('"').to_owned())
         }
     }
+}
+
+/// The one, where there are no more.
+fn only<T>(mut of: impl Iterator<Item = T>) -> Option<T> {
+    let first = of.next()?;
+    of.next().is_none().then_some(first)
 }

@@ -27,6 +27,8 @@ const KEY_BYTES_MAX: u64 = 64 << 10;
 pub(crate) struct Verifier {
     key: DecodingKey,
     validation: Validation,
+    /// A token that names an audience is not for us.
+    is_for_nobody: bool,
     /// What opens tokens that are encrypted; `None` with a public key, and where none are taken.
     opener: Option<Opener>,
 }
@@ -64,6 +66,10 @@ pub(crate) enum Rejected {
     Time,
     #[error("the token is an encrypted one, which the key does not open")]
     Encrypted,
+    #[error("the token demands something that is not understood here (crit)")]
+    Critical,
+    #[error("the token is for somebody (aud), and the route does not say for whom: set audience")]
+    Audience,
     #[error("the token is not signed as it should be, or claims something else")]
     Other,
 }
@@ -97,16 +103,18 @@ impl Verifier {
         validation.validate_aud = false;
         // Both are honoured where they stand, and asked for nowhere.
         validation.set_required_spec_claims::<&str>(&[]);
-        Self { key, validation, opener }
+        Self { key, validation, is_for_nobody: false, opener }
     }
 
-    /// Wants `iss` and `aud` to be these.
+    /// Wants `iss` and `aud` to be these. Without an `audience` of its own, a route is none that a token can be for
+    /// (RFC 7519 §4.1.3): then one with `aud` is somebody else's.
     pub(crate) fn demand(&mut self, issuer: Option<&str>, audience: Option<&str>) {
         let mut demanded = Vec::new();
         if let Some(issuer) = issuer {
             self.validation.set_issuer(&[issuer]);
             demanded.push("iss");
         }
+        self.is_for_nobody = audience.is_none();
         if let Some(audience) = audience {
             self.validation.set_audience(&[audience]);
             self.validation.validate_aud = true;
@@ -127,11 +135,18 @@ impl Verifier {
             None
         };
         let signed = opened.as_deref().unwrap_or(token);
-        let decoded = decode::<Map<String, Value>>(signed, &self.key, &self.validation);
-        decoded.map(|token| token.claims).map_err(|error| {
+        let decoded = decode::<Map<String, Value>>(signed, &self.key, &self.validation).map_err(|error| {
             let is_time = matches!(error.kind(), ExpiredSignature | ImmatureSignature);
             if is_time { Rejected::Time } else { Rejected::Other }
-        })
+        })?;
+        // Nothing that can stand there is known here, so that all of it has to be refused (RFC 7515 §4.1.11).
+        if decoded.header.crit.is_some() {
+            return Err(Rejected::Critical);
+        }
+        if self.is_for_nobody && decoded.claims.contains_key("aud") {
+            return Err(Rejected::Audience);
+        }
+        Ok(decoded.claims)
     }
 }
 

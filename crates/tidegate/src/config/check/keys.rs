@@ -213,7 +213,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     auth("key", "none", Takes::Text("the name of a file with a key")),
     auth("from", "bearer", Takes::Text(r#""bearer", "query:NAME" or "cookie:NAME""#)),
     auth("issuer", "any", Takes::Text("what the claim iss has to be")),
-    auth("audience", "any", Takes::Text("what the claim aud has to contain")),
+    auth("audience", "none", Takes::Text("what the claim aud has to contain")),
     auth("on_expiry", "keep", Takes::Text(r#""keep" or "close""#)),
     auth("url", "none", Takes::Text("an http:// or https:// URL")),
 ];

@@ -20,7 +20,7 @@ fn a_bearer_token_opens_a_route_and_a_wrong_one_is_401_with_a_challenge() {
     let house = house(&folder, "");
     house.lets_in(bearer(&token(&json!({}))));
     house.lets_in(bearer(&token(
-        &json!({ "exp": in_seconds(600), "nbf": in_seconds(-600), "aud": "others" }),
+        &json!({ "exp": in_seconds(600), "nbf": in_seconds(-600), "iss": "others" }),
     )));
     for (head, _) in house.keeps_out(401, |request| request) {
         assert_eq!(head.field("WWW-Authenticate"), Some("Bearer realm=\"tidegate\""));
@@ -31,6 +31,8 @@ fn a_bearer_token_opens_a_route_and_a_wrong_one_is_401_with_a_challenge() {
         signed(&json!({ "alg": "HS256" }), &json!({}), b"another secret"),
         signed(&json!({ "alg": "none" }), &json!({}), SECRET),
         signed(&json!({ "alg": "RS256" }), &json!({}), SECRET),
+        signed(&json!({ "alg": "HS256", "crit": ["exp-x"], "exp-x": 1 }), &json!({}), SECRET),
+        signed(&json!({ "alg": "HS256", "crit": [] }), &json!({}), SECRET),
         none,
         good[..good.len() - 1].to_owned(),
         "a.b.c".to_owned(),
@@ -118,6 +120,53 @@ fn issuer_and_audience_have_to_be_there_and_right() {
         house.keeps_out(401, bearer(&wrong));
     }
     house.finish();
+}
+
+/// RFC 7519 §4.1.3: a token for others is not for us, and without an `audience` all are others.
+#[test]
+fn a_token_for_somebody_needs_a_route_that_says_for_whom() {
+    let folder = tempfile::tempdir().unwrap();
+    let house = house(&folder, "");
+    for audience in [json!("others"), json!(["others"]), json!([]), json!(""), json!(null)] {
+        house.keeps_out(401, bearer(&token(&json!({ "aud": audience }))));
+    }
+    house.gateway.access_line(|line| line.to_string().contains("set audience"));
+    house.lets_in(bearer(&token(&json!({}))));
+    house.finish();
+}
+
+/// What was checked has to be what a backend finds, whichever of two it takes.
+#[test]
+fn a_second_token_counts_as_none() {
+    let folder = tempfile::tempdir().unwrap();
+    let good = token(&json!({}));
+    let in_query = house(&folder, ", from = 'query:jwt'");
+    let with_query = |query: String| {
+        move |request: Request| {
+            let text = String::from_utf8(request.encode()).unwrap();
+            let target = text.split(' ').nth(1).unwrap().to_owned();
+            request.line(&format!("GET {target}?{query} HTTP/1.1"))
+        }
+    };
+    in_query.lets_in(with_query(format!("jwt2=evil&jwt={good}&xjwt=evil")));
+    for query in
+        [format!("jwt={good}&jwt=evil"), format!("jwt={good}&x=y&j%77t"), format!("jwt={good}&jwt={good}")]
+    {
+        in_query.keeps_out(401, with_query(query));
+    }
+    in_query.finish();
+
+    let in_cookie = house(&folder, ", from = 'cookie:session'");
+    let with_cookies = |lines: Vec<Vec<u8>>| {
+        move |request: Request| lines.iter().fold(request, |request, line| request.with("Cookie", line))
+    };
+    let session = || format!("session={good}").into_bytes();
+    in_cookie.lets_in(with_cookies(vec![session(), b"x=\xff".to_vec()]));
+    in_cookie.lets_in(with_cookies(vec![["name=Jürgen; ".as_bytes(), &session()].concat()]));
+    in_cookie.keeps_out(401, with_cookies(vec![session(), b"session=evil; x=\xff".to_vec()]));
+    in_cookie.keeps_out(401, with_cookies(vec![session(), b"session=\xff".to_vec()]));
+    in_cookie.keeps_out(401, with_cookies(vec![b"session=\xff".to_vec()]));
+    in_cookie.finish();
 }
 
 #[test]
