@@ -6,7 +6,8 @@
 /// anything is decided (RFC 3986 §6.2.2.2):
 ///
 /// - What may stand raw in a segment (`pchar`: unreserved characters, sub-delimiters, `:` and `@`) stands raw, however
-///   it was written. A `;` is a character like others here; what a backend makes of it is its own affair.
+///   it was written. A `;` is a character like others here; that backends may make something else of it is dealt with
+///   where routes are chosen.
 /// - Every other byte is an escape in upper case: `%25`, `%3F` and `%23`, but also a raw `"`, `|` or `é`.
 /// - Slashes that stand together are one, as file systems and most servers have it.
 /// - What two parsers could read differently is not repaired but refused: `%2F`, `%5C`, a backslash, `%00`, escapes that
@@ -56,6 +57,19 @@ fn push(path: &mut String, byte: u8) {
 /// Whether it stands raw in a segment (RFC 3986 §3.3).
 fn is_pchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
+}
+
+/// A path without what stands behind a `;` in its segments, in the one form again: as servlets read it.
+pub(crate) fn without_parameters(path: &str) -> String {
+    let mut bare = String::with_capacity(path.len());
+    for part in path.split_inclusive('/') {
+        let (segment, slash) = part.strip_suffix('/').map_or((part, false), |segment| (segment, true));
+        bare.push_str(segment.split(';').next().unwrap_or_default());
+        if slash && !bare.ends_with('/') {
+            bare.push('/');
+        }
+    }
+    bare
 }
 
 /// A path that is refused rather than guessed at.
@@ -110,6 +124,22 @@ mod tests {
             "",
         ] {
             assert_eq!(canonical_path(raw), Err(BadPath), "{raw}");
+        }
+    }
+
+    #[test]
+    fn t055_parameters_are_cut_from_each_segment() {
+        for (path, bare) in [
+            ("/a/b", "/a/b"),
+            ("/a;x/b", "/a/b"),
+            ("/a;x=1;y/b;z", "/a/b"),
+            ("/a/;x", "/a/"),
+            ("/;x/a", "/a"),
+            ("/a/;/;x/b/", "/a/b/"),
+            ("/;", "/"),
+            ("/a;/", "/a/"),
+        ] {
+            assert_eq!(without_parameters(path), bare, "{path}");
         }
     }
 

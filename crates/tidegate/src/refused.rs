@@ -76,7 +76,7 @@ impl Refused {
             Self::Route(NoRoute::NotFound) => StatusCode::NOT_FOUND,
             Self::Route(NoRoute::NeedsUpgrade) => StatusCode::UPGRADE_REQUIRED,
             Self::Route(NoRoute::NotAllowed) => StatusCode::METHOD_NOT_ALLOWED,
-            Self::Route(NoRoute::NotWebSocket) => StatusCode::BAD_REQUEST,
+            Self::Route(NoRoute::NotWebSocket | NoRoute::Ambiguous) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::OriginRepeated | Denied::Subprotocol) => StatusCode::BAD_REQUEST,
             Self::Policy(Denied::Origin(_) | Denied::OriginMissing) => StatusCode::FORBIDDEN,
             Self::Auth(denial) => denial.status(),

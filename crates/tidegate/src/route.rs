@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::config::{self, Backend, HostPattern, OnChange, PathPattern, Route};
+use crate::path::without_parameters;
 use crate::pool::{Pool, Seat};
 use crate::request::Kind;
 
@@ -49,6 +50,9 @@ pub enum NoRoute {
     /// No WebSockets are served there: 400.
     #[error("no WebSocket is served at this path")]
     NotWebSocket,
+    /// With its parameters, which backends may cut off, the path is on one route, and without them on another: 400.
+    #[error("the path means something else to those who cut off what stands behind a semicolon")]
+    Ambiguous,
 }
 
 impl Table {
@@ -137,9 +141,25 @@ impl Table {
 
     /// The first route that serves this kind of request for this host and canonical path.
     ///
+    /// Backends may read `/admin;x/a` as `/admin/a`. Where that would be on another route, whose guards it has not passed,
+    /// the request is refused. Parameters that the pattern itself names are no stranger's idea.
+    ///
     /// # Errors
     /// What the client is told instead; a route of the other kind is worth a hint.
     pub fn select(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
+        let selected = self.first(kind, host, path)?;
+        if path.contains(';') {
+            let own = own_parameters(&selected, path);
+            let bare = format!("{}{}", &path[..own], without_parameters(&path[own..]));
+            let is_other = |other: Selected| !Arc::ptr_eq(&other.route, &selected.route);
+            if bare != path && self.first(kind, host, &bare).is_ok_and(is_other) {
+                return Err(NoRoute::Ambiguous);
+            }
+        }
+        Ok(selected)
+    }
+
+    fn first(&self, kind: Kind, host: &str, path: &str) -> Result<Selected, NoRoute> {
         let (mut other_kind, mut not_allowed) = (false, false);
         for Row { route, pool, .. } in &self.rows {
             if !route.host.as_ref().is_none_or(|pattern| host_matches(pattern, host)) {
@@ -160,6 +180,17 @@ impl Table {
             (true, Kind::Http) => NoRoute::NeedsUpgrade,
             (true, Kind::WebSocket) => NoRoute::NotWebSocket,
         })
+    }
+}
+
+/// How much of a path stands in the pattern of its route as it is, where that has a semicolon.
+fn own_parameters(selected: &Selected, path: &str) -> usize {
+    match &selected.route.path {
+        PathPattern::Exact(pattern) | PathPattern::Prefix(pattern) if pattern.contains(';') => {
+            selected.prefix_len
+        }
+        PathPattern::Regex(_, pattern) if pattern.contains(';') => path.len(),
+        PathPattern::Exact(_) | PathPattern::Prefix(_) | PathPattern::Regex(..) => 0,
     }
 }
 
@@ -344,6 +375,45 @@ mod tests {
         assert_eq!(name(&table, Kind::WebSocket, "a", "/WS"), Err(NoRoute::NotFound));
         assert_eq!(name(&table, Kind::WebSocket, "a", "//ws"), Err(NoRoute::NotFound));
         assert_eq!(name(&table, Kind::WebSocket, "a", "/ws;x"), Err(NoRoute::NotFound));
+    }
+
+    #[test]
+    fn t055_parameters_do_not_lead_past_a_route() {
+        let table = table(
+            r#"
+            route = [
+                { name = "kept", path = "/kept;v=1/*", backend = "http://127.0.0.1:9" },
+                { name = "told", path = "~/told;v=[0-9]", backend = "http://127.0.0.1:9" },
+                { name = "styles", path = "~/.*[.]css", backend = "http://127.0.0.1:9" },
+                { name = "admin", path = "/admin/*", backend = "http://127.0.0.1:9" },
+                { name = "socket", path = "/socket", backend = "tcp://127.0.0.1:9" },
+                { name = "all", path = "/*", backend = "http://127.0.0.1:9" },
+            ]
+            "#,
+        );
+        let http = |path| name(&table, Kind::Http, "a", path);
+        for path in [
+            "/admin;x/secret",
+            "/;x/admin/secret",
+            "/admin;/",
+            "/admin;x",
+            "/admin/a;x.css",
+            "/kept;v=2/a;.css",
+        ] {
+            assert_eq!(http(path), Err(NoRoute::Ambiguous), "{path}");
+        }
+        for (path, route) in [
+            ("/admin/a;x/b", "admin"),
+            ("/shop;jsessionid=1", "all"),
+            ("/shop/a;x/b", "all"),
+            ("/kept;v=1/a;x", "kept"),
+            ("/told;v=7", "told"),
+            ("/socket;x", "all"),
+            ("/a/b.css;v=2/c.css", "styles"),
+        ] {
+            assert_eq!(http(path).as_deref(), Ok(route), "{path}");
+        }
+        assert_eq!(name(&table, Kind::WebSocket, "a", "/socket;x"), Err(NoRoute::Ambiguous));
     }
 
     #[test]

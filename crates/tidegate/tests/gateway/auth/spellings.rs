@@ -69,6 +69,40 @@ fn t055_a_guarded_path_has_one_form() {
     gateway.finish();
 }
 
+/// Servlets cut parameters off: who could be let past a guard by that is let in nowhere.
+#[test]
+fn t055_parameters_do_not_lead_past_a_guard() {
+    let backend = Backend::bind();
+    let http = backend.tcp().replace("tcp://", "http://");
+    let gateway = gateway().route("/admin/*", &http, GUARD).route("/*", &http, "").start();
+    for (target, expected) in [
+        ("/admin/secret", 401),
+        ("/admin/secret;x", 401),
+        ("/admin;x/secret", 400),
+        ("/admin%3bx/secret", 400),
+        ("/admin;/secret", 400),
+        ("/;x/admin/secret", 400),
+        ("//;x//admin;y=z//secret", 400),
+        ("/admin;x", 400),
+    ] {
+        assert_eq!(status(&gateway, Request::get(target)), expected, "{target}");
+        let upgrade = Request::upgrade(target);
+        let mut client = gateway.connect();
+        client.send(upgrade.encode());
+        assert_eq!(client.read_head().status(), expected, "{target}");
+    }
+    backend.assert_untouched();
+    // Elsewhere they are the backend's, as everything is.
+    let mut client = gateway.connect();
+    client.send(Request::get("/shop;jsessionid=1/a;b").encode());
+    let mut wire = backend.accept();
+    assert_eq!(wire.read_head().target(), "/shop;jsessionid=1/a;b");
+    wire.send("HTTP/1.1 204 No Content\r\n\r\n");
+    assert_eq!(client.read_head().status(), 204);
+    drop((client, wire));
+    gateway.finish();
+}
+
 /// What was matched is what a backend is asked for.
 #[test]
 fn t055_backends_are_asked_for_the_path_that_was_matched() {
