@@ -148,4 +148,11 @@ const RULES: &[(&str, Of)] = &[
     ("fastcgi.server", Of::Files),
     ("scgi.server", Of::Files),
     ("cgi.assign", Of::Files),
+    ("uwsgi.server", Of::Files),
+    ("ajp13.server", Of::Files),
+    ("ssi.extension", Of::Files),
+    ("cml.extension", Of::Files),
+    ("webdav.activate", Of::Files),
+    ("magnet.attract-response-start-to", Of::Everything),
+    ("trigger-before-download.deny-url", Of::Everything),
 ];

@@ -86,6 +86,11 @@ const ROWS: &[(&str, Verdict)] = &[
     ("fastcgi.*", Verdict::Without("put an HTTP server in front of it, and write backend = \"http://HOST:PORT\"")),
     ("scgi.*", Verdict::Without("put an HTTP server in front of it, and write backend = \"http://HOST:PORT\"")),
     ("cgi.*", Verdict::Without("programs are not run")),
+    ("uwsgi.*", Verdict::Without("put an HTTP server in front of it, and write backend = \"http://HOST:PORT\"")),
+    ("ajp13.*", Verdict::Without("let it speak HTTP, and write backend = \"http://HOST:PORT\"")),
+    ("ssi.*", Verdict::Without("nothing is run on the way; a folder with such is printed as a comment")),
+    ("cml.*", Verdict::Without("nothing is run on the way; a folder with such is printed as a comment")),
+    ("webdav.*", Verdict::Without("files are only read; a folder that is written to is printed as a comment")),
     ("server.*", Verdict::Without("is not known here")),
 ];
 
