@@ -4,17 +4,19 @@
 //! for the people who maintain them.
 
 mod listing;
+mod range;
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, IF_RANGE, LOCATION, RANGE, VARY};
+use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RANGE, VARY};
 use http::{Method, Response, StatusCode};
 use http_body_util::BodyExt as _;
 use percent_encoding::percent_decode_str;
 use tokio::fs;
 use tower_http::services::ServeDir;
 
+use self::range::Wanted;
 use crate::config::Folder;
 use crate::http::{Body, empty, text};
 use crate::request::Request;
@@ -52,22 +54,22 @@ pub(crate) async fn serve(folder: &Folder, prefix: &str, path: &str, request: &R
 
 async fn file(root: &Path, path: &str, packed: Packed, request: &Request) -> Response<Body> {
     let path = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
-    let mut inner = http::Request::new(empty());
-    *inner.method_mut() = request.method.clone();
-    *inner.headers_mut() = request.fields.clone();
-    *inner.uri_mut() = path.parse().expect("a canonical path is a legal target");
-    if inner.headers().contains_key(IF_RANGE) {
-        // A part is wanted only of the very file that is named; the whole file is always a right answer.
-        inner.headers_mut().remove(RANGE);
-    }
-    let mut files = ServeDir::new(root).ignore_multi_range_requests(true);
+    let mut files = ServeDir::new(root);
     if packed.brotli {
         files = files.precompressed_br();
     }
     if packed.gzip {
         files = files.precompressed_gzip();
     }
-    match files.try_call(inner).await {
+    let mut wanted = Wanted::of(&request.method, &request.fields);
+    let answered = loop {
+        let answered = files.try_call(inner(request, &path, &wanted)).await;
+        match answered.as_ref().ok().and_then(|answer| wanted.instead(answer)) {
+            Some(instead) => wanted = instead, // twice at the most
+            None => break answered,
+        }
+    };
+    match answered {
         Ok(response) if response.status() == StatusCode::NOT_FOUND => not_found(),
         Ok(mut response) => {
             // Of every file: a cache must not go on with this one where another encoding is put beside it later.
@@ -77,6 +79,19 @@ async fn file(root: &Path, path: &str, packed: Packed, request: &Request) -> Res
         }
         Err(error) => unreadable(&error),
     }
+}
+
+/// The request as the library is to see it.
+fn inner(request: &Request, path: &str, wanted: &Wanted) -> http::Request<Body> {
+    let mut inner = http::Request::new(empty());
+    *inner.method_mut() = request.method.clone();
+    *inner.headers_mut() = request.fields.clone();
+    *inner.uri_mut() = path.parse().expect("a canonical path is a legal target");
+    inner.headers_mut().remove(RANGE);
+    if let Some(range) = wanted.field() {
+        inner.headers_mut().insert(RANGE, range.clone());
+    }
+    inner
 }
 
 /// Says of text that it is UTF-8: without a word browsers take it for the encoding of their user's country, and what is

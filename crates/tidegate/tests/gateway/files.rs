@@ -66,6 +66,31 @@ fn t228_ranges() {
         let (head, body) = get(fields);
         assert_eq!((head.status(), &body[..]), (200, &b"0123456789"[..]), "{fields:?}");
     }
+    for range in ["lines=0-1", "bytes=4-2", "bytes=a-b", "bytes"] {
+        assert_eq!(get(&[("Range", range)]).0.status(), 200, "{range}");
+    }
+    assert_eq!(get(&[("Range", "bytes=2-4"), ("Range", "bytes=5-6")]).0.status(), 200, "which of the two");
+    for (range, part, told) in [
+        ("bytes=2-99999999999999999999", "23456789", "bytes 2-9/10"),
+        ("bytes=2-100", "23456789", "bytes 2-9/10"),
+        ("bytes=-3", "789", "bytes 7-9/10"),
+        ("bytes=-100", "0123456789", "bytes 0-9/10"),
+        ("bytes=-99999999999999999999", "0123456789", "bytes 0-9/10"),
+        ("Bytes=0-0", "0", "bytes 0-0/10"),
+    ] {
+        let (head, body) = get(&[("Range", range)]);
+        assert_eq!((head.status(), &body[..]), (206, part.as_bytes()), "{range}");
+        assert_eq!(head.field("Content-Range"), Some(told), "{range}");
+    }
+    for range in ["bytes=-0", "bytes=99999999999999999999-"] {
+        let (head, _) = get(&[("Range", range)]);
+        assert_eq!((head.status(), head.field("Content-Range")), (416, Some("bytes */10")), "{range}");
+    }
+    std::fs::write(folder.path().join("empty"), "").unwrap();
+    for range in ["bytes=0-", "bytes=0-5", "bytes=-5"] {
+        let (head, body) = ask(&gateway, Request::get("/empty").with("Range", range));
+        assert_eq!((head.status(), body.len(), head.field("Content-Range")), (200, 0, None), "{range}");
+    }
     let (head, _) = get(&[]);
     let since = head.field("Last-Modified").unwrap().to_owned();
     let (head, body) = get(&[("If-Modified-Since", &since)]);
