@@ -179,6 +179,7 @@ impl Refused {
                 ConnectError::Tls(_)
                 | ConnectError::Http(_)
                 | ConnectError::Interim
+                | ConnectError::Coding
                 | ConnectError::Handshake(_)
                 | ConnectError::Unasked
                 | ConnectError::Answered(_) => "the service behind this gateway answered wrongly",

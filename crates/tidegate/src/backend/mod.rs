@@ -117,6 +117,9 @@ pub enum ConnectError {
     /// It sent interim answers, and no end of them: 502.
     #[error("backend sends interim answers without end")]
     Interim,
+    /// The body of its answer is in a transfer coding that is not taken off here: 502.
+    #[error("backend answers in a transfer coding that is not chunked alone")]
+    Coding,
     /// It answered 101, but not to what was asked: 502.
     #[error("backend answered the handshake wrongly: {0}")]
     Handshake(#[source] ResponseViolation),
@@ -170,6 +173,7 @@ impl ConnectError {
             | Self::Tls(_)
             | Self::Http(_)
             | Self::Interim
+            | Self::Coding
             | Self::Handshake(_)
             | Self::Unasked => StatusCode::BAD_GATEWAY,
             Self::Exhausted(_) | Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -193,7 +197,7 @@ impl ConnectError {
             Self::ConnectTimeout => "connect_timeout",
             Self::UpgradeTimeout => "upgrade_timeout",
             Self::RequestBody(_) => "request_body",
-            Self::Http(_) | Self::Interim | Self::Unasked => "http",
+            Self::Http(_) | Self::Interim | Self::Coding | Self::Unasked => "http",
             Self::Handshake(_) => "handshake",
             Self::Answered(_) => "answered",
             Self::NotAllowed => "not_allowed",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue};
+use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Uri, Version};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -199,11 +199,25 @@ where
         .await?;
     tokio::spawn(connection.with_upgrades());
     let overrun = notify_after(INTERIM_MAX, &mut head);
-    tokio::select! {
+    let response = tokio::select! {
         biased; // the answer may stand right behind one interim answer too many
-        () = overrun.notified() => Err(ConnectError::Interim),
-        response = sender.send_request(head) => Ok(response?),
+        () = overrun.notified() => return Err(ConnectError::Interim),
+        response = sender.send_request(head) => response?,
+    };
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS && is_encoded(response.headers()) {
+        return Err(ConnectError::Coding);
     }
+    Ok(response)
+}
+
+/// Whether a body has another transfer coding than `chunked`, once, which HTTP/1.1 takes off. None was asked for with `TE`,
+/// and the field does not travel on: the client would take what is encoded for the content (RFC 9112 §6.1, §7).
+fn is_encoded(fields: &HeaderMap) -> bool {
+    let lines = fields.get_all(TRANSFER_ENCODING).iter();
+    let mut codings =
+        lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).map(<[u8]>::trim_ascii);
+    let first = codings.next();
+    first.is_some_and(|coding| !coding.eq_ignore_ascii_case(b"chunked")) || codings.next().is_some()
 }
 
 /// What is notified when the answers to this request begin with more than `max` interim ones.

@@ -102,6 +102,30 @@ fn t019_codings_that_are_not_just_chunked() {
     wire.finish();
 }
 
+/// Nobody has asked a backend for another coding, and a client would take what is encoded for the content.
+#[test]
+fn t019_codings_of_a_backend_that_are_not_just_chunked() {
+    let wire = Tripwire::start();
+    let answered = |coding: &str, body: &str| {
+        let mut client = wire.gateway.connect();
+        client.send(get("Host: gw.test\r\nConnection: close\r\n"));
+        let mut backend = wire.backend.accept();
+        backend.read_head();
+        backend.send(format!("HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}\r\n\r\n{body}"));
+        let (head, body) = client.read_response();
+        (head.status(), body)
+    };
+    for coding in
+        ["gzip, chunked", "identity, chunked", "gzip", "xchunked", "chunked\r\nTransfer-Encoding: chunked"]
+    {
+        let (status, body) = answered(coding, "5\r\nhello\r\n0\r\n\r\n");
+        assert_eq!(status, 502, "{coding}");
+        assert!(!body.contains("hello"), "{coding}: {body}");
+    }
+    assert_eq!(answered("Chunked", "5\r\nhello\r\n0\r\n\r\n").0, 200);
+    wire.finish();
+}
+
 #[test]
 fn t020_sizes_of_chunks_that_are_none() {
     let wire = Tripwire::start();
