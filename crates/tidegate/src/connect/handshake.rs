@@ -56,7 +56,7 @@ pub(super) async fn ask(
         let request = request(place, asking, &ours);
         socket.write_all(request.as_bytes()).await.map_err(Failure::Send)?;
         socket.flush().await.map_err(Failure::Send)?;
-        let head = head::read(socket).await.map_err(Failure::Head)?;
+        let head = head::read(socket, head::Version::Http11).await.map_err(Failure::Head)?;
         judge(&ours, head, asking)
     };
     let step = "the opening handshake";

@@ -56,12 +56,24 @@ impl Head {
     }
 }
 
-/// Reads the head of the final answer. The caller bounds the time.
-pub(super) async fn read(socket: &mut (impl AsyncRead + Unpin)) -> Result<Head, HeadError> {
+/// What HTTP an answer may be in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    /// HTTP/1.1, which an upgrade is a part of (RFC 9110 §7.8).
+    Http11,
+    /// HTTP/1.0 as well: many proxies answer a CONNECT in it, and any 2xx is a yes (RFC 9110 §9.3.6).
+    Http10,
+}
+
+/// Reads the head of the final answer, in this version at the least. The caller bounds the time.
+pub(super) async fn read(
+    socket: &mut (impl AsyncRead + Unpin),
+    at_least: Version,
+) -> Result<Head, HeadError> {
     let mut received = Vec::new();
     let mut interim = 0;
     loop {
-        if let Some((len, mut head)) = parse(&received)? {
+        if let Some((len, mut head)) = parse(&received, at_least)? {
             received.drain(..len);
             if !is_interim(head.status) {
                 head.rest = received;
@@ -91,7 +103,7 @@ fn is_interim(status: u16) -> bool {
 }
 
 /// The head at the front of `received` and its length, or `None` while it goes on.
-fn parse(received: &[u8]) -> Result<Option<(usize, Head)>, HeadError> {
+fn parse(received: &[u8], at_least: Version) -> Result<Option<(usize, Head)>, HeadError> {
     let mut fields = [httparse::EMPTY_HEADER; FIELDS_MAX];
     let mut response = httparse::Response::new(&mut fields);
     if received.starts_with(&ALERT_RECORD) {
@@ -100,7 +112,7 @@ fn parse(received: &[u8]) -> Result<Option<(usize, Head)>, HeadError> {
     let httparse::Status::Complete(len) = response.parse(received).map_err(HeadError::Malformed)? else {
         return Ok(None);
     };
-    if response.version != Some(1) {
+    if at_least == Version::Http11 && response.version != Some(1) {
         return Err(HeadError::Malformed(httparse::Error::Version));
     }
     let status = response.code.expect("a complete head has a status");
@@ -113,7 +125,16 @@ mod tests {
     use super::*;
 
     async fn read_from(mut bytes: &[u8]) -> Result<Head, HeadError> {
-        read(&mut bytes).await
+        read(&mut bytes, Version::Http11).await
+    }
+
+    #[tokio::test]
+    async fn http_1_0_is_enough_for_a_proxy() {
+        let answer = b"HTTP/1.0 200 Connection established\r\n\r\n";
+        assert_eq!(read(&mut &answer[..], Version::Http10).await.unwrap().status, 200);
+        assert!(matches!(read_from(answer).await, Err(HeadError::Malformed(_))));
+        let newer = b"HTTP/2.0 200 OK\r\n\r\n";
+        assert!(matches!(read(&mut &newer[..], Version::Http10).await, Err(HeadError::Malformed(_))));
     }
 
     #[tokio::test]

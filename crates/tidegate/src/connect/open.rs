@@ -60,10 +60,13 @@ impl Opener {
     pub(super) async fn open(&self) -> Result<Opened, Failure> {
         let mut place = self.place.clone();
         let strangers = self.asking.for_strangers();
+        // For good: behind a stranger's redirect it is the stranger who has chosen what is asked for, here as elsewhere.
+        let mut is_trusted = true;
         for _ in 0..=REDIRECTS_MAX {
             let is_ours = place.is_same_origin(&self.place);
+            is_trusted &= is_ours;
             let mut socket = self.connect(&place, is_ours).await?;
-            let asking = if is_ours { &self.asking } else { &strangers };
+            let asking = if is_trusted { &self.asking } else { &strangers };
             match handshake::ask(&mut socket, &place, asking, self.limits.handshake).await? {
                 Answer::Open { agreed, early } => return Ok(Opened { socket, agreed, early }),
                 Answer::Redirect { status, locations } => {

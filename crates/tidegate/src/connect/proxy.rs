@@ -125,7 +125,7 @@ impl Proxy {
             login.map(|basic| format!("Proxy-Authorization: {}\r\n", basic.expose())).unwrap_or_default();
         let request = format!("CONNECT {to} HTTP/1.1\r\nHost: {to}\r\n{login}\r\n");
         socket.write_all(request.as_bytes()).await.map_err(Failure::Send)?;
-        let head = head::read(&mut socket).await.map_err(Failure::ProxyHead)?;
+        let head = head::read(&mut socket, head::Version::Http10).await.map_err(Failure::ProxyHead)?;
         match head.status {
             // The server says nothing before it is spoken to: these bytes are not its own.
             200..=299 if !head.rest.is_empty() => Err(Failure::ProxyAhead),

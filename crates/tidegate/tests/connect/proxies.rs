@@ -40,6 +40,17 @@ fn c003_an_http_proxy_is_asked_to_connect_first() {
     serve(wire, client);
 }
 
+/// As many proxies do. What comes through them is HTTP/1.1 all the same.
+#[test]
+fn c003_an_http_proxy_may_answer_in_the_older_version() {
+    let proxy = Backend::bind();
+    let client = through(&proxy, "http", "ws://far.test/chat", &[]);
+    let mut wire = proxy.accept();
+    wire.read_head();
+    wire.send("HTTP/1.0 200 Connection established\r\n\r\n");
+    serve(wire, client);
+}
+
 #[test]
 fn c003_a_proxy_that_refuses_ends_the_attempt() {
     for (answer, part) in [

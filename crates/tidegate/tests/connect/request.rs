@@ -106,7 +106,12 @@ fn redirects_are_followed_if_asked_for_and_credentials_stay_at_home() {
     assert_eq!(redirect(&home, "/a", "/b?c"), (true, true, true));
     assert_eq!(redirect(&home, "/b?c", &format!("http://{}/d", away.address())), (true, true, true));
     assert_eq!(redirect(&away, "/d", "/e"), (false, false, false));
-    let (mut wire, _head) = away.accept_websocket();
+    assert_eq!(redirect(&away, "/e", &format!("{}/chosen-away", home.ws())), (false, false, false));
+    let (mut wire, head) = home.accept_websocket();
+    assert_eq!(head.target(), "/chosen-away");
+    for name in ["Authorization", "Cookie", "X-A"] {
+        assert_eq!(head.field(name), None, "{name}, where a stranger has led to");
+    }
     drop(client);
     wire.finish();
 }
