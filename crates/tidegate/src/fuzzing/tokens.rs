@@ -5,6 +5,7 @@ use std::fs;
 
 use super::folder::Folder;
 use crate::lookup::file;
+use crate::lookup::kept::Tokens;
 
 thread_local! {
     static FOLDER: Folder = Folder::new("tokens");
@@ -18,8 +19,9 @@ pub fn run(data: &[u8]) {
     let expected = naive(&text);
     let (all, bad) = file::read_all(&path).expect("the file is there");
     assert_eq!(all, expected);
+    let tokens = Tokens::of(path);
     for token in expected.keys().map(String::as_str).chain(["", "a", "nobody", "#"]) {
-        let (found, bad_again) = file::find(&path, token).expect("the file is there");
+        let (found, bad_again) = tokens.find(token).expect("the file is there");
         assert_eq!(found.as_ref(), expected.get(token), "{token:?}");
         assert_eq!(bad_again, bad);
     }

@@ -6,8 +6,6 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use subtle::ConstantTimeEq as _;
-
 use super::target::Target;
 
 /// Bytes of one file of tokens: some hundred thousand lines.
@@ -28,18 +26,9 @@ pub(crate) struct BadLine {
     pub(super) number: usize,
 }
 
-/// What the last line for this token says, and the first line that says nothing.
-///
-/// Every line is compared with the whole token, found or not: how long it takes tells nothing about a near miss.
-pub(crate) fn find(path: &Path, token: &str) -> io::Result<(Option<String>, Option<BadLine>)> {
-    let mut found = None;
-    let bad = each_entry(path, |entry, target| {
-        if bool::from(entry.as_bytes().ct_eq(token.as_bytes())) {
-            found = Some(target.to_owned());
-        }
-    })?;
-    Ok((found, bad))
-}
+/// Is not `TOKEN: TARGET`.
+#[derive(Debug)]
+pub(super) struct Meaningless;
 
 /// All tokens at once.
 pub(crate) fn read_all(path: &Path) -> io::Result<(HashMap<String, String>, Option<BadLine>)> {
@@ -55,7 +44,7 @@ pub(super) fn file_name(folder: &Path, token: &str) -> io::Result<Option<String>
     if matches!(name, "" | "." | "..") || name.contains('\0') {
         return Ok(None);
     }
-    let content = if_there(read_bounded(&folder.join(name), TARGET_BYTES_MAX))?;
+    let content = if_there(open(&folder.join(name)).and_then(|file| read_bounded(file, TARGET_BYTES_MAX)))?;
     Ok(content.map(|content| content.trim().to_owned()))
 }
 
@@ -70,24 +59,31 @@ pub(super) fn socket(folder: &Path, token: &str) -> io::Result<Option<Target>> {
     Ok(is_socket.then_some(Target::Unix(path)))
 }
 
-/// Calls `entry` with token and target of each line of the file, or of all files of the folder.
-fn each_entry(path: &Path, mut entry: impl FnMut(&str, &str)) -> io::Result<Option<BadLine>> {
+/// Calls `take` with token and target of each line of the file, or of all files of the folder.
+fn each_entry(path: &Path, mut take: impl FnMut(&str, &str)) -> io::Result<Option<BadLine>> {
     let mut bad = None;
     for path in files(path)? {
-        let content = read_bounded(&path, FILE_BYTES_MAX)?;
-        for (index, line) in content.lines().enumerate().filter(|(_, line)| !line.starts_with('#')) {
-            match parse(line) {
-                Some((token, target)) => entry(token, target),
-                None if bad.is_none() => bad = Some(BadLine { path: path.clone(), number: index + 1 }),
-                None => {}
+        let content = read_text(open(&path)?)?;
+        for (index, line) in content.lines().enumerate() {
+            match entry(line) {
+                Some(Ok((token, target))) => take(token, target),
+                Some(Err(_)) if bad.is_none() => {
+                    bad = Some(BadLine { path: path.clone(), number: index + 1 })
+                }
+                Some(Err(_)) | None => {}
             }
         }
     }
     Ok(bad)
 }
 
+/// Token and target of a line, or that it says nothing; `None` for a comment.
+pub(super) fn entry(line: &str) -> Option<Result<(&str, &str), Meaningless>> {
+    (!line.starts_with('#')).then(|| parse(line).ok_or(Meaningless))
+}
+
 /// The file itself, or the regular files in the folder, in its order.
-fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
+pub(super) fn files(path: &Path) -> io::Result<Vec<PathBuf>> {
     if !fs::metadata(path)?.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
@@ -114,20 +110,30 @@ fn parse(line: &str) -> Option<(&str, &str)> {
     }
 }
 
-/// Opens nothing but regular files: a pipe would wait for its writer. What is no UTF-8 in it is no token.
-fn read_bounded(path: &Path, max: u64) -> io::Result<String> {
+/// Opens nothing but regular files: a pipe would wait for its writer.
+pub(super) fn open(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::new(io::ErrorKind::NotFound, "it is not a file"));
     }
+    File::open(path)
+}
+
+/// The text of a file of tokens.
+pub(super) fn read_text(file: File) -> io::Result<String> {
+    read_bounded(file, FILE_BYTES_MAX)
+}
+
+/// What is no UTF-8 in it is no token.
+fn read_bounded(file: File, max: u64) -> io::Result<String> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(max + 1).read_to_end(&mut bytes)?;
+    file.take(max + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > max {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
             format!("the file has more than {max} bytes"),
         ));
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    Ok(String::from_utf8(bytes).unwrap_or_else(|odd| String::from_utf8_lossy(odd.as_bytes()).into_owned()))
 }
 
 /// A name that cannot exist does not exist.
@@ -163,17 +169,13 @@ mod tests {
     }
 
     #[test]
-    fn the_last_entry_wins_and_a_bad_line_is_named() {
+    fn all_of_them_at_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("tokens");
         fs::write(&path, "# a comment\na: x:1\nnonsense\na: y:2\nb: z:3").unwrap();
-        let (found, bad) = find(&path, "a").unwrap();
-        assert_eq!(found.as_deref(), Some("y:2"));
-        assert_eq!(bad, Some(BadLine { path: path.clone(), number: 3 }));
-        assert_eq!(find(&path, "b").unwrap().0.as_deref(), Some("z:3"));
-        assert_eq!(find(&path, "# a comment\na").unwrap().0, None);
-        assert_eq!(find(&path, "nonsense").unwrap().0, None);
-        assert_eq!(read_all(&path).unwrap().0.len(), 2);
+        let (all, bad) = read_all(&path).unwrap();
+        assert_eq!((all.len(), all["a"].as_str(), all["b"].as_str()), (2, "y:2", "z:3"));
+        assert_eq!(bad, Some(BadLine { path, number: 3 }));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! The client chooses an entry, never an address: whatever goes wrong, nothing is connected.
 
 pub(crate) mod file;
+pub(crate) mod kept;
 mod redis;
 mod signed;
 mod target;
@@ -23,6 +24,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use self::file::BadLine;
+use self::kept::Tokens;
 use self::target::Target;
 use crate::ask::{AskError, Asker, Crowded, Questions};
 use crate::auth::Admitted;
@@ -61,7 +63,7 @@ struct Known {
 #[derive(Debug)]
 enum Source {
     File {
-        path: PathBuf,
+        tokens: Arc<Tokens>,
         /// The last look-up saw a bad line, and said so.
         complained: AtomicBool,
     },
@@ -218,9 +220,9 @@ impl Lookups {
 
     async fn ask(&self, source: &Source, token: String) -> Result<Option<Target>, LookupError> {
         let text = match source {
-            Source::File { path, complained } => {
-                let at = path.clone();
-                let (found, bad) = self.blocking(move || file::find(&at, &token)).await?;
+            Source::File { tokens, complained } => {
+                let tokens = Arc::clone(tokens);
+                let (found, bad) = self.blocking(move || tokens.find(&token)).await?;
                 complain(bad, complained);
                 found
             }
@@ -287,7 +289,10 @@ impl Source {
         let failed =
             |path: &PathBuf, error| LoadError { route: route.name.clone(), path: path.clone(), error };
         Ok(match source {
-            LookupSource::File(path) => Self::File { path: path.clone(), complained: AtomicBool::new(false) },
+            LookupSource::File(path) => {
+                let tokens = Arc::new(Tokens::of(path.clone()));
+                Self::File { tokens, complained: AtomicBool::new(false) }
+            }
             LookupSource::ReadOnlyFile(path) => {
                 let (tokens, bad) = file::read_all(path).map_err(|error| failed(path, error.into()))?;
                 complain(bad, &AtomicBool::new(false));

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::net::UnixListener;
 
-use tidegate_testkit::{Backend, Gateway, Request};
+use tidegate_testkit::{Backend, Gateway, Request, eventually};
 
 use super::{ask, leads_to, refused, route, send};
 use crate::rig::gateway;
@@ -213,5 +213,34 @@ fn the_origin_is_judged_before_the_token() {
     let (_, body) = refused(send(&gateway, &request), 403);
     assert!(body.contains("origin"), "{body}");
     backend.assert_untouched();
+    gateway.finish();
+}
+
+/// Bytes that a gateway has read so far, from files and sockets.
+fn bytes_read(gateway: &Gateway) -> u64 {
+    let counts = fs::read_to_string(format!("/proc/{}/io", gateway.pid())).unwrap();
+    counts.lines().find_map(|line| line.strip_prefix("rchar: ")).unwrap().parse().unwrap()
+}
+
+/// Whoever guesses tokens must not have a large file read for each of them. What is changed counts all the same.
+#[test]
+fn t061_a_file_that_has_not_changed_is_not_read_again() {
+    let (first, second) = (Backend::bind(), Backend::bind());
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("tokens");
+    let others: String = (0..50_000).map(|number| format!("token{number}: 192.0.2.1:5900\n")).collect();
+    fs::write(&path, format!("{others}one: {}\n", first.address())).unwrap();
+    let gateway = looking(&folder, "file", "tokens", "");
+    eventually("a wrong token is looked up in what was read", || {
+        let before = bytes_read(&gateway);
+        refused(ask(&gateway, "token=wrong"), 403);
+        (bytes_read(&gateway) - before < others.len() as u64 / 2).then_some(())
+    });
+    leads_to(&gateway, "token=one", &first);
+    for backend in [&second, &first, &second] {
+        // In place, and at once, as nobody should.
+        fs::write(&path, format!("{others}one: {}\n", backend.address())).unwrap();
+        leads_to(&gateway, "token=one", backend);
+    }
     gateway.finish();
 }
