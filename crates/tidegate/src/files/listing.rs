@@ -6,18 +6,27 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
-use http::Response;
 use http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderValue};
+use http::{Response, StatusCode};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::is_for_visitors;
-use crate::http::{Body, full};
+use super::room::Room;
+use crate::http::{Body, text};
 use crate::shown::is_shown;
 use crate::{clock, date};
 
-/// Entries that are shown. More make a page that no browser scrolls through, and a long look at the folder.
+/// Entries that are found. More make a page that no browser scrolls through, and a long look at the folder.
 const ENTRIES_MAX: usize = 10_000;
+
+/// Bytes of the rows of a page; entries that have no room in it are counted at its end. Names may be long, and a character
+/// of one is up to five of the page and three of its link.
+const PAGE_BYTES_MAX: usize = 1 << 20;
+
+/// Folders that are looked through at once, on as many threads.
+static LOOKS: Semaphore = Semaphore::const_new(4);
 
 /// How long a folder is looked through. What was found until then is shown.
 const LOOK_MAX: Duration = Duration::from_secs(2);
@@ -45,9 +54,16 @@ pub(super) async fn page(
     path: &str,
     has_parent: bool,
 ) -> io::Result<Response<Body>> {
-    let read = move || Entries::read(&root, &folder, ENTRIES_MAX);
-    let entries = spawn_blocking(read).await.map_err(io::Error::other)??;
-    let mut response = Response::new(full(entries.render(path, has_parent)));
+    let Some(room) = Room::take() else { return Ok(busy()) };
+    let look = LOOKS.acquire().await.expect("it is never closed");
+    let path = path.to_owned();
+    let make = move || {
+        let _look = look; // as long as the look takes, even if nobody waits for it any more
+        let entries = Entries::read(&root, &folder, ENTRIES_MAX)?;
+        io::Result::Ok(entries.render(&path, has_parent, PAGE_BYTES_MAX))
+    };
+    let page = spawn_blocking(make).await.map_err(io::Error::other)??;
+    let mut response = Response::new(room.filled(page));
     let fields = response.headers_mut();
     fields.insert(CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
     fields.insert(CACHE_CONTROL, HeaderValue::from_static("no-cache"));
@@ -56,11 +72,17 @@ pub(super) async fn page(
     Ok(response)
 }
 
+/// So many others have asked for one, or are slow to take theirs, that there is no memory for it.
+fn busy() -> Response<Body> {
+    let again = [("Retry-After", "1")];
+    text(StatusCode::SERVICE_UNAVAILABLE, "too many clients ask for lists of folders at once", &again)
+}
+
 /// What is shown of a folder.
 #[derive(Debug, Default)]
 struct Entries {
     /// Folders first, then by name.
-    shown: Vec<Entry>,
+    found: Vec<Entry>,
     /// There is more than that.
     cut: bool,
 }
@@ -78,20 +100,21 @@ impl Entries {
         let since = clock::now();
         let mut entries = Self::default();
         for entry in fs::read_dir(folder)? {
-            if entries.shown.len() == max || since.elapsed() > LOOK_MAX {
+            if entries.found.len() == max || since.elapsed() > LOOK_MAX {
                 entries.cut = true;
                 break;
             }
             // One that has gone between the look at the folder and the look at it is not shown.
-            entries.shown.extend(entry.ok().and_then(|entry| Entry::of(root, &entry)));
+            entries.found.extend(entry.ok().and_then(|entry| Entry::of(root, &entry)));
         }
-        entries.shown.sort_by_cached_key(|entry| {
+        entries.found.sort_by_cached_key(|entry| {
             (entry.size.is_some(), entry.name.to_lowercase(), entry.name.clone())
         });
         Ok(entries)
     }
 
-    fn render(&self, path: &str, has_parent: bool) -> String {
+    /// The page. Of rows it has so many bytes at the most, and one more row.
+    fn render(&self, path: &str, has_parent: bool, bytes_max: usize) -> String {
         let title = escaped(&percent_decode_str(path).decode_utf8_lossy());
         let mut page = format!(
             "<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
@@ -103,13 +126,17 @@ impl Entries {
         if has_parent {
             page += "<tr><td><a href=\"../\">../</a></td><td></td><td></td></tr>\n";
         }
-        for entry in &self.shown {
+        let end = page.len() + bytes_max;
+        let mut shown = 0;
+        while let Some(entry) = self.found.get(shown).filter(|_| page.len() < end) {
             entry.render(&mut page);
+            shown += 1;
         }
         page += "</tbody>\n</table>\n";
-        if self.cut {
-            let count = self.shown.len();
-            writeln!(page, "<p>… and more: only {count} entries are shown.</p>")
+        let (hidden, least) = (self.found.len() - shown, if self.cut { "at least " } else { "" });
+        if self.cut || hidden > 0 {
+            let hidden = hidden + usize::from(self.cut);
+            writeln!(page, "<p>… and more: {least}{hidden} of the entries are not shown.</p>")
                 .expect("a string can be written to");
         }
         page
@@ -186,7 +213,7 @@ mod tests {
     fn t226_names_are_text_and_links_are_links() {
         let shown = ["<img src=x>", "a&b\"'.txt", "javascript:alert(1)", "ä b", "a?b#c%d", "line\nbreak"]
             .map(|name| Entry { name: name.to_owned(), size: Some(1), modified: None });
-        let page = Entries { shown: shown.into(), cut: false }.render("/a%3Cb%3E/", false);
+        let page = Entries { found: shown.into(), cut: false }.render("/a%3Cb%3E/", false, PAGE_BYTES_MAX);
         for expected in [
             "<title>Index of /a&lt;b&gt;/</title>",
             "<a href=\"./%3Cimg%20src%3Dx%3E\">&lt;img src=x&gt;</a>",
@@ -222,7 +249,7 @@ mod tests {
         link(Path::new("loop"), "loop");
         let _socket = std::os::unix::net::UnixListener::bind(root.join("socket")).unwrap();
         let entries = Entries::read(&root, &root, 100).unwrap();
-        let names: Vec<_> = entries.shown.iter().map(|entry| (entry.name.as_str(), entry.size)).collect();
+        let names: Vec<_> = entries.found.iter().map(|entry| (entry.name.as_str(), entry.size)).collect();
         assert_eq!(
             names,
             [
@@ -246,8 +273,10 @@ mod tests {
         let entries = |max| Entries::read(folder.path(), folder.path(), max).unwrap();
         assert!(!entries(5).cut);
         let cut = entries(3);
-        assert_eq!((cut.shown.len(), cut.cut), (3, true));
-        assert!(cut.render("/", true).contains("and more: only 3 entries are shown"));
+        assert_eq!((cut.found.len(), cut.cut), (3, true));
+        assert!(cut.render("/", true, 1000).contains("and more: at least 1 of the entries are not shown"));
+        let short = entries(5).render("/", true, 100);
+        assert!(short.contains("and more: 4 of the entries are not shown"), "{short}");
     }
 
     #[test]
@@ -259,7 +288,7 @@ mod tests {
         ] {
             File::create(folder.path().join(name)).unwrap().set_modified(time).unwrap();
         }
-        let page = Entries::read(folder.path(), folder.path(), 9).unwrap().render("/", true);
+        let page = Entries::read(folder.path(), folder.path(), 9).unwrap().render("/", true, PAGE_BYTES_MAX);
         assert!(page.contains(">old</a></td><td>0 B</td><td></td>"), "{page}");
         assert!(page.contains(">new</a></td><td>0 B</td><td>2026-11-21 16:30</td>"), "{page}");
     }

@@ -5,6 +5,7 @@
 
 mod listing;
 mod range;
+mod room;
 
 use std::io;
 use std::path::{Path, PathBuf};

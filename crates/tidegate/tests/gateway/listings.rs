@@ -137,6 +137,26 @@ fn t226_a_large_folder_is_shown_in_part() {
     let (_, page) = get(&gateway, "/files/");
     // Fewer where the machine is so busy that looking through them took too long.
     assert!(!links(&page).is_empty() && links(&page).len() <= 10_000);
-    assert!(page.contains("and more: only "));
+    assert!(page.contains("and more: at least "));
+    gateway.finish();
+}
+
+/// What others put into a folder decides about the length of its page: not beyond a bound, and none is left out in silence.
+#[test]
+fn t226_a_page_has_a_bound() {
+    const ENTRIES: usize = 1500;
+    const PAGE_BYTES: usize = 1100 << 10;
+    let folder = tempfile::tempdir().unwrap();
+    for number in 0..ENTRIES {
+        fs::write(folder.path().join(format!("{number:05}{}", "&".repeat(200))), "").unwrap();
+    }
+    let gateway = serving(folder.path(), "listing = true");
+    let (head, page) = get(&gateway, "/files/");
+    assert_eq!(head.status(), 200);
+    assert_eq!(head.field("Content-Length"), Some(page.len().to_string().as_str()));
+    let rows = links(&page).len();
+    assert!(page.len() < PAGE_BYTES && rows > 500, "{} bytes, {rows} rows", page.len());
+    let rest = format!("… and more: {} of the entries are not shown.", ENTRIES - rows);
+    assert!(page.contains(&rest), "{rest} in {}", &page[page.len() - 300..]);
     gateway.finish();
 }
