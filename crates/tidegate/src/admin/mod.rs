@@ -12,6 +12,7 @@ mod operations;
 mod query;
 mod routes;
 mod serve;
+mod visitors;
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -9,30 +9,40 @@ use tokio_util::task::TaskTracker;
 
 use super::House;
 use super::api;
+use super::visitors::{Visitor, Visitors};
 use crate::http::{self as front, Answering, Body};
 use crate::listener::{Accepted, Gate, Listening, Places};
 use crate::{proxied, tls};
 
-/// Connections at once; more wait in the kernel.
+/// Connections at once; of more, whoever has been idle for longest is closed.
 const CONNECTIONS_MAX: usize = 64;
 
-/// Takes connections until it is told to stop. `visitors` are those that are there.
+/// Takes connections until it is told to stop. `tasks` are those of whoever is there.
 pub(crate) async fn serve(
     listening: Arc<Listening>,
     gate: Gate,
     house: Arc<House>,
-    visitors: TaskTracker,
+    tasks: TaskTracker,
     stop: CancellationToken,
 ) {
     let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_MAX);
-    let requests = Requests { house, answering: Arc::default(), stop };
-    while let Some(accepted) = requests.stop.run_until_cancelled(listening.accept(&places, &gate)).await {
-        let requests = Requests { answering: Arc::default(), ..requests.clone() };
-        visitors.spawn(serve_one(accepted, requests));
+    let mut visitors = Visitors::new(CONNECTIONS_MAX);
+    while let Some(accepted) = stop.run_until_cancelled(listening.accept(&places, &gate)).await {
+        let (visitor, house) = (visitors.enter(), Arc::clone(&house));
+        tasks.spawn(serve_one(accepted, Requests { house, visitor, stop: stop.clone() }));
     }
 }
 
 async fn serve_one(accepted: Accepted, requests: Requests) {
+    let leave = requests.visitor.leave.clone();
+    tokio::select! {
+        biased; // nothing is begun for whoever has to go
+        () = leave.cancelled() => {}
+        () = visit(accepted, requests) => {}
+    }
+}
+
+async fn visit(accepted: Accepted, requests: Requests) {
     let head_timeout = accepted.listener().head_timeout;
     let Ok(announced) = proxied::accept(accepted).await else { return }; // no proxy stands in front of it
     match tls::accept(announced).await {
@@ -45,17 +55,15 @@ async fn serve_one(accepted: Accepted, requests: Requests) {
 }
 
 /// Those of one connection.
-#[derive(Clone)]
 struct Requests {
     house: Arc<House>,
-    /// Held by each answer under way.
-    answering: Arc<()>,
+    visitor: Arc<Visitor>,
     stop: CancellationToken,
 }
 
 impl front::Requests for Requests {
     fn answer(&self, request: http::Request<Incoming>) -> Answering {
-        let (house, answering) = (Arc::clone(&self.house), Arc::clone(&self.answering));
+        let (house, answering) = (Arc::clone(&self.house), self.visitor.answering());
         Box::pin(async move {
             let answer = api::answer(house, request).await;
             drop(answering);
@@ -64,7 +72,7 @@ impl front::Requests for Requests {
     }
 
     fn is_answering(&self) -> bool {
-        Arc::strong_count(&self.answering) > 1
+        self.visitor.is_answered()
     }
 
     fn is_upgraded(&self) -> bool {

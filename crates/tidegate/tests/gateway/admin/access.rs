@@ -217,3 +217,28 @@ fn t239_connections_to_the_admin_listener_are_bounded() {
     drop(held);
     assert_eq!(get(&gateway, "/routes")["routes"][0]["websockets_open"], 1);
 }
+
+/// Whoever reaches the admin listener can connect, and say nothing or only half of it: that keeps no probe and no operator
+/// out, and not for a moment who is there and is served.
+#[test]
+fn t061_silent_connections_do_not_shut_the_admin_listener() {
+    let gateway = gateway().top(ADMIN).route("/echo", "echo:", "").start();
+    let mut served = Wire::connect(address(&gateway));
+    let mut silent = Vec::new();
+    for round in 0..10 {
+        silent.extend((0..40).map(|number| {
+            let mut wire = Wire::connect(address(&gateway));
+            if number % 2 == 0 {
+                wire.send("GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\n");
+            }
+            wire
+        }));
+        assert_eq!(status(&gateway, &request("GET", "/readyz")), 200);
+        served.send(request("GET", "/healthz").encode());
+        assert_eq!(served.read_head().status(), 200, "round {round}");
+        assert_eq!(served.read_exact("ok\n".len()), b"ok\n");
+    }
+    silent[0].read_to_end();
+    drop((silent, served));
+    gateway.finish();
+}
