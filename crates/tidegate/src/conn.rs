@@ -14,7 +14,7 @@ use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use http::{Response, StatusCode};
 use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
 pub(crate) use self::resumed::Resumed;
@@ -27,7 +27,7 @@ use crate::generation::Generation;
 use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
 use crate::journal::{Entry, TOKEN};
-use crate::listener::{Accepted, Place, Served};
+use crate::listener::{Accepted, Handshake, Served};
 use crate::live::About;
 use crate::opening::{self, Opening};
 use crate::policy::quota::{QuotaExceeded, Share};
@@ -45,7 +45,7 @@ use crate::{clock, files, page, policy, proof, proxied, relay, tls};
 /// in a task of its own, which is small, while this one's memory is given back.
 pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service: Arc<Service>, load: L) {
     let conn = service.next_connection();
-    let announced = match proxied::accept(accepted).await {
+    let mut announced = match proxied::accept(accepted).await {
         Ok(announced) => announced,
         Err(error @ Unannounced::Malformed(..)) => return tracing::warn!(conn, %error, "dropped"),
         Err(error) => return tracing::debug!(conn, %error, "dropped"),
@@ -57,6 +57,10 @@ pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service:
             return Entry::unread(&service.books, conn, client, clock::now()).refused(&exceeded.into());
         }
     };
+    if let Err(crowded) = announced.accepted.take_part().await {
+        let client = announced.accepted.arrival().client;
+        return Entry::unread(&service.books, conn, client, clock::now()).refused(&crowded.into());
+    }
     let secured = match tls::accept(announced).await {
         Ok(secured) => secured,
         Err(error) => return service.without_tls(conn, &error),
@@ -97,8 +101,8 @@ pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service:
     }
 }
 
-/// The part of a client in the handshakes under way: without it, who connects and says nothing could keep all others out.
-/// Of a trusted proxy it is not asked, since nobody knows yet for whom it comes.
+/// The part of a client in the handshakes under way where its connections are limited: there it has no more than those,
+/// and does not wait for more. Of a trusted proxy it is not asked, since nobody knows yet for whom it comes.
 fn handshake_share(accepted: &Accepted, service: &Service) -> Result<Option<Share>, QuotaExceeded> {
     let client = accepted.arrival().client.ip();
     let counted = client.filter(|_| !accepted.listener().trusted_proxies.trust(client));
@@ -115,8 +119,9 @@ struct Exchange {
     service: Arc<Service>,
     /// Filled by the request that was answered with 101.
     session: Mutex<Option<Session>>,
-    /// Given back with the first answer, or where a 101 is not the end of the handshake, with that end.
-    handshake: Mutex<Option<(Place, Option<Share>)>>,
+    /// Given back with the first answer, or before the body of a request that is passed on; where a 101 is not the end of
+    /// the handshake, with that end.
+    handshake: Mutex<Option<(Handshake, Option<Share>)>>,
     /// The connection's part of its client's quota, taken with the first request.
     share: Mutex<Option<(IpAddr, Option<Share>)>>,
     /// Requests that are being answered: one at most, until the last of its answer is there.
@@ -187,6 +192,9 @@ async fn plain(
         }
         Backend::Builtin => Ok(page::serve(request, &exchange.service)),
         Backend::Http(_) => {
+            if !body.is_end_stream() {
+                exchange.leave_handshake(); // a body takes its time, and is none
+            }
             let (answer, seat) = backend::proxy::forward(&selected, request, body, &generation.trust).await?;
             entry.on_backend(seat.chosen());
             Ok(passed_on(answer, (seat, exchange.busy())))
@@ -253,17 +261,23 @@ impl Exchange {
         let (mut response, is_last) = match self.read(parts) {
             Err(refused) => (self.refuse(&refused, self.unread(since)), true),
             Ok(request) if request.kind() == Kind::WebSocket => self.answer_upgrade(&request, since).await,
-            Ok(request) => (self.answer_plain(&request, body, since).await, false),
+            Ok(request) => self.answer_plain(&request, body, since).await,
         };
         let is_switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
         if !is_switching && (is_last || self.service.drain.is_started()) {
-            // What follows a refused upgrade may be frames, and must not become the next request.
+            // What follows a refused upgrade may be frames, and behind a body that is not wanted comes more of it: neither
+            // must become the next request.
             front::close_after(&mut response);
         }
         if !self.is_to_be_proven() {
-            drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
+            self.leave_handshake();
         }
         Ok(response)
+    }
+
+    /// Gives back its place among the handshakes.
+    fn leave_handshake(&self) {
+        drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
     /// Understands a request, and decides what concerns every request of the connection.
@@ -319,15 +333,25 @@ impl Exchange {
         }
     }
 
-    async fn answer_plain(&self, request: &Request, body: Incoming, since: Instant) -> Response<Body> {
+    /// The answer, and whether it must be the last: a body that did not get to its backend is not waited for.
+    async fn answer_plain(
+        &self,
+        request: &Request,
+        body: Incoming,
+        since: Instant,
+    ) -> (Response<Body>, bool) {
+        let has_body = !body.is_end_stream();
         let generation = self.service.generation();
         let mut entry = self.entry(&generation, request, since);
         match plain(self, &generation, request, body, &mut entry).await {
             Ok(response) => {
                 entry.answered(response.status().as_u16(), None);
-                response
+                (response, false)
             }
-            Err(refused) => self.refuse(&refused, entry),
+            Err(refused) => {
+                let is_last = has_body && matches!(refused, Refused::Backend(_));
+                (self.refuse(&refused, entry), is_last)
+            }
         }
     }
 

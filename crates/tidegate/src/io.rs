@@ -5,7 +5,7 @@ pub(crate) mod simulated;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::os::fd::AsFd;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -72,6 +72,14 @@ pub enum Socket {
     /// A connection of the simulation, in memory.
     #[cfg(any(test, fuzzing))]
     Simulated(simulated::Wire),
+}
+
+/// Whose an address is, where clients are counted: of IPv6 the /64, since the rest of it is a client's own choice.
+pub(crate) fn network(client: IpAddr) -> IpAddr {
+    match client.to_canonical() {
+        IpAddr::V4(address) => IpAddr::V4(address),
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
+    }
 }
 
 impl Peer {

@@ -169,6 +169,13 @@ impl Seat {
         (waiting < pending_max).then_some(pending)
     }
 
+    /// Counts one that it is to answer, however many wait for that.
+    pub(crate) fn owe(&self) -> Pending {
+        let member = &self.pool.members[self.member];
+        member.pending.fetch_add(1, Ordering::Relaxed);
+        Pending(Arc::clone(member))
+    }
+
     /// Counts what came of trying it.
     pub(crate) fn tried(&self, result: &'static str) {
         self.pool.members[self.member].tried.add(result);

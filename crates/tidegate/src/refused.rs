@@ -4,6 +4,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::auth::Denial;
 use crate::backend::ConnectError;
+use crate::listener::Crowded;
 use crate::lookup::LookupError;
 use crate::opening::NoOpening;
 use crate::policy::Denied;
@@ -47,6 +48,9 @@ pub(crate) enum Refused {
     /// The client has as many connections as it may: 503.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),
+    /// Too many of its client's handshakes are under way: 503, if it could be told.
+    #[error(transparent)]
+    Crowded(#[from] Crowded),
     /// The route demands a recording, and there is none: 503.
     #[error(transparent)]
     Unrecorded(#[from] Unrecorded),
@@ -83,7 +87,7 @@ impl Refused {
             Self::Lookup(error) => error.status(),
             Self::Backend(error) => error.status(),
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Self::Quota(_) | Self::Unrecorded(_) | Self::Memory | Self::Draining => {
+            Self::Quota(_) | Self::Crowded(_) | Self::Unrecorded(_) | Self::Memory | Self::Draining => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -101,7 +105,7 @@ impl Refused {
             Self::Lookup(_) => "lookup",
             Self::Backend(_) => "backend",
             Self::Misdirected { .. } => "host",
-            Self::Quota(_) => "quota",
+            Self::Quota(_) | Self::Crowded(_) => "quota",
             Self::Unrecorded(_) => "recording",
             Self::Memory => "memory",
             Self::Draining => "draining",
@@ -136,6 +140,7 @@ impl Refused {
             | Self::Backend(_)
             | Self::Misdirected { .. }
             | Self::Quota(_)
+            | Self::Crowded(_)
             | Self::Unrecorded(_)
             | Self::Draining => &[],
         }
@@ -176,6 +181,7 @@ impl Refused {
                     "the service behind this gateway did not answer in time"
                 }
                 ConnectError::RequestBody(_) => "the body of the request is broken",
+                ConnectError::BodyTimeout => "the body of the request did not come in time",
                 ConnectError::Tls(_)
                 | ConnectError::Http(_)
                 | ConnectError::Interim
@@ -198,6 +204,7 @@ impl Refused {
             | Self::Policy(_)
             | Self::Misdirected { .. }
             | Self::Quota(_)
+            | Self::Crowded(_)
             | Self::Memory
             | Self::Draining => self.to_string(),
         }

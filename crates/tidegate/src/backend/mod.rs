@@ -9,6 +9,7 @@ pub mod proxy;
 mod replayed;
 pub mod trust;
 mod upgrade;
+mod upload;
 
 use std::io;
 
@@ -105,12 +106,15 @@ pub enum ConnectError {
     /// Not connected within `connect_timeout`: 504.
     #[error("backend did not take the connection in time")]
     ConnectTimeout,
-    /// No response head within `upgrade_timeout`: 504.
+    /// No response head within `upgrade_timeout`, or it takes nothing of a body for so long: 504.
     #[error("backend did not answer the handshake in time")]
     UpgradeTimeout,
     /// The body of the client's request broke off, or is none: 400, and not the backend's fault.
     #[error("the body of the request is broken: {0}")]
     RequestBody(#[source] hyper::Error),
+    /// Nothing more of that body came within `body_timeout`: 408.
+    #[error("the client sends no more of the body of its request")]
+    BodyTimeout,
     /// It broke HTTP, or closed: 502.
     #[error("backend failed in the handshake: {0}")]
     Http(#[source] hyper::Error),
@@ -169,6 +173,7 @@ impl ConnectError {
         match self {
             Self::At { error, .. } => error.status(),
             Self::RequestBody(_) => StatusCode::BAD_REQUEST,
+            Self::BodyTimeout => StatusCode::REQUEST_TIMEOUT,
             Self::Unreachable(_)
             | Self::Tls(_)
             | Self::Http(_)
@@ -196,7 +201,7 @@ impl ConnectError {
             Self::Tls(_) => "tls",
             Self::ConnectTimeout => "connect_timeout",
             Self::UpgradeTimeout => "upgrade_timeout",
-            Self::RequestBody(_) => "request_body",
+            Self::RequestBody(_) | Self::BodyTimeout => "request_body",
             Self::Http(_) | Self::Interim | Self::Coding | Self::Unasked => "http",
             Self::Handshake(_) => "handshake",
             Self::Answered(_) => "answered",

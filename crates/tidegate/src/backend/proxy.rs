@@ -1,12 +1,16 @@
 //! `http://` and `https://` for plain requests: passed on as they are, one backend connection each.
 
+use std::pin::pin;
+
 use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
+use hyper::body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::timeout;
 
 use super::pick::{Candidate, Candidates};
 use super::trust::Trust;
+use super::upload::{self, Upload};
 use super::{ConnectError, announce, dial, upgrade};
 use crate::config::{Backend, HttpTarget};
 use crate::forward::{add_forwarded, end_to_end};
@@ -31,7 +35,7 @@ pub async fn forward(
 ) -> Result<(Response<Incoming>, Seat), ConnectError> {
     let route = selected.route();
     let mut candidates = Candidates::of(selected, request);
-    let (socket, target, _pending, seat) = loop {
+    let (socket, target, pending, seat) = loop {
         let candidate = candidates.take();
         let backend = candidate.backend;
         match reach(selected, &candidate, request, trust).await {
@@ -39,9 +43,23 @@ pub async fn forward(
             Err(error) => candidates.after(&candidate, error).map_err(|error| error.at(backend, false))?,
         }
     };
-    let head = head(selected, target, request, body);
-    let answer = timeout(route.upgrade_timeout, upgrade::exchange(socket, head)).await;
-    let response = answer.map_err(|_elapsed| ConnectError::UpgradeTimeout)??;
+    // While a body is on its way the backend owes nothing, and clients that are slow must not make it look busy.
+    let pending = Some(pending).filter(|_| body.is_end_stream());
+    let (body, progress) = upload::watched(body);
+    let mut answer = pin!(upgrade::exchange(socket, head(selected, target, request, body)));
+    let early = tokio::select! {
+        biased;
+        answer = &mut answer => Some(answer?),
+        sent = progress.end(route) => sent.map(|()| None)?,
+    };
+    let response = match early {
+        Some(response) => response,
+        None => {
+            let _pending = pending.unwrap_or_else(|| seat.owe());
+            let answer = timeout(route.upgrade_timeout, answer).await;
+            answer.map_err(|_elapsed| ConnectError::UpgradeTimeout)??
+        }
+    };
     if response.status() == StatusCode::SWITCHING_PROTOCOLS {
         return Err(ConnectError::Unasked);
     }
@@ -62,12 +80,7 @@ async fn reach<'c>(
     Ok((socket, target, pending))
 }
 
-fn head(
-    selected: &Selected,
-    target: &HttpTarget,
-    request: &Request,
-    body: Incoming,
-) -> http::Request<Incoming> {
+fn head(selected: &Selected, target: &HttpTarget, request: &Request, body: Upload) -> http::Request<Upload> {
     let mut fields = end_to_end(&request.fields);
     add_forwarded(&mut fields, request);
     if request.fields.contains_key(TRANSFER_ENCODING) {

@@ -15,6 +15,7 @@ use tidegate_proto::hybi00::Coding;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
 use tokio::time::timeout;
+use tokio_util::task::AbortOnDropHandle;
 
 use super::replayed::Replayed;
 use super::{Agreed, ConnectError, FarSide, plain};
@@ -197,7 +198,8 @@ where
         .title_case_headers(true)
         .handshake(TokioIo::new(socket))
         .await?;
-    tokio::spawn(connection.with_upgrades());
+    // Ended here where no answer is waited for any more: by itself it goes on while the backend takes nothing.
+    let connection = AbortOnDropHandle::new(tokio::spawn(connection.with_upgrades()));
     let overrun = notify_after(INTERIM_MAX, &mut head);
     let response = tokio::select! {
         biased; // the answer may stand right behind one interim answer too many
@@ -207,6 +209,7 @@ where
     if response.status() != StatusCode::SWITCHING_PROTOCOLS && is_encoded(response.headers()) {
         return Err(ConnectError::Coding);
     }
+    drop(connection.detach());
     Ok(response)
 }
 

@@ -220,8 +220,10 @@ pub struct Route {
     pub fragments_max: Option<u32>,
     /// Time for connecting the backend, all attempts together, before 504. Default 5 s.
     pub connect_timeout: Duration,
-    /// Time for a `ws://` or `http://` backend to answer the request head, before 504. Default 10 s.
+    /// Time for a `ws://` or `http://` backend to answer a request, from the end of its body, before 504. Default 10 s.
     pub upgrade_timeout: Duration,
+    /// Time for a client to send more of the body of a plain request, before 408. Default 60 s.
+    pub body_timeout: Duration,
     /// WebSockets and requests at once that one backend has not answered yet, before others are tried, or 503; the same of
     /// questions to the server of `auth` or of a look-up. Default 250.
     pub pending_max: usize,

@@ -180,6 +180,7 @@ fn limits(route: &Route, shown: &mut Map<String, Value>) {
     set("max_fragments", route.fragment_limit().into());
     set("connect_timeout", duration(route.connect_timeout).into());
     set("upgrade_timeout", duration(route.upgrade_timeout).into());
+    set("body_timeout", duration(route.body_timeout).into());
     set("max_pending", route.pending_max.into());
     set("balance", balance(route.balance).into());
     set("disable_time", duration(route.disable_time).into());

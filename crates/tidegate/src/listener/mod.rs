@@ -1,6 +1,7 @@
 //! Listening sockets: no connection is served without a place, so that overload waits in the kernel and not in our
 //! memory.
 
+mod crowd;
 mod gate;
 mod handed;
 mod inherited;
@@ -21,10 +22,11 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 
+pub(crate) use self::crowd::Crowded;
 pub(crate) use self::gate::Gate;
 use self::handed::Taken;
 pub(crate) use self::inherited::Inherited;
-pub(crate) use self::places::{Place, Places};
+pub(crate) use self::places::{Handshake, Place, Places};
 pub(crate) use self::unix::SocketFile;
 use self::unix::UnixError;
 use crate::config::{ListenAddress, Listener};
@@ -45,7 +47,8 @@ pub(crate) struct Accepted {
     arrival: Arrival,
     served: Arc<Served>,
     connection: Place,
-    handshake: Place,
+    handshake: Handshake,
+    places: Places,
 }
 
 /// An accepted socket that no runtime knows yet: it is still to be given to a worker.
@@ -105,9 +108,23 @@ impl Accepted {
         }
     }
 
+    /// Takes its client's part of the handshakes, and waits for that without a place among them. Of a trusted proxy it is
+    /// not asked, since nobody knows yet for whom it comes, and a Unix socket has no address.
+    ///
+    /// # Errors
+    /// Too many of the client's are under way, and none comes to its end.
+    pub(crate) async fn take_part(&mut self) -> Result<(), Crowded> {
+        match self.arrival.client.ip() {
+            Some(client) if !self.listener().trusted_proxies.trust(Some(client)) => {
+                self.places.part(client, &mut self.handshake).await
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
     /// The listener, and its places: among the connections, kept until its end, and among the handshakes, until the
     /// first answer.
-    pub(crate) fn into_parts(self) -> (Arc<Served>, Place, Place) {
+    pub(crate) fn into_parts(self) -> (Arc<Served>, Place, Handshake) {
         (self.served, self.connection, self.handshake)
     }
 }
@@ -296,7 +313,8 @@ impl Listening {
             }
         };
         let (connection, handshake) = places.take().await;
-        Accepted { socket: Some(socket), arrival, served: self.served.load(), connection, handshake }
+        let (served, places) = (self.served.load(), places.clone());
+        Accepted { socket: Some(socket), arrival, served, connection, handshake, places }
     }
 
     async fn take(&self) -> io::Result<(Incoming, Arrival)> {

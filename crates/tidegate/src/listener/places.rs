@@ -1,10 +1,13 @@
 //! Places that connections take, as many as the configuration says at the time.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tokio::sync::Notify;
+
+use super::crowd::{Crowd, Crowded, Part};
 
 /// The places that connections take.
 #[derive(Debug, Clone)]
@@ -13,8 +16,17 @@ pub(crate) struct Places {
     connections: Arc<Limit>,
     /// Connections whose handshake is not finished.
     handshakes: Arc<Limit>,
+    /// Whose those are.
+    crowd: Arc<Crowd>,
     /// Connections that were accepted and have no place yet.
     waiting: Arc<AtomicUsize>,
+}
+
+/// A place among the handshakes, and its client's part of them. Given back by dropping it.
+#[derive(Debug)]
+pub(crate) struct Handshake {
+    place: Option<Place>,
+    part: Option<Part>,
 }
 
 /// How many places there are, and how many are taken.
@@ -34,13 +46,15 @@ impl Places {
     /// So many of either.
     pub(crate) fn new(connections_max: usize, handshakes_max: usize) -> Self {
         let connections = Limit::new(connections_max);
-        Self { connections, handshakes: Limit::new(handshakes_max), waiting: Arc::default() }
+        let crowd = Crowd::new(connections_max, handshakes_max);
+        Self { connections, handshakes: Limit::new(handshakes_max), crowd, waiting: Arc::default() }
     }
 
     /// So many of either from now on.
     pub(crate) fn set(&self, connections_max: usize, handshakes_max: usize) {
         self.connections.set(connections_max);
         self.handshakes.set(handshakes_max);
+        self.crowd.set(connections_max, handshakes_max);
     }
 
     /// How it is just now.
@@ -60,10 +74,30 @@ impl Places {
     }
 
     /// A place among the connections and one among the handshakes, as soon as there are.
-    pub(super) async fn take(&self) -> (Place, Place) {
+    pub(super) async fn take(&self) -> (Place, Handshake) {
         self.waiting.fetch_add(1, Ordering::Relaxed);
         let _waiting = Waiting(&self.waiting);
-        (self.connections.take().await, self.handshakes.take().await)
+        let connection = self.connections.take().await;
+        (connection, Handshake { place: Some(self.handshakes.take().await), part: None })
+    }
+
+    /// Takes the part of this client for a handshake; where others of the same client have all of it, waits without
+    /// holding a place.
+    ///
+    /// # Errors
+    /// It has waited for too long, or too many wait.
+    pub(super) async fn part(&self, client: IpAddr, handshake: &mut Handshake) -> Result<(), Crowded> {
+        let part = match self.crowd.join(client) {
+            Ok(part) => part,
+            Err(outside) => {
+                handshake.place = None;
+                let part = outside.wait().await?;
+                handshake.place = Some(self.handshakes.take().await);
+                part
+            }
+        };
+        handshake.part = Some(part);
+        Ok(())
     }
 }
 
@@ -75,7 +109,7 @@ impl Drop for Waiting<'_> {
 
 /// A number of places that may change while they are taken.
 #[derive(Debug)]
-struct Limit {
+pub(super) struct Limit {
     max: AtomicUsize,
     taken: AtomicUsize,
     /// Told when one is given back, or when there are more.
@@ -88,24 +122,30 @@ pub(crate) struct Place(Arc<Limit>);
 
 impl Limit {
     /// So many places.
-    fn new(max: usize) -> Arc<Self> {
+    pub(super) fn new(max: usize) -> Arc<Self> {
         Arc::new(Self { max: AtomicUsize::new(max), taken: AtomicUsize::new(0), freed: Notify::new() })
     }
 
     /// So many from now on. Where more are taken already, nobody loses one: none is given until enough came back.
-    fn set(&self, max: usize) {
+    pub(super) fn set(&self, max: usize) {
         self.max.store(max, Ordering::SeqCst);
         self.freed.notify_waiters();
     }
 
+    /// Takes one, if there is one.
+    pub(super) fn try_take(self: &Arc<Self>) -> Option<Place> {
+        let free = |taken| (taken < self.max.load(Ordering::SeqCst)).then_some(taken + 1);
+        let taken = self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free);
+        taken.is_ok().then(|| Place(Arc::clone(self)))
+    }
+
     /// Takes one, when there is one.
-    async fn take(self: &Arc<Self>) -> Place {
+    pub(super) async fn take(self: &Arc<Self>) -> Place {
         loop {
             let mut freed = pin!(self.freed.notified());
             freed.as_mut().enable(); // before the look, so that no place comes back unnoticed between the two
-            let free = |taken| (taken < self.max.load(Ordering::SeqCst)).then_some(taken + 1);
-            if self.taken.fetch_update(Ordering::SeqCst, Ordering::SeqCst, free).is_ok() {
-                return Place(Arc::clone(self));
+            if let Some(place) = self.try_take() {
+                return place;
             }
             freed.await;
         }

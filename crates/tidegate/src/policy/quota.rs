@@ -1,9 +1,11 @@
 //! How many connections one client address may have.
 
 use std::collections::HashMap;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::io::network;
 
 /// Counts the connections of each client address. An IPv6 client is its /64: the rest of the address is its own choice.
 ///
@@ -83,13 +85,6 @@ impl Drop for Share {
                 counts.remove(&self.address);
             }
         }
-    }
-}
-
-fn network(client: IpAddr) -> IpAddr {
-    match client.to_canonical() {
-        IpAddr::V4(address) => IpAddr::V4(address),
-        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() >> 64 << 64)),
     }
 }
 

@@ -22,7 +22,15 @@ fn keys_that_mean_nothing_to_a_backend_are_warned_about() {
     for (backend, keys) in [
         ("file:.", &websockets[..]),
         ("file:.", &["message = \"text\"", "compression = \"permessage-deflate\"", "upgrade_timeout = 5"]),
-        ("tcp://a:1", &["backend_tls = { verify = false }", "upgrade_timeout = 5", "listing = true"]),
+        (
+            "tcp://a:1",
+            &[
+                "backend_tls = { verify = false }",
+                "upgrade_timeout = 5",
+                "body_timeout = 5",
+                "listing = true",
+            ],
+        ),
         ("ws://a:80", &["compression = \"permessage-deflate\"", "message = \"text\"", "backend_tls = {}"]),
         ("echo:", &["upgrade_timeout = 5", "accept = \"binary\""]),
     ] {

@@ -33,6 +33,7 @@ mod systemd;
 mod unix_listener;
 mod upgrade_answers;
 mod upgrade_flow;
+mod uploads;
 
 mod close_frames;
 mod fragments;

@@ -133,3 +133,38 @@ fn t243_a_client_s_handshakes_come_back_with_their_answers() {
     let (third, _third) = ask(&gateway, &[]);
     assert_eq!((came_in.is_some(), second, third), (true, 101, 503));
 }
+
+/// Whatever is configured, half of the handshakes is for others. Those of one address that are too many wait, and come in
+/// when it is their turn.
+#[test]
+fn t061_one_address_has_half_of_the_handshakes() {
+    let gateway = gateway()
+        .top("max_handshakes = 8")
+        .listener("proxy_protocol = true\ntrusted_proxies = ['127.0.0.1']\nhead_timeout = '10m'")
+        .route("/echo", "echo:", "origins = ['*']")
+        .start();
+    let announced = |client: &str| {
+        let mut wire = gateway.connect();
+        wire.send(format!("PROXY TCP4 {client} 198.51.100.1 4000 80\r\n"));
+        wire
+    };
+    let half = "GET /echo HTTP/1.1\r\nHost: gw.test\r\n";
+    let mut silent: Vec<_> = (0..20).map(|_| announced("192.0.2.1")).collect();
+    for wire in &mut silent {
+        wire.send(half);
+    }
+    for client in ["192.0.2.2", "2001:db8::1", "192.0.2.3"] {
+        let mut other = gateway.connect();
+        let family = if client.contains(':') { "TCP6" } else { "TCP4" };
+        let local = if client.contains(':') { "2001:db8::99" } else { "198.51.100.1" };
+        other.send(format!("PROXY {family} {client} {local} 4000 80\r\n"));
+        other.send(Request::upgrade("/echo").encode());
+        assert_eq!(other.read_head().status(), 101, "{client}");
+    }
+    let mut late = announced("192.0.2.1");
+    late.send(Request::upgrade("/echo").encode());
+    drop(silent);
+    assert_eq!(late.read_head().status(), 101, "it was not turned away");
+    drop(late);
+    gateway.finish();
+}

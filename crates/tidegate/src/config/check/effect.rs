@@ -39,6 +39,11 @@ fn answers(backend: &Backend) -> bool {
     matches!(backend, Backend::WebSocket(_) | Backend::Http(_) | Backend::Handoff(_))
 }
 
+/// Is it given requests with a body?
+fn takes_bodies(backend: &Backend) -> bool {
+    matches!(backend, Backend::Http(_))
+}
+
 /// A list of raw backends may have TLS to one and not to others.
 fn is_tls(backend: &Backend) -> bool {
     backend.is_tls() || is_handed_over(backend)
@@ -105,6 +110,7 @@ const EFFECTS: &[Effect] = &[
         on: answers,
         remedy: "leave it out: it is for backends that are asked in HTTP",
     },
+    Effect { key: "body_timeout", on: takes_bodies, remedy: "leave it out: no bodies are passed on to it" },
     Effect { key: "backend_tls", on: is_tls, remedy: "leave it out, or write tls://, wss:// or https://" },
     Effect { key: "listing", on: lists, remedy: "leave it out, or write backend = \"file:DIR\"" },
 ];

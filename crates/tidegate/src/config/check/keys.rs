@@ -182,6 +182,7 @@ pub(in crate::config) const KEYS: &[Key] = &[
     route("disable_time", "1s", Takes::Duration { off: true, min: MOMENT, max: HOUR }),
     route("connect_timeout", "5s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
     route("upgrade_timeout", "10s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
+    route("body_timeout", "60s", Takes::Duration { off: false, min: MOMENT, max: HOUR }),
     route("max_pending", "250", Takes::Count { min: 1, max: CONNECTIONS_MAX }),
     route("compression", "off", Takes::Text(r#""off" or "permessage-deflate""#)),
     route("send_proxy", "none", Takes::Text(r#""v1" or "v2""#)),

@@ -176,6 +176,7 @@ fn settings(section: &mut Section<'_, '_>) -> Route {
         disable_time: section.duration("disable_time"),
         connect_timeout: section.duration("connect_timeout"),
         upgrade_timeout: section.duration("upgrade_timeout"),
+        body_timeout: section.duration("body_timeout"),
         pending_max: usize::try_from(section.count_or_default("max_pending")).unwrap_or(usize::MAX),
         compression: section
             .word("compression", &[("off", false), ("permessage-deflate", true)])
