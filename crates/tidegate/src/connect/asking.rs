@@ -9,7 +9,7 @@ use tidegate_proto::handshake::Subprotocols;
 
 use super::args::RequestArgs;
 use super::handshake::{Asking, SECRET_FIELDS};
-use super::plan::PlanError;
+use super::mistake::PlanError;
 use super::secret::{Secret, SecretError};
 
 /// What the server is asked for. `subprotocol` is offered where no flag names one.

@@ -6,8 +6,8 @@ use std::time::Duration;
 use tidegate_proto::handshake::ResponseViolation;
 
 use super::head::HeadError;
+use super::mistake::ProxyError;
 use super::place::RedirectError;
-use super::proxy::ProxyError;
 use crate::certificate::{explained, is_plain, is_unknown_issuer};
 
 /// Why a WebSocket could not be opened.

@@ -15,6 +15,7 @@ mod handshake;
 mod head;
 mod line;
 mod listen;
+mod mistake;
 mod open;
 mod place;
 mod plan;

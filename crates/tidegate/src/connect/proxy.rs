@@ -12,6 +12,7 @@ use tokio_socks::tcp::Socks5Stream;
 
 use super::failure::Failure;
 use super::head;
+use super::mistake::ProxyError;
 use super::place::{Place, authority};
 use super::secret::Secret;
 
@@ -48,22 +49,6 @@ enum Kind {
     Http,
     /// SOCKS5; the proxy resolves the name.
     Socks5,
-}
-
-/// Why a proxy cannot be used. The operator's fault.
-#[derive(Debug, thiserror::Error)]
-pub(super) enum ProxyError {
-    /// It is no URL.
-    #[error("a proxy is http://HOST:PORT or socks5://HOST:PORT")]
-    Malformed,
-    /// Another protocol.
-    #[error("{0:?} is no kind of proxy that is known here: use http:// or socks5://")]
-    Scheme(String),
-    /// There is a name or password in it, which everybody who sees the list of processes could read.
-    #[error(
-        "a proxy's name and password are given with --proxy-user and --proxy-password-file, not in its URL"
-    )]
-    UserInfo,
 }
 
 impl Proxies {
