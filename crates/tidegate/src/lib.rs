@@ -52,6 +52,7 @@ mod notify;
 mod path;
 mod pool;
 mod proxy_header;
+mod queue;
 pub mod recording;
 pub mod replay;
 mod scratch;

@@ -10,6 +10,7 @@ use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
+use crate::queue;
 use crate::recording::Side;
 
 /// Where events are told. Cheap to clone.
@@ -72,19 +73,7 @@ impl Ticker {
 
     /// Waits, a bounded time, until what was told so far is printed.
     pub(crate) fn flush(&self) {
-        let (done, printed) = sync_channel(1);
-        let mut item = Item::Flush(done);
-        for _ in 0..FLUSH_WAIT.as_millis() / FLUSH_LOOK.as_millis() {
-            match self.0.queue.try_send(item) {
-                Ok(()) => {
-                    printed.recv_timeout(FLUSH_WAIT).ok(); // printed or not, it is the end
-                    return;
-                }
-                Err(TrySendError::Disconnected(_)) => return,
-                Err(TrySendError::Full(back)) => item = back,
-            }
-            thread::sleep(FLUSH_LOOK); // a full queue does not tell when there is room
-        }
+        queue::is_through(&self.0.queue, Item::Flush, FLUSH_WAIT); // printed or not, it is the end
     }
 }
 
@@ -141,10 +130,8 @@ const LEGEND: &str = "\
 
 /// Symbols that may wait to be printed.
 const QUEUE_MAX: usize = 16 << 10;
-/// The longest that [`Ticker::flush`] waits for room, and then for the end.
+/// The longest that [`Ticker::flush`] waits.
 const FLUSH_WAIT: Duration = Duration::from_secs(1);
-/// How often it looks for room until then.
-const FLUSH_LOOK: Duration = Duration::from_millis(5);
 
 #[cfg(test)]
 mod tests {
