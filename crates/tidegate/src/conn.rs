@@ -3,6 +3,7 @@
 //! `accept → proxied → tls → http → handshake → route → policy → auth → lookup → backend → recording → 101 →
 //! relay → settle`. Each stage takes the proof that the one before made; this is the only file that knows two of them.
 
+mod answers;
 mod resumed;
 mod settling;
 
@@ -13,16 +14,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use bytes::Bytes;
 use http::header::WWW_AUTHENTICATE;
 use http::{Response, StatusCode};
-use http_body_util::BodyExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
+use self::answers::{answer_101, answered_elsewhere, passed_on, path_in_files};
 pub(crate) use self::resumed::Resumed;
 use self::settling::Settling;
 use crate::auth::Denial;
 use crate::backend::{self, ConnectError, Far, Link};
-use crate::config::{Backend, PathPattern};
-use crate::forward::response_end_to_end;
+use crate::config::Backend;
 use crate::generation::Generation;
 use crate::http::{self as front, Answering, Body, Ended};
 use crate::io::{Arrival, Socket};
@@ -36,7 +36,6 @@ use crate::recording::Tape;
 use crate::refused::Refused;
 use crate::relay::Terms;
 use crate::request::{Kind, Request};
-use crate::route::Selected;
 use crate::service::Service;
 use crate::tls::ClientNames;
 use crate::{clock, files, page, policy, proof, proxied, relay, tls};
@@ -431,45 +430,5 @@ impl front::Requests for Requests {
 
     fn stop(&self) -> impl Future<Output = ()> + Send {
         self.0.service.drain.started()
-    }
-}
-
-fn answer_101(link: &Link) -> Response<Body> {
-    let agreed = link.agreed();
-    let opening = link.permit().opening();
-    let fields = opening
-        .answer(agreed.subprotocol.as_ref(), &agreed.extensions)
-        .expect("policy and backend agree on nothing that was not offered");
-    let mut response = front::switching_protocols(fields, opening.reason());
-    response.headers_mut().extend(agreed.fields.clone());
-    response
-}
-
-/// What a server that was asked about a client answered in our place.
-fn answered_elsewhere(answer: &Response<Bytes>) -> Response<Body> {
-    let mut response = Response::new(front::full(answer.body().clone()));
-    *response.status_mut() = answer.status();
-    response.headers_mut().clone_from(answer.headers());
-    response
-}
-
-/// What a backend answered, without the fields that concern its own connection; `kept` is kept until its body's end.
-fn passed_on<K: Send + 'static>(answer: Response<Incoming>, kept: K) -> Response<Body> {
-    let (parts, body) = answer.into_parts();
-    let body = body.map_frame(move |frame| {
-        let _held: &K = &kept;
-        frame
-    });
-    let mut response = Response::new(body.map_err(Into::into).boxed_unsync());
-    *response.status_mut() = parts.status;
-    *response.headers_mut() = response_end_to_end(&parts.headers);
-    response
-}
-
-/// The path below the folder that a route serves: what follows its prefix, or all of it.
-fn path_in_files<'a>(selected: &Selected, request: &'a Request) -> &'a str {
-    match &selected.route().path {
-        PathPattern::Exact(_) => &request.path,
-        PathPattern::Prefix(_) | PathPattern::Regex(..) => selected.below_prefix(&request.path),
     }
 }
