@@ -57,24 +57,29 @@ fn expect_message(far: Far, session: &mut Session, wire: &[u8], payload: &[u8]) 
     }
 }
 
-/// F60: a session for each byte of a message, cut there from the client; all of them move at once.
+/// A session for each byte of a message, cut there from the client; all of them move at once, so many times.
+fn cut_at_any_byte(mut rig: Rig, far: Far, hand_overs: usize) {
+    let (wire, payload) = fragments();
+    let mut sessions: Vec<_> = (0..wire.len()).map(|_| rig.open(far)).collect();
+    for (cut, session) in sessions.iter_mut().enumerate() {
+        session.client.send(&wire[..cut]);
+    }
+    for _ in 0..hand_overs {
+        upgrade(&mut rig.gateway, wire.len());
+    }
+    for (cut, session) in sessions.iter_mut().enumerate() {
+        session.client.send(&wire[cut..]);
+        expect_message(far, session, &wire, payload);
+        close_from_client(far, session);
+    }
+    drop(sessions);
+    rig.finish();
+}
+
 #[test]
 fn f60_any_byte_from_the_client() {
-    let (wire, payload) = fragments();
     for far in EVERY_FAR {
-        let mut rig = Rig::start();
-        let mut sessions: Vec<_> = (0..wire.len()).map(|_| rig.open(far)).collect();
-        for (cut, session) in sessions.iter_mut().enumerate() {
-            session.client.send(&wire[..cut]);
-        }
-        upgrade(&mut rig.gateway, wire.len());
-        for (cut, session) in sessions.iter_mut().enumerate() {
-            session.client.send(&wire[cut..]);
-            expect_message(far, session, &wire, payload);
-            close_from_client(far, session);
-        }
-        drop(sessions);
-        rig.finish();
+        cut_at_any_byte(Rig::start(), far, 1);
     }
 }
 
