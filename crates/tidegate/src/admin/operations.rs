@@ -212,7 +212,8 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[
             (
                 200,
-                "The new process serves; the report says how many WebSockets have moved, and why others stay.",
+                "The new process serves; the report says how many WebSockets have moved and why others stay. These are told to \
+                 reconnect within told_within_seconds.",
             ),
             BAD,
             (403, "Not asked deliberately, or a binary is named where any user of the machine can ask."),
