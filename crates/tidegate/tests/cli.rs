@@ -197,14 +197,14 @@ fn completions_are_for_what_people_write() {
 #[test]
 fn a_flag_that_is_a_key_is_sent_to_the_file() {
     for (arguments, said) in [
-        (["serve", "--origin"], "write origins in a file, in a [[route]], and name that with -c FILE"),
-        (["serve", "--server-name=a"], "write server_names in a file, in a [[listener]], and name that"),
-        (["serve", "--drain"], "write drain in a file, in the top of the file"),
+        (["serve", "--origin"], "write origins in a file (a [[route]]) and name that with -c FILE"),
+        (["serve", "--server-name=a"], "write server_names in a file (a [[listener]]) and name that"),
+        (["serve", "--drain"], "write drain in a file (the top of the file, above"),
         (["serve", "--port"], "give --listen ADDR"),
         (["serve", "--backend"], "give --route 'PATH=BACKEND'"),
         (["serve", "--ssl-cert"], "give --tls-cert FILE --tls-key FILE"),
         (["serve", "--adminn"], "a similar argument exists: '--admin'"),
-        (["check", "--max-frame"], "write max_frame in a file, in a [[route]]"),
+        (["check", "--max-frame"], "write max_frame in a file (a [[route]])"),
     ] {
         let output = run(&arguments);
         let told = stderr(&output);

@@ -313,3 +313,26 @@ fn keys_that_another_one_leaves_without_effect_are_warned_about() {
     let several = "backend = ['tcp://a:1', 'tcp://b:1']\nbalance = 'hash'\ndisable_time = 5";
     assert_eq!(found_in(&format!("[[route]]\npath = '/'\norigins = []\n{several}")), "");
 }
+
+#[test]
+fn a_route_for_a_host_that_every_listener_refuses_is_warned_about() {
+    let found = |names: &[&str], host: &str| {
+        let listener = |(port, names): (usize, &&str)| {
+            format!("[[listener]]\naddress = '192.0.2.1:{port}'\n{names}\n", port = port + 1)
+        };
+        let listeners: String = names.iter().enumerate().map(listener).collect();
+        found_in(&format!(
+            "{listeners}[[route]]\nhost = '{host}'\npath = '/'\nbackend = 'echo:'\norigins = []\n"
+        ))
+    };
+    let own = "server_names = ['A.test', 'b.test']";
+    insta::assert_snapshot!(
+        [found(&[own], "c.test"), found(&[own, own], "*.a.test")].concat(),
+        @r#"
+    tidegate.toml:4:1: warning: route "/" can never be reached: no listener has its host, c.test, in server_names; add it there, or correct host
+    tidegate.toml:7:1: warning: route "/" can never be reached: no listener has its host, *.a.test, in server_names; add it there, or correct host
+    "#);
+    for (names, host) in [(&[own][..], "B.test"), (&[own], "*.test"), (&[own, ""], "c.test")] {
+        assert_eq!(found(names, host), "", "{names:?} {host}");
+    }
+}

@@ -4,7 +4,7 @@ use clap_mangen::roff::{Inline, Roff, bold, roman};
 
 use crate::config::{self, Chapter, Row};
 
-/// The page, without what all pages begin with.
+/// The page; each is told where it comes from and which manual it belongs to.
 pub(super) fn page(source: &str, manual: &str) -> Roff {
     let mut roff = Roff::new();
     roff.control("TH", [NAME, "5", "", source, manual]);
@@ -22,8 +22,7 @@ pub(super) fn page(source: &str, manual: &str) -> Roff {
     }
     roff.control("SH", ["EXAMPLE"]);
     as_it_stands(&mut roff, EXAMPLE);
-    roff.control("SH", ["SEE ALSO"])
-        .text([roman("tidegate(1), tidegate\u{2011}serve(1), tidegate\u{2011}check(1)")]);
+    roff.control("SH", ["SEE ALSO"]).text([roman("tidegate(1), tidegate-serve(1), tidegate-check(1)")]);
     roff
 }
 

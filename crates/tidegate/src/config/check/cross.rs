@@ -104,6 +104,23 @@ pub(super) fn routes(report: &mut Report<'_>, drafts: &[route::Draft]) {
     }
 }
 
+/// Routes for a host that every listener refuses.
+pub(super) fn hosts(report: &mut Report<'_>, listeners: &[listener::Draft], drafts: &[route::Draft]) {
+    let known: Option<Vec<_>> = listeners.iter().map(|draft| draft.listener.as_ref()).collect();
+    let Some(known) = known else { return }; // one that was not understood may be the one
+    for draft in drafts {
+        let Some(route) = &draft.route else { continue };
+        let Some(host) = &route.host else { continue };
+        if !known.iter().any(|listener| reach::is_served(listener, route)) {
+            let message = format!(
+                "route {} can never be reached: no listener has its host, {host}, in server_names",
+                quoted(&route.name)
+            );
+            report.warning(&draft.spot, message, "add it there, or correct host".to_owned());
+        }
+    }
+}
+
 /// Routes that hand connections over, where there are only connections of TLS.
 pub(super) fn handoffs(report: &mut Report<'_>, listeners: &[listener::Draft], routes: &[route::Draft]) {
     let is_tls = |draft: &listener::Draft| {

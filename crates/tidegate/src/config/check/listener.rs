@@ -51,7 +51,7 @@ pub(super) fn read(section: &mut Section<'_, '_>) -> Draft {
     let server_names = section.texts("server_names", |text, _| plain_host(text));
     let head_timeout = section.duration("head_timeout");
     let tls_timeout = section.duration("tls_timeout");
-    needless::of_listener(section, &tls, server_names.as_ref());
+    needless::of_listener(section, &tls);
     section.finish();
     let listener = address.map(|address| Listener {
         address,

@@ -100,6 +100,7 @@ fn check(text: &str, file: &Path, overrides: &Overrides, is_file: bool) -> Check
     cross::listeners(&mut report, &listeners, is_default, admin.as_ref());
     cross::name(&mut routes);
     cross::routes(&mut report, &routes);
+    cross::hosts(&mut report, &listeners, &routes);
     cross::handoffs(&mut report, &listeners, &routes);
     cross::client_certificates(&mut report, &listeners, &routes);
     own::check(&mut report, &listeners, config.admin.as_ref(), &routes);

@@ -29,13 +29,12 @@ pub(super) fn of_route(section: &mut Section<'_, '_>, route: &Route, backends: &
 }
 
 /// Of a listener.
-pub(super) fn of_listener(section: &mut Section<'_, '_>, tls: &ListenerTls, names: Option<&Vec<String>>) {
+pub(super) fn of_listener(section: &mut Section<'_, '_>, tls: &ListenerTls) {
     if *tls == ListenerTls::Off {
         warn(section, "tls_timeout", "without tls", "set tls, or leave it out");
     }
-    if let Some(found) = section.find("server_names").filter(|_| names.is_some_and(Vec::is_empty))
-        && found.value.as_array().is_some_and(|list| list.is_empty())
-    {
+    let names = section.find("server_names");
+    if let Some(found) = names.filter(|found| found.value.as_array().is_some_and(|list| list.is_empty())) {
         let message = "server_names is an empty list: every request is answered with 421".to_owned();
         section.warning(&found.spot, message, "name the hosts that are served, or leave it out for any");
     }

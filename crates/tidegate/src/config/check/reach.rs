@@ -1,7 +1,8 @@
-//! Routes that no request can reach, because an earlier one takes all that they would.
+//! Routes that no request can reach, because an earlier one takes all that they would, or because no listener serves their
+//! host.
 
 use super::backend::{takes_requests, takes_upgrades};
-use crate::config::{Backend, HostPattern, PathPattern, Route};
+use crate::config::{Backend, HostPattern, Listener, PathPattern, Route};
 
 /// The first route before the last of these that takes everything the last one would.
 pub(super) fn shadow<'r, P: Copy>(earlier: &[(&'r Route, P)], route: &Route) -> Option<(&'r Route, P)> {
@@ -10,6 +11,12 @@ pub(super) fn shadow<'r, P: Copy>(earlier: &[(&'r Route, P)], route: &Route) -> 
             && host_covers(first.host.as_ref(), route.host.as_ref())
             && path_covers(&first.path, &route.path)
     })
+}
+
+/// Whether a listener takes requests for some host of this route.
+pub(super) fn is_served(listener: &Listener, route: &Route) -> bool {
+    let is_meant = |name: &String| host_covers(route.host.as_ref(), Some(&HostPattern::Exact(name.clone())));
+    listener.server_names.as_ref().is_none_or(|names| names.iter().any(is_meant))
 }
 
 /// Upgrades and plain requests are matched apart, so a route for one never hides a route for the other.

@@ -75,7 +75,7 @@ fn path(section: &mut Section<'_, '_>) -> Option<PathPattern> {
         && pattern::begins_without_slash(text)
     {
         let message = format!("path {} matches no path: each begins with /", quoted(text));
-        let rest = &text[1..];
+        let rest = text.trim_start_matches(['~', '^']);
         let remedy = format!("write {}, or {}", quoted(&format!("~/{rest}")), quoted(&format!("~.*{rest}")));
         section.warning(&found.spot, message, remedy);
     }

@@ -27,7 +27,7 @@ pub(crate) fn in_place_of_flag(flag: &str) -> Option<String> {
         "address" | "listener" => "give --listen ADDR".to_owned(),
         "route" | "path" | "backend" => "give --route 'PATH=BACKEND'".to_owned(),
         "tls" | "cert" | "key" => "give --tls-cert FILE --tls-key FILE".to_owned(),
-        name => format!("write {name} in a file, in {}, and name that with -c FILE", key.place),
+        name => format!("write {name} in a file ({}) and name that with -c FILE", key.place),
     })
 }
 
