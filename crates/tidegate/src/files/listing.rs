@@ -275,7 +275,7 @@ mod tests {
         let cut = entries(3);
         assert_eq!((cut.found.len(), cut.cut), (3, true));
         assert!(cut.render("/", true, 1000).contains("and more: at least 1 of the entries are not shown"));
-        let short = entries(5).render("/", true, 100);
+        let short = entries(5).render("/", true, 10);
         assert!(short.contains("and more: 4 of the entries are not shown"), "{short}");
     }
 

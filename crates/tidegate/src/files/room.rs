@@ -91,7 +91,7 @@ mod tests {
             assert!(taken == text.len() || Room::take().is_none());
         }
         assert_eq!(taken, text.len());
-        drop(one);
+        drop((one, long));
         let short: Vec<_> = (0..200).map(|_| Room::take().unwrap().filled("short".to_owned())).collect();
         assert!(short.iter().all(|page| page.size_hint().exact() == Some(5)));
     }
