@@ -171,11 +171,18 @@ mod tests {
             let payload = left.split_off(..filled).unwrap();
             sent.extend([b"header", payload].concat());
             let mut pipe = Some(pipe);
-            poll_fn(|cx| Poll::Ready(leg.send_piped(cx, clock::now(), b"header", pipe.take().unwrap())))
-                .await;
+            poll_fn(|cx| {
+                leg.send_piped(cx, clock::now(), b"header", pipe.take().unwrap());
+                Poll::Ready(())
+            })
+            .await;
         }
         sent.extend(b"behind");
-        poll_fn(|cx| Poll::Ready(leg.send(cx, clock::now(), b"behind"))).await;
+        poll_fn(|cx| {
+            leg.send(cx, clock::now(), b"behind");
+            Poll::Ready(())
+        })
+        .await;
         assert!(leg.backlog.pending().len() < 6, "nothing but a cut header waits in front of the pipe");
         leg.half_close();
         let receives = thread::spawn(move || {

@@ -109,12 +109,12 @@ impl Stream {
         assert_same(&told.bytes, &said[..told.bytes.len()]);
         match (far, death) {
             (Far::Tcp, Death::Fin) => {
-                assert_eq!((told.bytes.len(), told.close), (sent, Some(1000)), "{number}")
+                assert_eq!((told.bytes.len(), told.close), (sent, Some(1000)), "{number}");
             }
             (Far::Tcp, Death::Reset) => assert_eq!(told.close, Some(1011), "{number}"),
             // Where a frame was cut, a Close would be taken for a part of it.
             (Far::Ws | Far::Echo, _) => {
-                assert!(matches!(told.close, Some(1011) | None), "{number}: {:?}", told.close)
+                assert!(matches!(told.close, Some(1011) | None), "{number}: {:?}", told.close);
             }
         }
     }
