@@ -68,7 +68,7 @@ fn each_entry(path: &Path, mut take: impl FnMut(&str, &str)) -> io::Result<Optio
             match entry(line) {
                 Some(Ok((token, target))) => take(token, target),
                 Some(Err(_)) if bad.is_none() => {
-                    bad = Some(BadLine { path: path.clone(), number: index + 1 })
+                    bad = Some(BadLine { path: path.clone(), number: index + 1 });
                 }
                 Some(Err(_)) | None => {}
             }
