@@ -10,63 +10,67 @@ pub(super) const BYTES_SOFT: usize = 64 << 10;
 /// Time without progress after which a backlog means that the peer has stalled.
 pub(super) const STALL: Duration = Duration::from_secs(30);
 
-/// A queue of bytes, empty most of the time, and without memory then.
+/// A queue of bytes, empty most of the time, and a pointer then.
 #[derive(Debug, Default)]
-pub(super) struct Backlog {
+pub(super) struct Backlog(Option<Box<Kept>>);
+
+/// What waits: at least one byte.
+#[derive(Debug)]
+struct Kept {
     bytes: Vec<u8>,
     /// How many bytes at the front have gone.
     gone: usize,
     /// When it last became shorter, or came to be.
-    progress: Option<Instant>,
+    progress: Instant,
 }
 
 impl Backlog {
-    pub(super) fn is_empty(&self) -> bool {
-        self.pending().is_empty()
+    pub(super) const fn is_empty(&self) -> bool {
+        self.0.is_none()
     }
 
     pub(super) fn pending(&self) -> &[u8] {
-        &self.bytes[self.gone..]
+        self.0.as_ref().map_or(&[], |kept| &kept.bytes[kept.gone..])
     }
 
     /// What waits, and since when nothing of it was taken.
     pub(super) fn to_parts(&self) -> (&[u8], Option<Instant>) {
-        (self.pending(), self.progress)
+        (self.pending(), self.0.as_ref().map(|kept| kept.progress))
     }
 
     /// One of which nothing was taken since then.
     pub(super) fn from_parts(bytes: Vec<u8>, since: Instant) -> Self {
-        let progress = (!bytes.is_empty()).then_some(since);
-        Self { bytes, gone: 0, progress }
+        Self((!bytes.is_empty()).then(|| Box::new(Kept { bytes, gone: 0, progress: since })))
     }
 
     pub(super) fn push(&mut self, bytes: &[u8], now: Instant) {
-        if self.is_empty() {
-            self.progress = Some(now);
+        match &mut self.0 {
+            None => *self = Self::from_parts(bytes.to_vec(), now),
+            Some(kept) => {
+                kept.bytes.drain(..kept.gone);
+                kept.gone = 0;
+                kept.bytes.extend_from_slice(bytes);
+            }
         }
-        self.bytes.drain(..self.gone);
-        self.gone = 0;
-        self.bytes.extend_from_slice(bytes);
     }
 
     /// Notes that the socket has taken so many bytes more.
     pub(super) fn consume(&mut self, bytes: usize, now: Instant) {
-        self.gone += bytes;
-        if bytes > 0 {
-            self.progress = Some(now);
-        }
-        if self.is_empty() {
-            *self = Self::default();
+        let Some(kept) = self.0.as_mut().filter(|_| bytes > 0) else { return };
+        kept.gone += bytes;
+        kept.progress = now;
+        if kept.gone == kept.bytes.len() {
+            self.clear();
         }
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        self.0 = None;
     }
 
     /// When the peer counts as stalled if nothing moves until then.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.progress.map(|progress| progress + STALL)
+        self.0.as_ref().map(|kept| kept.progress + STALL)
     }
 }
 
@@ -84,9 +88,10 @@ mod tests {
             backlog.push(&vec![0; BYTES_SOFT - backlog.pending().len()], now);
             assert_eq!(backlog.pending().len(), BYTES_SOFT);
         }
-        assert!(backlog.bytes.capacity() <= 4 * BYTES_SOFT, "{}", backlog.bytes.capacity());
+        let capacity = backlog.0.as_ref().map_or(0, |kept| kept.bytes.capacity());
+        assert!(capacity <= 4 * BYTES_SOFT, "{capacity}");
         backlog.consume(BYTES_SOFT, now);
-        assert_eq!((backlog.bytes.capacity(), backlog.deadline()), (0, None), "empty means without memory");
+        assert!(backlog.is_empty() && backlog.deadline().is_none(), "empty means without memory");
     }
 
     #[tokio::test(start_paused = true)]

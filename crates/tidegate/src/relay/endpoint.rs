@@ -129,6 +129,11 @@ impl Endpoint {
         self.leg.is_writable() && self.closing.may_send() && self.due.close.is_none()
     }
 
+    /// Whether it is in full swing, and nothing of our own waits to be sent to it.
+    pub(super) const fn is_calm(&self) -> bool {
+        self.leg.is_calm() && self.is_readable() && self.is_writable() && !self.due.any()
+    }
+
     /// Whether a Close of ours was sent or waits for a frame boundary.
     pub(super) const fn is_closing(&self) -> bool {
         !self.closing.may_send() || self.due.close.is_some()

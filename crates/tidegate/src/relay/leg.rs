@@ -146,6 +146,11 @@ impl Leg {
         matches!(self.phase, Phase::Open(_))
     }
 
+    /// Whether it is in full swing: neither direction has ended or is to end.
+    pub(super) const fn is_calm(&self) -> bool {
+        self.is_open() && !self.read_ended && !self.writes_failed && matches!(self.fin, Fin::NotYet)
+    }
+
     /// Whether TLS on it has come to the last of its keys.
     pub(super) const fn is_spent(&self) -> bool {
         match &self.phase {

@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 use tidegate_proto::CloseCode;
 use tokio::time::Instant;
 
-use super::Relay;
+use super::{Far, Relay};
 use crate::clock;
 use crate::live::Because;
 use crate::outcome::{Cause, End};
@@ -57,17 +57,27 @@ impl Relay {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
         let now = clock::now();
         self.on_time(now);
+        // Where there may be something to read, and room for it. Who finds neither is woken when that changes.
+        let (mut inbound, mut outbound) = (true, true);
         for _ in 0..READS_PER_TURN {
             // First what waits, so that our control frames find their place before more is read.
             let mut moved = self.flush(cx, now);
+            if moved || !self.is_calm() {
+                (inbound, outbound) = (true, true);
+            }
             self.send_due(cx, now);
-            moved |= self.inbound(cx, now, scratch);
-            moved |= self.outbound(cx, now, scratch);
+            inbound = inbound && self.inbound(cx, now, scratch);
+            outbound = outbound && self.outbound(cx, now, scratch);
             if self.client.leg.is_spent() && self.end.is_none() {
                 self.end_as_told(&KEYS_SPENT, now);
             }
-            self.advance_closing(cx, now);
-            moved |= self.flush(cx, now);
+            moved |= inbound | outbound;
+            if !self.is_calm() {
+                self.advance_closing(cx, now);
+            }
+            if self.flush(cx, now) {
+                (moved, inbound, outbound) = (true, true, true);
+            }
             moved |= self.client.leg.poll_finish(cx, now, scratch);
             moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
             if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
@@ -94,6 +104,16 @@ impl Relay {
         let client = self.client.leg.flush(cx, now);
         let far = self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
         client || far
+    }
+
+    /// Whether neither side has ended or is to end, and nothing of our own is to be said: then there is nothing to settle.
+    fn is_calm(&self) -> bool {
+        let far_is_calm = match &self.far {
+            Far::Echo(_) => true,
+            Far::Tcp(tcp) => tcp.leg.is_calm(),
+            Far::WebSocket(backend) => backend.is_calm(),
+        };
+        self.end.is_none() && self.client.is_calm() && far_is_calm
     }
 
     /// Settling may make a Close due, and a Close that is sent may complete a closing handshake: hence both twice.

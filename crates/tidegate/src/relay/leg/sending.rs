@@ -58,6 +58,9 @@ impl Leg {
 
     /// Sends what was kept, and the FIN when it is due. Whether anything moved.
     pub(in crate::relay) fn flush(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
+        if self.is_flushed() {
+            return false;
+        }
         self.due = self.due.filter(|due| self.writes_failed || now < *due);
         let mut moved = self.flush_backlog(cx, now);
         if self.drain_pipe(cx, now) {
@@ -73,6 +76,11 @@ impl Leg {
             moved |= self.shut_down(cx, now);
         }
         moved
+    }
+
+    /// Whether nothing waits, and no FIN: so it is between two messages, and a flush would do nothing.
+    fn is_flushed(&self) -> bool {
+        self.fin != Fin::Due && !self.unflushed && self.due.is_none() && !self.has_backlog()
     }
 
     fn flush_backlog(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
