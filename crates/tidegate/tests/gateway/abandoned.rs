@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use tidegate_testkit::{Deadline, Frame, Request, Wire};
+use tidegate_testkit::{Deadline, Frame, Wire};
 
 use crate::rig::{Far, Rig, Session, close_from_client, expect_close_at_backend, expect_line};
 
@@ -102,10 +102,7 @@ fn take_256_kib(client: &mut Wire) {
 
 /// A session whose client, far away, is sent more than it takes.
 fn with_narrow_client(rig: &Rig) -> Session {
-    let mut client = rig.gateway.connect_narrow(536, 4 << 10);
-    client.send(Request::upgrade("/tcp").encode());
-    let mut backend = rig.tcp.accept();
-    assert_eq!(client.read_head().status(), 101);
+    let (client, mut backend) = rig.open_tcp_narrow();
     backend.send_until_stalled(&[1; 1 << 16], MORE, PAUSE);
     (client, backend).into()
 }

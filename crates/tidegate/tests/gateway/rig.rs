@@ -10,6 +10,10 @@ pub(crate) fn gateway() -> Builder {
     Gateway::builder(binary.as_deref().unwrap_or(env!("CARGO_BIN_EXE_tidegate")))
 }
 
+/// A peer at the end of a long line: how much it takes in one piece, and before it must be asked again.
+pub(crate) const SEGMENT: u32 = 536;
+pub(crate) const WINDOW: usize = 4 << 10;
+
 /// What is behind a route.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Far {
@@ -102,6 +106,16 @@ impl Rig {
     #[track_caller]
     pub(crate) fn open_tcp(&self) -> (Wire, Wire) {
         let mut client = self.gateway.connect();
+        client.send(Request::upgrade("/tcp").encode());
+        let backend = self.tcp.accept();
+        assert_eq!(client.read_head().status(), 101);
+        (client, backend)
+    }
+
+    /// The same for a client at the end of a long line: it takes little at once, and the kernels hold little for it.
+    #[track_caller]
+    pub(crate) fn open_tcp_narrow(&self) -> (Wire, Wire) {
+        let mut client = self.gateway.connect_narrow(SEGMENT, WINDOW);
         client.send(Request::upgrade("/tcp").encode());
         let backend = self.tcp.accept();
         assert_eq!(client.read_head().status(), 101);

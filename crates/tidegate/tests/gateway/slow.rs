@@ -3,9 +3,9 @@
 use std::thread;
 use std::time::Duration;
 
-use tidegate_testkit::{Backend, Frame, Gateway, Request, Wire, eventually, within};
+use tidegate_testkit::{Backend, Frame, Gateway, Wire, eventually, within};
 
-use crate::rig::{Rig, assert_same, numbered};
+use crate::rig::{Rig, SEGMENT, WINDOW, assert_same, numbered};
 
 /// More than all kernels and the gateway hold on the way.
 const BULK: usize = 16 << 20;
@@ -18,17 +18,6 @@ const HELD_MAX: u64 = 4 << 20;
 
 /// Longer than the five seconds that a client has to answer a Close, and the two that a socket lingers.
 const LONG: Duration = Duration::from_secs(8);
-
-const SEGMENT: u32 = 536;
-const WINDOW: usize = 4 << 10;
-
-#[track_caller]
-fn narrow_client(rig: &Rig) -> (Wire, Wire) {
-    let mut client = rig.gateway.connect_narrow(SEGMENT, WINDOW);
-    client.send(Request::upgrade("/tcp").encode());
-    assert_eq!(client.read_head().status(), 101);
-    (client, rig.tcp.accept())
-}
 
 /// Takes so many bytes, a little at a time, and watches what the gateway holds meanwhile.
 fn take_slowly(wire: &mut Wire, len: usize, gateway: &Gateway) -> Vec<u8> {
@@ -46,7 +35,7 @@ fn take_slowly(wire: &mut Wire, len: usize, gateway: &Gateway) -> Vec<u8> {
 #[test]
 fn f15_a_slow_client_does_not_make_the_gateway_hoard() {
     let rig = Rig::start();
-    let (mut client, mut backend) = narrow_client(&rig);
+    let (mut client, mut backend) = rig.open_tcp_narrow();
     let payload = numbered(BULK);
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -87,7 +76,7 @@ fn f22_a_slow_backend_does_not_make_the_gateway_hoard() {
 #[test]
 fn ends_backend_fin_reaches_a_slow_client_after_everything() {
     let rig = Rig::start();
-    let (mut client, mut backend) = narrow_client(&rig);
+    let (mut client, mut backend) = rig.open_tcp_narrow();
     let sent = send_until_held(&rig.gateway, &client, &mut backend);
     backend.finish();
     thread::sleep(LONG); // so long the client reads nothing

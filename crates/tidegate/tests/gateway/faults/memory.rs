@@ -10,7 +10,7 @@ use tidegate_testkit::{Backend, Canary, Frame, Gateway, Head, Request, Wire, eve
 
 use super::expect_echo;
 use crate::admin::{ADMIN, request, status};
-use crate::rig::Rig;
+use crate::rig::{Rig, SEGMENT, WINDOW};
 
 const MIB: u64 = 1 << 20;
 
@@ -35,7 +35,7 @@ fn t247_messages_in_flight_are_let_go_before_memory_is_used_up() {
     /// What may wait, and what is little beside it.
     const ROOM: u64 = 8 * MIB;
     const SLACK: u64 = 6 * MIB;
-    let tcp = Backend::bind_narrow(536, 4 << 10);
+    let tcp = Backend::bind_narrow(SEGMENT, WINDOW);
     let rig = Rig::between(tcp, Backend::bind(), "workers = 1\nmax_buffered = '8MiB'", "");
     let canary = Canary::start(rig.gateway.address(), "/echo");
     let mut sessions: Vec<(Wire, Wire)> = (0..SESSIONS).map(|_| rig.open_tcp()).collect();

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tidegate_testkit::{Canary, Frame, Gateway, Request, Wire, eventually, opcode};
 
-use crate::rig::{Far, Rig, assert_same};
+use crate::rig::{Far, Rig, SEGMENT, WINDOW, assert_same};
 
 const STREAMS: usize = 500;
 
@@ -77,7 +77,7 @@ impl Stream {
     fn open(rig: &Rig, number: usize) -> Self {
         let is_slow = number.is_multiple_of(5);
         let (mut client, len) = match is_slow {
-            true => (rig.gateway.connect_narrow(536, 4 << 10), BYTES_TO_SLOW),
+            true => (rig.gateway.connect_narrow(SEGMENT, WINDOW), BYTES_TO_SLOW),
             false => (rig.gateway.connect(), BYTES),
         };
         let far = if number.is_multiple_of(2) { Far::Tcp } else { Far::Ws };
