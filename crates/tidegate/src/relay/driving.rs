@@ -104,19 +104,28 @@ pub(super) fn drive<O: Owner>(
                 let Some(request) = relay.take_news() else { break };
                 verdict = relay.part(*request, &owner);
             }
+            let mut quiet_until = None;
             loop {
                 if relay.turn(cx, &mut poll).is_ready() {
                     return Poll::Ready(false);
                 }
+                // Who stands in line looks at the clock when it is called: an alarm would wake it for nothing, again and again.
+                if relay.turns.is_waiting() {
+                    return Poll::Pending;
+                }
                 // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
                 let deadline = relay.deadline();
+                let deadline = quiet_until.map_or(deadline, |until| deadline.max(until));
                 if deadline < alarm.deadline() {
                     alarm.as_mut().reset(deadline);
                 }
                 if alarm.as_mut().poll(cx).is_pending() {
                     return Poll::Pending;
                 }
-                alarm.as_mut().reset(deadline.max(clock::now() + Duration::from_millis(1)));
+                // A deadline that a turn leaves in the past must not ring for ever.
+                let until = clock::now() + Duration::from_millis(1);
+                quiet_until = Some(until);
+                alarm.as_mut().reset(deadline.max(until));
             }
         })
         .await;

@@ -3,9 +3,11 @@
 //! Everything that a peer sends is written before the relay runs, and what it is sent waits in its socket: time passes
 //! only while the relay has nothing else to do.
 
+use std::future::poll_fn;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, ready};
 use std::thread;
@@ -14,9 +16,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidegate_proto::hybi00::Coding;
 use tidegate_proto::{CloseCode, Reserved};
+use tokio::time::timeout;
 
 use super::driving::drive;
 use super::timing::MESSAGE_SILENCE;
+use super::turns::nobody_calls;
 use super::{Owner, Relay, Terms, attend, run};
 use crate::backend::{Agreed, FarSide};
 use crate::clock;
@@ -165,6 +169,25 @@ async fn t103_a_message_to_a_tcp_backend_may_stay_unfinished() {
     let (end, after) = relayed(client, FarSide::Tcp(backend), &route).await;
     assert_eq!((end, after >= HOUR), (End::Idle, true), "after {after:?}");
     assert_eq!(received(backend_end), b"a");
+}
+
+/// Whoever stands in line is woken when it is called: not by a deadline that passes meanwhile, a thousand times a second.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_that_passes_in_the_line_wakes_once() {
+    nobody_calls();
+    let ((client, mut client_end), (backend, _backend_end)) = (pair(), pair());
+    let bulk = vec![0; 1 << 18];
+    client_end.write_all(b"\x82\xff\0\0\0\0\0\x04\0\0\0\0\0\0").unwrap();
+    client_end.write_all(&bulk).unwrap();
+    let route = route("ping_interval = 0\nidle_timeout = '1s'");
+    let mut relayed = pin!(relayed(client, FarSide::Tcp(backend), &route));
+    let mut polls = 0;
+    let counted = poll_fn(|cx| {
+        polls += 1;
+        assert!(polls < 100, "it is woken again and again");
+        relayed.as_mut().poll(cx)
+    });
+    assert!(timeout(Duration::from_secs(10), counted).await.is_err(), "it is not called");
 }
 
 /// A backend that says nothing for an hour has said nothing wrong: the session ends for the client's reason, not its.

@@ -77,6 +77,11 @@ impl Turns {
         Poll::Ready(())
     }
 
+    /// Whether it stands in line, and was not called yet.
+    pub(super) fn is_waiting(&self) -> bool {
+        self.ticket != 0 && !LINE.with_borrow(|line| line.has_called(self.ticket))
+    }
+
     /// Payload has moved.
     pub(super) fn moved(&mut self, bytes: u64) {
         self.bytes = self.bytes.saturating_add(u32::try_from(bytes).unwrap_or(u32::MAX));
@@ -148,6 +153,12 @@ impl Line {
     const fn has_called(&self, ticket: Ticket) -> bool {
         ticket <= self.called
     }
+}
+
+/// A line on this thread in which nobody is ever called.
+#[cfg(test)]
+pub(super) fn nobody_calls() {
+    LINE.with_borrow_mut(|line| line.attendant = Some(Waker::noop().clone()));
 }
 
 #[cfg(test)]
