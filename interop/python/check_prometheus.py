@@ -1,7 +1,8 @@
-"""What Prometheus itself says of the metrics and of the rules: it scrapes the admin listener, and evaluates them."""
+"""What Prometheus itself says of the metrics, the rules and the dashboard: it scrapes the admin listener, and is asked."""
 
 import asyncio
 import json
+import re
 import shutil
 from asyncio.subprocess import DEVNULL, PIPE, STDOUT
 from collections.abc import Iterator
@@ -9,6 +10,8 @@ from contextlib import AsyncExitStack
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.error import HTTPError
+from urllib.parse import quote
 from urllib.request import urlopen
 
 from websockets.asyncio.client import connect
@@ -17,6 +20,7 @@ import gateway
 from report import Check, Failed, equal
 from stage import Stage
 
+DASHBOARD = Path(__file__).parents[2] / "packaging" / "grafana" / "tidegate.json"
 RULES = Path(__file__).parents[2] / "packaging" / "prometheus" / "tidegate.rules.yml"
 # Where interop/run unpacks it, if it is not installed.
 UNPACKED = Path(__file__).parents[2] / ".test" / "interop" / "prometheus" / "usr" / "bin"
@@ -29,7 +33,8 @@ def program(name: str) -> str:
 
 def checks(stage: Stage) -> Iterator[Check]:
     yield Check("promtool: nothing to complain about in the rules", rules)
-    yield Check("prometheus: scrapes the admin listener and evaluates the rules", partial(scraped, stage))
+    name = "prometheus: scrapes the admin listener, evaluates the rules, and understands the dashboard"
+    yield Check(name, partial(scraped, stage))
 
 
 async def rules() -> None:
@@ -43,7 +48,8 @@ async def rules() -> None:
 async def scraped(stage: Stage) -> None:
     port, admin, web = (gateway.free_port() for _ in range(3))
     folder = stage.folder / "prometheus"
-    folder.mkdir(exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # what an earlier run has scraped is no proof
+    folder.mkdir()
     config = folder / "tidegate.toml"
     config.write_text(f'admin = "127.0.0.1:{admin}"\n[[listener]]\naddress = "127.0.0.1:{port}"\n'
                       '[[route]]\npath = "/echo"\nbackend = "echo:"\n')
@@ -74,7 +80,25 @@ async def scraped(stage: Stage) -> None:
         equal("rules that fail", [rule["name"] for rule in await evaluated(web) if rule["health"] != "ok"], [])
         targets = (await asked(web, "targets"))["activeTargets"]
         equal("targets", [(target["health"], target["lastError"]) for target in targets], [("up", "")])
+        for question in questions():
+            await asyncio.to_thread(understood, web, question)
         equal("exit status", await running.drain(), 0)
+
+
+def questions() -> list[str]:
+    """What the panels of the dashboard ask Prometheus, with every choice open, as Grafana fills it in."""
+    panels = json.loads(DASHBOARD.read_text())["panels"]
+    asked_for = [target["expr"] for panel in panels for target in panel.get("targets", [])]
+    if not asked_for:
+        raise Failed(f"{DASHBOARD} asks nothing")
+    return [re.sub(r"\$(instance|route)", ".*", question).replace("$__rate_interval", "10s") for question in asked_for]
+
+
+def understood(web: int, question: str) -> None:
+    try:
+        urlopen(f"http://127.0.0.1:{web}/api/v1/query?query={quote(question)}", timeout=5).close()
+    except HTTPError as error:
+        raise Failed(f"{question}: {error.read().decode()}") from None
 
 
 async def evaluated(web: int) -> list[dict[str, Any]]:
