@@ -117,6 +117,8 @@ fn code(lengths: &[usize], or_single: bool, or_none: bool) -> Result<Code, Wrong
     }
 }
 
+const END_OF_BLOCK: usize = 256;
+
 /// §3.2.6.
 static FIXED: LazyLock<(Code, Code)> = LazyLock::new(|| {
     let literals = [vec![8; 144], vec![9; 112], vec![7; 24], vec![8; 8]].concat();
@@ -152,6 +154,10 @@ fn codes(bits: &mut Bits<'_>) -> Result<(Code, Code), Wrong> {
         return Err(Wrong::Format);
     }
     let (literals, distances) = lengths.split_at(literals);
+    // A block that could never end is none, even where a limit would be met first.
+    if literals[END_OF_BLOCK] == 0 {
+        return Err(Wrong::Format);
+    }
     Ok((code(literals, true, false)?, code(distances, true, true)?))
 }
 
@@ -191,7 +197,7 @@ impl Message {
                     self.push(literal.to_le_bytes()[0])?;
                     continue;
                 }
-                256 => return Ok(()),
+                END_OF_BLOCK => return Ok(()),
                 symbol => number(&LENGTHS, symbol - 257, bits)?,
             };
             let symbol = bits.symbol(distances)?;
