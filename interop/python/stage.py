@@ -29,6 +29,8 @@ class Stage:
     binary: Path
     folder: Path
     """For what the run writes; its own configuration and log are there, too."""
+    node_folder: Path
+    """Of the node part, with the packages that it uses."""
     gateway: gateway.Gateway
     tcp: TcpBackends
     websocket: dict[str, PythonBackend | NodeBackend | AiohttpBackend]
@@ -112,7 +114,7 @@ async def set_up(stack: AsyncExitStack, binary: Path, folder: Path, node_folder:
     stack.push_async_callback(running.kill)
     certificates = {"authority": authority.certificate, "certificate": own, "front": front, "forged": forged}
     services = {"tcp": tcp, "websocket": websocket, "ssh": ssh, "postgres": postgres, "redis": redis}
-    return Stage(binary, folder, running, **services, **certificates, files=files, victims=victims, seed=seed)
+    return Stage(binary, folder, node_folder, running, **services, **certificates, files=files, victims=victims, seed=seed)
 
 
 def server_tls(made: Certificate) -> ssl.SSLContext:
