@@ -104,29 +104,29 @@ pub(super) fn drive<O: Owner>(
                 let Some(request) = relay.take_news() else { break };
                 verdict = relay.part(*request, &owner);
             }
-            let mut quiet_until = None;
-            loop {
-                if relay.turn(cx, &mut poll).is_ready() {
-                    return Poll::Ready(false);
-                }
-                // Who stands in line looks at the clock when it is called: an alarm would wake it for nothing, again and again.
-                if relay.turns.is_waiting() {
-                    return Poll::Pending;
-                }
-                // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
-                let deadline = relay.deadline();
-                let deadline = quiet_until.map_or(deadline, |until| deadline.max(until));
-                if deadline < alarm.deadline() {
-                    alarm.as_mut().reset(deadline);
-                }
-                if alarm.as_mut().poll(cx).is_pending() {
-                    return Poll::Pending;
-                }
-                // A deadline that a turn leaves in the past must not ring for ever.
-                let until = clock::now() + Duration::from_millis(1);
-                quiet_until = Some(until);
-                alarm.as_mut().reset(deadline.max(until));
+            // A deadline that a turn leaves in the past must not ring for ever.
+            let quiet_until = relay.rang.map(|_| clock::now() + Duration::from_millis(1));
+            if relay.turn(cx, &mut poll).is_ready() {
+                return Poll::Ready(false);
             }
+            // Who stands in line looks at the clock when it is called: an alarm would wake it for nothing, again and again.
+            if relay.turns.is_waiting() {
+                let now = clock::now();
+                relay.rang = relay.rang.or_else(|| (relay.deadline() <= now).then_some(now));
+                return Poll::Pending;
+            }
+            // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
+            let deadline = relay.deadline();
+            let deadline = quiet_until.map_or(deadline, |until| deadline.max(until));
+            if quiet_until.is_some() || deadline < alarm.deadline() {
+                alarm.as_mut().reset(deadline);
+            }
+            if alarm.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            relay.rang = Some(clock::now());
+            // After a sleep the clock may wake us before the sockets do. Nobody is judged who has not been heard.
+            pin!(tokio::task::yield_now()).poll(cx).map(|()| false)
         })
         .await;
         if is_moved {

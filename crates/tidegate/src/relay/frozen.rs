@@ -198,6 +198,7 @@ impl Relay {
             orders: Orders::default(),
             end: None,
             panicked: false,
+            rang: None,
             half_closed_since: written.half_closed_for.map(clock::ago),
             last_words_until: None,
             tape: None,

@@ -120,6 +120,8 @@ struct Relay {
     end: Option<End>,
     /// A turn has panicked.
     panicked: bool,
+    /// When the alarm rang. The sockets were asked since, and the next turn judges.
+    rang: Option<Instant>,
     /// Since when the client has ended its direction while the backend may still answer.
     half_closed_since: Option<Instant>,
     /// Until when a client that broke the protocol waits for its Close; see [`Relay::let_backend_finish`].
@@ -185,6 +187,7 @@ impl Relay {
             orders: Orders::default(),
             end: None,
             panicked: false,
+            rang: None,
             half_closed_since: None,
             last_words_until: None,
             tape: None,

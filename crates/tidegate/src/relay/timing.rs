@@ -16,37 +16,60 @@ pub(super) const MESSAGE_SILENCE: Duration = Duration::from_secs(60);
 const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
 
 impl Relay {
-    /// What the clock demands.
-    pub(super) fn on_time(&mut self, now: Instant) {
-        if self.end.is_none()
-            && let Some(because) = self.orders.due(now, || self.live.traffic.counts())
-        {
+    /// What the clock demands, at the end of a turn. Whether anything came of it.
+    pub(super) fn on_time(&mut self, now: Instant) -> bool {
+        let had_ended = self.end.is_some();
+        if !had_ended && let Some(because) = self.orders.due(now, || self.live.traffic.counts()) {
             self.end_as_told(&because, now);
         }
-        if self.half_closed_since.is_some_and(|since| now >= since + HALF_CLOSED_SILENCE) {
+        let paused = self.client.is_readable() && self.inbound_room() == 0;
+        let moved = match self.rang.take() {
+            Some(rang) => {
+                let lost = self.judge(rang, now, paused);
+                self.keep_alive(rang, now, paused) || lost
+            }
+            None => paused && self.keep_alive(now, now, paused),
+        };
+        moved || self.end.is_some() != had_ended
+    }
+
+    /// Gives up who has been silent, or has taken nothing, for too long: until the alarm rang. What came until then has been
+    /// heard, however late that was. Whether a side was let go.
+    fn judge(&mut self, rang: Instant, now: Instant, paused: bool) -> bool {
+        let mut lost = false;
+        if self.half_closed_since.is_some_and(|since| rang >= since + HALF_CLOSED_SILENCE) {
             self.end(End::ClientEnded, now);
         }
-        if self.client.leg.is_stalled(now) {
+        if self.client.leg.is_stalled(rang) {
             self.end(End::ClientStalled, now);
             self.client.leg.abort();
+            lost = true;
         }
-        if self.far.leg_mut().is_some_and(|leg| leg.is_stalled(now)) {
+        if self.far.leg_mut().is_some_and(|leg| leg.is_stalled(rang)) {
             self.end(End::BackendStalled, now);
             self.far.abort();
+            lost = true;
         }
-        let paused = self.client.is_readable() && self.inbound_room() == 0;
         let (client_is_read, far_is_read) = (self.inbound_room() > 0, self.client.leg.room() > 0);
-        if self.client.leg.has_fallen_silent(now, client_is_read) {
+        if self.client.leg.has_fallen_silent(rang, client_is_read) {
             self.end(End::ClientLost, now);
+            lost = true;
         }
-        if self.far.leg_mut().is_some_and(|leg| leg.has_fallen_silent(now, far_is_read)) {
+        if self.far.leg_mut().is_some_and(|leg| leg.has_fallen_silent(rang, far_is_read)) {
             self.end(End::BackendLost, now);
             self.far.abort();
+            lost = true;
         }
-        if !paused && self.message_deadline().is_some_and(|deadline| now >= deadline) {
+        if !paused && self.message_deadline().is_some_and(|deadline| rang >= deadline) {
             self.end(End::MessageUnfinished, now);
         }
-        match self.keepalive.on_time(now, paused) {
+        lost
+    }
+
+    /// Pings the client, or gives it up. Whether it is to be pinged.
+    fn keep_alive(&mut self, rang: Instant, now: Instant, paused: bool) -> bool {
+        let demand = self.keepalive.on_time(rang, paused);
+        match demand {
             None => {}
             Some(Demand::Ping) => {
                 let payload = *self.keepalive.payload();
@@ -55,6 +78,7 @@ impl Relay {
             Some(Demand::Unanswered) => self.end(End::PingUnanswered, now),
             Some(Demand::Idle) => self.end(End::Idle, now),
         }
+        demand == Some(Demand::Ping)
     }
 
     /// When [`poll`](Self::poll) must run although no socket is ready.

@@ -56,7 +56,6 @@ impl Relay {
     /// One turn: whatever can move, moves. Ready when both sides are gone.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
         let now = clock::now();
-        self.on_time(now);
         // Where there may be something to read, and room for it. Who finds neither is woken when that changes.
         let (mut inbound, mut outbound) = (true, true);
         for _ in 0..READS_PER_TURN {
@@ -83,13 +82,15 @@ impl Relay {
             if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
                 return Poll::Ready(());
             }
-            if !moved {
+            // Not before: what came in time is heard first, however late it is read.
+            if !moved && !self.on_time(now) {
                 return Poll::Pending;
             }
             if self.turns.is_over() {
                 break;
             }
         }
+        self.on_time(now); // who never stops for breath is judged as well
         if self.turns.stand_in_line(cx) {
             return Poll::Pending;
         }
@@ -127,7 +128,7 @@ impl Relay {
 
     fn send_due(&mut self, cx: &mut Context<'_>, now: Instant) {
         if self.client.send_due(cx, now) {
-            self.pinged(now);
+            self.pinged(clock::now()); // a turn may have been held up behind its beginning, and nobody answers before that
         }
         if let Some(backend) = self.far.websocket_mut() {
             backend.send_due(cx, now);

@@ -1,5 +1,10 @@
 //! How connections end, from either side, and what the exit status says of it.
 
+use std::iter;
+use std::thread;
+use std::time::Duration;
+
+use rustix::process::Signal;
 use tidegate_testkit::{Finish, Frame, opcode};
 
 use crate::rig::{Pair, asked};
@@ -89,7 +94,7 @@ fn c057_the_client_waits_for_the_server_to_end_tcp_but_not_for_ever() {
     let Pair { client: _client, mut local, mut server, .. } = Pair::open(&["--close-timeout", "300ms"]);
     server.send_frame(&Frame::close(1000, ""));
     server.expect_close_frame(1000);
-    assert!(server.is_silent_for(std::time::Duration::from_millis(100)), "the server ends TCP first");
+    assert!(server.is_silent_for(Duration::from_millis(100)), "the server ends TCP first");
     server.expect_fin();
     local.expect_fin();
 
@@ -182,7 +187,7 @@ fn a_slow_server_stops_the_reading_of_the_local_side() {
     let Pair { client: _client, mut local, mut server, .. } = Pair::open(&[]);
     let limit = 64 << 20;
     let chunk = vec![0; 1 << 16];
-    let sent = local.send_until_stalled(&chunk, limit, std::time::Duration::from_millis(300));
+    let sent = local.send_until_stalled(&chunk, limit, Duration::from_millis(300));
     assert!(sent < limit, "{sent} bytes were taken and went nowhere");
     let mut received = 0;
     local.finish();
@@ -201,7 +206,7 @@ fn a_slow_local_side_stops_the_reading_of_the_server() {
     let Pair { client: _client, mut local, mut server, .. } = Pair::open(&[]);
     let frame = Frame::binary(vec![0; 1 << 16]).encode();
     let limit = 64 << 20;
-    let sent = server.send_until_stalled(&frame, limit, std::time::Duration::from_millis(300));
+    let sent = server.send_until_stalled(&frame, limit, Duration::from_millis(300));
     assert!(sent < limit, "{sent} bytes were taken and went nowhere");
     let whole = sent / frame.len();
     assert_eq!(local.read_exact(whole << 16).len(), whole << 16, "what was taken arrives");
@@ -210,7 +215,7 @@ fn a_slow_local_side_stops_the_reading_of_the_server() {
 #[test]
 fn a_server_that_takes_nothing_is_given_up() {
     let Pair { client, mut local, server, .. } = Pair::open(&["--stall-timeout", "300ms"]);
-    local.send_until_stalled(&vec![0; 1 << 16], 256 << 20, std::time::Duration::from_millis(100));
+    local.send_until_stalled(&vec![0; 1 << 16], 256 << 20, Duration::from_millis(100));
     client.diagnosis("took nothing for too long (--stall-timeout)");
     drop(server);
 }
@@ -229,6 +234,22 @@ fn pings_are_sent_where_they_are_asked_for() {
     client.diagnosis("did not answer a Ping in time");
     server.finish();
     local.expect_fin();
+}
+
+/// A machine that slept through the deadline: the answer, which had come in time, is heard before the server is judged.
+#[test]
+fn f51_a_pong_that_came_during_a_sleep_counts() {
+    let flags = ["--ping-interval", "1s", "--ping-timeout", "5s"];
+    let Pair { client, mut local, mut server, .. } = Pair::open(&flags);
+    let ping = server.read_frame();
+    assert_eq!(ping.opcode, opcode::PING);
+    client.signal(Signal::STOP);
+    server.send_frame(&Frame::pong(&ping.payload));
+    thread::sleep(Duration::from_secs(6));
+    client.signal(Signal::CONT);
+    local.send("ahoy");
+    let said = iter::repeat_with(|| server.read_frame()).find(|frame| frame.opcode != opcode::PING).unwrap();
+    assert_eq!((said.opcode, said.payload), (opcode::BINARY, b"ahoy".to_vec()));
 }
 
 #[test]

@@ -71,20 +71,22 @@ pub(super) async fn run<L: AsyncRead + AsyncWrite + Unpin>(
         if session.stop_by.is_none() && stopped.as_mut().poll(cx).is_ready() {
             session.stop();
         }
-        loop {
-            if let Poll::Ready(end) = session.poll(cx) {
-                return Poll::Ready(end);
-            }
-            // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
-            let deadline = session.deadline();
-            if deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
-            }
-            if alarm.as_mut().poll(cx).is_pending() {
-                return Poll::Pending;
-            }
+        if let Poll::Ready(end) = session.poll(cx) {
+            return Poll::Ready(end);
+        }
+        // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
+        let deadline = session.deadline();
+        if deadline < alarm.deadline() {
             alarm.as_mut().reset(deadline);
         }
+        if alarm.as_mut().poll(cx).is_pending() {
+            return Poll::Pending;
+        }
+        alarm.as_mut().reset(deadline);
+        session.rang = Some(session.now());
+        // After a sleep the clock may wake us before the sockets do. A server is not judged before it was heard.
+        give_way(cx);
+        Poll::Pending
     })
     .await
 }
@@ -103,6 +105,8 @@ struct Session<'a, L> {
     end: Option<End>,
     /// What all times count from.
     started: Instant,
+    /// When the alarm rang. The sockets were asked since, and the next turn judges.
+    rang: Option<Duration>,
     /// When something last moved that the end waits for.
     moved_at: Duration,
     /// When the server last took something.
@@ -169,6 +173,7 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
             incoming: Incoming::new(&opened.early),
             end: None,
             started: clock::now(),
+            rang: None,
             moved_at: now,
             taken_at: now,
             stop_by: None,
@@ -185,7 +190,6 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<End> {
         for _ in 0..ROUNDS_PER_TURN {
             let now = self.now();
-            self.on_time(now);
             let mut moved = self.send(cx, now);
             moved |= self.take_controls(now);
             moved |= self.read_local(cx, now);
@@ -194,30 +198,31 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
             if self.is_over(now) {
                 return Poll::Ready(self.end.take().unwrap_or(End::Unanswered));
             }
-            if !moved {
+            // Not before: what came in time is heard first, however late it is read.
+            if !moved && !self.on_time(now) {
                 return Poll::Pending;
             }
         }
-        // Not `wake_by_ref` alone: that would put this task back in front of what the sockets of others have to say.
-        if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
-            cx.waker().wake_by_ref();
-        }
+        self.on_time(self.now()); // who never stops for breath is judged as well
+        give_way(cx);
         Poll::Pending
     }
 
-    /// What the clock demands.
-    fn on_time(&mut self, now: Duration) {
-        if self.stall_deadline().is_some_and(|deadline| now >= deadline) {
+    /// What the clock demands, at the end of a turn. Whether anything came of it.
+    fn on_time(&mut self, now: Duration) -> bool {
+        let (rang, paused) = (self.rang.take(), !self.incoming.is_delivered());
+        let is_stalled = rang.zip(self.stall_deadline()).is_some_and(|(rang, deadline)| rang >= deadline);
+        if is_stalled {
             self.end.get_or_insert(End::Stalled);
             self.server.ended = true;
             self.server_takes_no_more();
             self.connection.handle_end();
         }
-        if self.is_ending() {
-            return;
-        }
-        match self.keepalive.demand(now, !self.incoming.is_delivered()) {
-            None => {}
+        let Some(until) = rang.or(paused.then_some(now)).filter(|_| !self.is_ending()) else {
+            return is_stalled;
+        };
+        match self.keepalive.demand(until, paused) {
+            None => return false, // who is stalled is ending
             Some(Demand::Ping) => {
                 self.connection.ping();
                 self.ping_due = true;
@@ -225,6 +230,7 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
             Some(Demand::Unanswered) => self.end_with(End::PingUnanswered, CloseCode::GOING_AWAY, now),
             Some(Demand::Idle) => self.end_with(End::Idle, CloseCode::GOING_AWAY, now),
         }
+        true
     }
 
     fn stall_deadline(&self) -> Option<Duration> {
@@ -239,6 +245,13 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
         let first = all.into_iter().flatten().min().unwrap_or(A_LONG_TIME);
         // Time that has passed already would make the alarm ring without end where nothing comes of it.
         self.started + first.max(self.now() + Duration::from_millis(1)).min(self.now() + A_LONG_TIME)
+    }
+}
+
+/// Has the task woken when the sockets, of others too, were asked. Not by `wake_by_ref` alone: that would put it in front.
+fn give_way(cx: &mut Context<'_>) {
+    if pin!(tokio::task::yield_now()).poll(cx).is_ready() {
+        cx.waker().wake_by_ref();
     }
 }
 

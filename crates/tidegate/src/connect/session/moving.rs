@@ -77,7 +77,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
                 self.taken_at = now;
             }
             if std::mem::take(&mut self.ping_due) {
-                self.keepalive.pinged(now);
+                self.keepalive.pinged(self.now()); // a turn may have been held up behind its beginning
             }
         }
         if self.connection.phase() == Phase::Over {

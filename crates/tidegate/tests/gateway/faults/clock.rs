@@ -1,5 +1,6 @@
 //! Time that jumps, stops, or is scarce.
 
+use std::iter;
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::Ordering::Relaxed;
 use std::thread;
@@ -8,7 +9,7 @@ use std::time::Duration;
 use tidegate_testkit::{Faults, Frame, Gateway, Wire, opcode};
 
 use super::expect_echo;
-use crate::rig::{EVERY_FAR, Rig};
+use crate::rig::{EVERY_FAR, Far, Rig, Session};
 
 /// A clock that is set is no reason to end anybody; the log follows it.
 #[test]
@@ -56,17 +57,65 @@ fn expect_alive(client: &mut Wire) {
     }
 }
 
-/// A machine that slept through every deadline: nobody is dead who has had no chance to answer.
+/// A machine that slept through every deadline: nobody is dead who has had no chance to answer. Each client waits on a
+/// thread of its own and answers a ping at once, while the gateway sleeps as well.
 #[test]
 fn f51_after_a_sleep_only_the_dead_are_found_dead() {
     let (rig, mut clients) = pinged();
-    for _ in 0..2 {
-        clients.iter_mut().for_each(expect_alive);
-        asleep(&rig.gateway, Duration::from_secs(3));
-        clients.iter_mut().for_each(expect_alive);
-    }
-    drop(clients);
+    let mut dead = rig.gateway.open("/echo");
+    let going_on = AtomicBool::new(true);
+    thread::scope(|scope| {
+        for client in &mut clients {
+            scope.spawn(|| {
+                while going_on.load(Relaxed) {
+                    expect_alive(client);
+                }
+            });
+        }
+        for _ in 0..2 {
+            asleep(&rig.gateway, Duration::from_secs(3));
+            expect_alive(&mut rig.gateway.open("/echo"));
+        }
+        let told = iter::repeat_with(|| dead.read_frame()).find(|frame| frame.opcode != opcode::PING);
+        assert_eq!(told.and_then(|frame| frame.close_code()), Some(1011), "it had every chance");
+        going_on.store(false, Relaxed);
+    });
+    drop((clients, dead));
     rig.finish();
+}
+
+/// What a client has said in time is heard before it is judged, even if the gateway wakes up long after the deadline.
+#[test]
+fn f51_f52_an_answer_that_came_in_time_counts_however_late_it_is_read() {
+    let slowly_pinged = "ping_interval = '1s'\nping_timeout = '5s'";
+    for rig in [Rig::with(slowly_pinged), Rig::secure_with(slowly_pinged)] {
+        let mut sessions = EVERY_FAR.map(|far| rig.open(far));
+        let pings = sessions.each_mut().map(|session| session.client.read_frame());
+        rig.gateway.pause();
+        for (session, ping) in sessions.iter_mut().zip(pings) {
+            assert_eq!(ping.opcode, opcode::PING);
+            session.client.send_frame(&Frame::pong(&ping.payload).masked());
+        }
+        thread::sleep(Duration::from_secs(6));
+        rig.gateway.resume();
+        for (session, far) in sessions.iter_mut().zip(EVERY_FAR) {
+            expect_served(session, far);
+        }
+        drop(sessions);
+        rig.finish();
+    }
+}
+
+/// That a session goes on, on whichever route, with pings in between.
+#[track_caller]
+fn expect_served(session: &mut Session, far: Far) {
+    if far == Far::Echo {
+        return expect_alive(&mut session.client);
+    }
+    let said = Frame::text("ahoy").masked();
+    session.client.send_frame(&said);
+    let passed = if far == Far::Tcp { said.payload.clone() } else { said.encode() };
+    assert_eq!(session.backend().read_exact(passed.len()), passed);
 }
 
 /// A gateway that may run for a hundredth of the time is slow, and nothing else. Each client waits on a thread of its own
