@@ -3,6 +3,9 @@
 use crate::{ControlFrame, MaskingKey, Opcode, Violation};
 use core::fmt;
 
+/// Bytes of the longest reason: 123. A control frame carries at most 125 (§5.5), and two of them are the code.
+pub const CLOSE_REASON_BYTES_MAX: usize = crate::CONTROL_PAYLOAD_MAX - 2;
+
 /// A status code that may stand in a Close frame (§7.4): 1000–1003, 1007–1014 or 3000–4999.
 ///
 /// 1004, 1005, 1006 and 1015 are reserved and never on the wire; 1016–2999 are unassigned, and 5000 and above are
@@ -59,7 +62,7 @@ impl fmt::Display for CloseCode {
 pub struct Close<'a> {
     /// The code; `None` is what the API of browsers calls 1005.
     pub code: Option<CloseCode>,
-    /// The reason, at most 123 bytes; empty without a code.
+    /// The reason, at most [`CLOSE_REASON_BYTES_MAX`] bytes; empty without a code.
     pub reason: &'a str,
 }
 
@@ -88,12 +91,13 @@ impl<'a> Close<'a> {
 
     /// The frame that carries it; `mask` is a fresh key for a client and `None` for a server.
     ///
-    /// A reason of more than 123 bytes is cut before the code point that does not fit.
+    /// A reason of more than [`CLOSE_REASON_BYTES_MAX`] bytes is cut before the code point that does not fit.
     pub fn frame(&self, mask: Option<MaskingKey>) -> ControlFrame {
         let Some(code) = self.code else {
             return ControlFrame::new(Opcode::Close, &[], mask);
         };
-        let reason = self.reason.get(..self.reason.floor_char_boundary(REASON_BYTES_MAX)).unwrap_or_default();
+        let fits = self.reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX);
+        let reason = self.reason.get(..fits).unwrap_or_default();
         let mut body = [0u8; crate::CONTROL_PAYLOAD_MAX];
         let bytes = code.get().to_be_bytes().into_iter().chain(reason.bytes());
         let mut len = 0;
@@ -104,9 +108,6 @@ impl<'a> Close<'a> {
         ControlFrame::new(Opcode::Close, body.get(..len).unwrap_or_default(), mask)
     }
 }
-
-/// Bytes of the longest close reason.
-const REASON_BYTES_MAX: usize = crate::CONTROL_PAYLOAD_MAX - 2;
 
 /// The closing handshake of one connection (§7.1): at most one Close in each direction.
 ///

@@ -116,7 +116,7 @@ mod utf8;
 mod violation;
 
 pub use assembler::{Assembler, Message};
-pub use close::{Close, CloseCode, Closing};
+pub use close::{CLOSE_REASON_BYTES_MAX, Close, CloseCode, Closing};
 pub use connection::{CloseStatus, Connection, Phase};
 pub use decoder::{CARRY_BYTES_MAX, Decoder, Event, MessageType, Reserved, Role, Step, StepKind};
 pub use encoder::{Encoded, Encoder, SendError};

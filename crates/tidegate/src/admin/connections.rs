@@ -6,25 +6,19 @@ use std::time::Duration;
 
 use ipnet::IpNet;
 use serde_json::{Value, json};
-use tidegate_proto::CloseCode;
+use tidegate_proto::{CLOSE_REASON_BYTES_MAX, CloseCode};
 
 use super::House;
 use super::query::Query;
 use crate::clock;
 use crate::config;
 use crate::drain::Pace;
-use crate::live::{Because, Filter, Idle, Live, Order};
+use crate::live::{Because, Filter, Idle, Live, Order, close_rules};
 use crate::outcome::Cause;
 
 /// Entries of one answer.
 const PAGE_MAX: u64 = 1000;
 const PAGE_DEFAULT: u64 = 100;
-
-/// The longest time over which a drain is spread.
-const WINDOW_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-
-/// Bytes of a reason (RFC 6455 §5.5: 125 in a control frame, and two of them are the code).
-const REASON_BYTES_MAX: usize = 123;
 
 /// Names of routes in an answer; more are only counted.
 const ROUTES_NAMED_MAX: usize = 50;
@@ -178,19 +172,18 @@ fn known_route(house: &House, name: &str) -> Result<String, Wrong> {
 
 fn because(query: &Query, usual: &str) -> Result<Arc<Because>, String> {
     let code = query.number("code", CloseCode::GOING_AWAY.get().into(), u16::MAX.into())?;
-    let allowed = matches!(code, 1000 | 1001 | 1008 | 1011 | 1012 | 1013 | 3000..=4999);
-    let code = u16::try_from(code).ok().and_then(CloseCode::new).filter(|_| allowed);
-    let code = code.ok_or("code has to be 1000, 1001, 1008, 1011, 1012, 1013 or from 3000 to 4999")?;
+    let code = u16::try_from(code).ok().and_then(close_rules::code);
+    let code = code.ok_or_else(|| format!("code has to be {}", close_rules::CODES))?;
     let reason = query.text("reason").unwrap_or(usual);
-    if reason.len() > REASON_BYTES_MAX || reason.chars().any(char::is_control) {
-        return Err(format!("reason has to have at most {REASON_BYTES_MAX} bytes, and nothing unprintable"));
-    }
+    close_rules::check_reason(reason).map_err(|_wrong| {
+        format!("reason has to have at most {CLOSE_REASON_BYTES_MAX} bytes, and nothing unprintable")
+    })?;
     Ok(Because::new(Cause::Operator, code, reason.to_owned()))
 }
 
 /// Zero where it is not set.
 fn duration(query: &Query, name: &str) -> Result<Duration, String> {
     let Some(text) = query.text(name) else { return Ok(Duration::ZERO) };
-    let time = config::duration(text).ok().filter(|time| *time <= WINDOW_MAX);
+    let time = config::duration(text).ok().filter(|time| *time <= close_rules::WINDOW_MAX);
     time.ok_or_else(|| format!("{name} has to be a duration up to 24h, such as 30s or 10m"))
 }

@@ -4,6 +4,7 @@
 //! that. Both happen once in the life of a connection, so the register is a few maps behind locks; what is counted for
 //! each message is the session's own, written by its relay alone and read by whoever asks.
 
+pub(crate) mod close_rules;
 mod leash;
 mod order;
 mod traffic;

@@ -3,15 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidegate_proto::CloseCode;
+use tidegate_proto::{CLOSE_REASON_BYTES_MAX, CloseCode};
 use tokio::time::Instant;
 
 use super::Counts;
 use crate::handover::record;
 use crate::outcome::{Cause, End};
-
-/// Bytes of a reason that fit into a Close frame (RFC 6455 §5.5: 125, and two of them are the code).
-const REASON_BYTES_MAX: usize = 123;
 
 /// To close at a time.
 #[derive(Debug, Clone)]
@@ -49,7 +46,7 @@ pub struct Because {
 impl Because {
     /// A reason that is longer than a Close frame can say is cut.
     pub fn new(cause: Cause, code: CloseCode, mut reason: String) -> Arc<Self> {
-        reason.truncate(reason.floor_char_boundary(REASON_BYTES_MAX));
+        reason.truncate(reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX));
         Arc::new(Self { cause, code, reason })
     }
 

@@ -1,11 +1,12 @@
 //! The flags of these commands.
 
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use clap::Args;
+use tidegate_proto::{CLOSE_REASON_BYTES_MAX, CloseCode};
 
 use crate::config;
+use crate::live::close_rules::{self, WrongReason};
 
 /// Where the gateway is asked.
 #[derive(Debug, Args)]
@@ -175,28 +176,23 @@ impl DrainArgs {
 /// A duration, as it was written.
 fn time(text: &str) -> Result<String, String> {
     match config::duration(text) {
-        Ok(time) if time <= TIME_MAX => Ok(text.to_owned()),
+        Ok(time) if time <= close_rules::WINDOW_MAX => Ok(text.to_owned()),
         Ok(_) => Err("write at most 24h".to_owned()),
         Err(fault) => Err(fault),
     }
 }
 
 fn code(text: &str) -> Result<u16, String> {
-    let code =
-        text.parse().ok().filter(|code| matches!(code, 1000 | 1001 | 1008 | 1011..=1013 | 3000..=4999));
-    code.ok_or_else(|| "write 1000, 1001, 1008, 1011, 1012, 1013 or a number from 3000 to 4999".to_owned())
+    let code = text.parse().ok().and_then(close_rules::code);
+    code.map(CloseCode::get).ok_or_else(|| format!("write {}", close_rules::CODES))
 }
 
 fn reason(text: &str) -> Result<String, String> {
-    if text.len() > REASON_BYTES_MAX {
-        return Err(format!("it has {} bytes; write at most {REASON_BYTES_MAX}", text.len()));
+    match close_rules::check_reason(text) {
+        Ok(()) => Ok(text.to_owned()),
+        Err(WrongReason::TooLong) => {
+            Err(format!("it has {} bytes; write at most {CLOSE_REASON_BYTES_MAX}", text.len()))
+        }
+        Err(WrongReason::Unprintable) => Err("write nothing unprintable".to_owned()),
     }
-    if text.chars().any(char::is_control) {
-        return Err("write nothing unprintable".to_owned());
-    }
-    Ok(text.to_owned())
 }
-
-const TIME_MAX: Duration = Duration::from_secs(24 * 60 * 60);
-/// What a Close frame has room for (RFC 6455 §5.5: 125, and two of them are the code).
-const REASON_BYTES_MAX: usize = 123;

@@ -197,8 +197,8 @@ impl Relay {
     }
 }
 
-/// Which limit a client has exceeded: the one thing about its fault that whoever runs the client can act upon. Far below
-/// the 123 bytes that a reason may have (RFC 6455 §5.5).
+/// Which limit a client has exceeded: the one thing about its fault that whoever runs the client can act upon. It is far
+/// shorter than a Close reason may be.
 #[expect(clippy::wildcard_enum_match_arm, reason = "the other violations, and later ones, are of no limit")]
 fn exceeded(cause: End, rules: &Route) -> Option<String> {
     let End::ClientViolation(Breach::Rfc6455(violation)) = cause else { return None };
