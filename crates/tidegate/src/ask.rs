@@ -45,10 +45,10 @@ pub(crate) struct Questions {
     max: usize,
 }
 
-/// So many questions of the route wait for their answer already, `max_pending`: 503.
+/// As many questions of the route as `max_pending` says wait for their answer already: 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the server that is asked has not answered {0} others yet")]
-pub(crate) struct Crowded(usize);
+pub(crate) struct TooManyPending(usize);
 
 impl Questions {
     /// At most so many at once.
@@ -57,8 +57,8 @@ impl Questions {
     }
 
     /// Counts one until what is returned is dropped.
-    pub(crate) fn begin(&self) -> Result<SemaphorePermit<'_>, Crowded> {
-        self.places.try_acquire().map_err(|_all_taken| Crowded(self.max))
+    pub(crate) fn begin(&self) -> Result<SemaphorePermit<'_>, TooManyPending> {
+        self.places.try_acquire().map_err(|_all_taken| TooManyPending(self.max))
     }
 }
 

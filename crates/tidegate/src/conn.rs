@@ -56,9 +56,9 @@ pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service:
             return Entry::unread(&service.books, conn, client, clock::now()).refused(&exceeded.into());
         }
     };
-    if let Err(crowded) = announced.accepted.take_part().await {
+    if let Err(exceeded) = announced.accepted.take_share().await {
         let client = announced.accepted.arrival().client;
-        return Entry::unread(&service.books, conn, client, clock::now()).refused(&crowded.into());
+        return Entry::unread(&service.books, conn, client, clock::now()).refused(&exceeded.into());
     }
     let secured = match tls::accept(announced).await {
         Ok(secured) => secured,

@@ -4,7 +4,7 @@ use http::{HeaderValue, StatusCode};
 
 use crate::auth::Denial;
 use crate::backend::ConnectError;
-use crate::listener::Crowded;
+use crate::listener::ShareExceeded;
 use crate::lookup::LookupError;
 use crate::opening::NoOpening;
 use crate::policy::Denied;
@@ -48,9 +48,9 @@ pub(crate) enum Refused {
     /// The client has as many connections as it may: 503.
     #[error(transparent)]
     Quota(#[from] QuotaExceeded),
-    /// Too many of its client's handshakes are under way: 503, if it could be told.
+    /// Its client's address has its share of the handshakes under way: 503, if it could be told.
     #[error(transparent)]
-    Crowded(#[from] Crowded),
+    HandshakeShare(#[from] ShareExceeded),
     /// The route demands a recording, and there is none: 503.
     #[error(transparent)]
     Unrecorded(#[from] Unrecorded),
@@ -87,9 +87,11 @@ impl Refused {
             Self::Lookup(error) => error.status(),
             Self::Backend(error) => error.status(),
             Self::Misdirected { .. } => StatusCode::MISDIRECTED_REQUEST,
-            Self::Quota(_) | Self::Crowded(_) | Self::Unrecorded(_) | Self::Memory | Self::Draining => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::Quota(_)
+            | Self::HandshakeShare(_)
+            | Self::Unrecorded(_)
+            | Self::Memory
+            | Self::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -105,7 +107,7 @@ impl Refused {
             Self::Lookup(_) => "lookup",
             Self::Backend(_) => "backend",
             Self::Misdirected { .. } => "host",
-            Self::Quota(_) | Self::Crowded(_) => "quota",
+            Self::Quota(_) | Self::HandshakeShare(_) => "quota",
             Self::Unrecorded(_) => "recording",
             Self::Memory => "memory",
             Self::Draining => "draining",
@@ -140,7 +142,7 @@ impl Refused {
             | Self::Backend(_)
             | Self::Misdirected { .. }
             | Self::Quota(_)
-            | Self::Crowded(_)
+            | Self::HandshakeShare(_)
             | Self::Unrecorded(_)
             | Self::Draining => &[],
         }
@@ -155,7 +157,7 @@ impl Refused {
                 Denial::Answered(_) => "refused",
                 Denial::Undecided(_) | Denial::Unasked(_) => "nobody can tell whether this is allowed",
                 Denial::Timeout => "nobody could tell in time whether this is allowed",
-                Denial::Busy | Denial::Crowded(_) => "too many clients ask at once",
+                Denial::Busy | Denial::TooManyPending(_) => "too many clients ask at once",
             }
             .to_owned(),
             Self::Lookup(error) => match error {
@@ -169,7 +171,7 @@ impl Refused {
                 | LookupError::LedAway
                 | LookupError::RedirectedTooOften(_)
                 | LookupError::Unasked(_) => "the look-up behind this gateway failed",
-                LookupError::Crowded(_) => "too many clients ask at once",
+                LookupError::TooManyPending(_) => "too many clients ask at once",
                 LookupError::Timeout => "the look-up behind this gateway did not answer in time",
             }
             .to_owned(),
@@ -204,7 +206,7 @@ impl Refused {
             | Self::Policy(_)
             | Self::Misdirected { .. }
             | Self::Quota(_)
-            | Self::Crowded(_)
+            | Self::HandshakeShare(_)
             | Self::Memory
             | Self::Draining => self.to_string(),
         }

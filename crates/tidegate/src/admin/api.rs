@@ -159,7 +159,7 @@ fn upgrade(house: &House, query: &Query) -> Answer {
 
 /// The gateway in a few numbers.
 fn status(house: &House) -> Value {
-    let (service, taken) = (&house.service, house.places.taken());
+    let (service, places) = (&house.service, house.places.occupancy());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": service.uptime().as_secs(),
@@ -168,9 +168,9 @@ fn status(house: &House) -> Value {
         "connections": {
             "accepted": service.connections(),
             "open": house.workers.live(),
-            "max": taken.connections_max,
-            "waiting": taken.waiting,
-            "handshakes": taken.handshakes,
+            "max": places.connections_max,
+            "waiting": places.waiting,
+            "handshakes": places.handshakes,
         },
         "websockets_open": service.live.open(),
         "websockets_closing": connections::closing(house),

@@ -50,13 +50,13 @@ fn gateway(exposition: &mut Exposition, house: &House) {
 }
 
 fn connections(exposition: &mut Exposition, house: &House) {
-    let taken = house.places.taken();
+    let places = house.places.occupancy();
     exposition.family(&f::ACCEPTED).whole(&[], house.service.connections());
     exposition.family(&f::CONNECTIONS).whole(&[], house.workers.live() as u64);
-    exposition.family(&f::CONNECTIONS_MAX).whole(&[], taken.connections_max as u64);
-    exposition.family(&f::WAITING).whole(&[], taken.waiting as u64);
-    exposition.family(&f::HANDSHAKES).whole(&[], taken.handshakes as u64);
-    exposition.family(&f::HANDSHAKES_MAX).whole(&[], taken.handshakes_max as u64);
+    exposition.family(&f::CONNECTIONS_MAX).whole(&[], places.connections_max as u64);
+    exposition.family(&f::WAITING).whole(&[], places.waiting as u64);
+    exposition.family(&f::HANDSHAKES).whole(&[], places.handshakes as u64);
+    exposition.family(&f::HANDSHAKES_MAX).whole(&[], places.handshakes_max as u64);
     let mut tls = exposition.family(&f::TLS);
     for (handshake, count) in house.service.books.metrics.tls.all() {
         tls.whole(&[handshake.result, handshake.version], count);

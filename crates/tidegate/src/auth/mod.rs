@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::{Instant, timeout};
 
 use self::basic::{Busy, Users};
-use crate::ask::{AskError, Asker, Crowded, Questions};
+use crate::ask::{AskError, Asker, Questions, TooManyPending};
 use crate::config::{Auth, AuthKind, CertificateAuth, JwtAuth, Route, TokenFrom};
 use crate::jwt::{self, KeyError, Rejected, Verifier};
 use crate::policy::Permit;
@@ -94,7 +94,7 @@ pub(crate) enum Denial {
     Busy,
     /// Too many wait for the server that is asked: 503.
     #[error(transparent)]
-    Crowded(#[from] Crowded),
+    TooManyPending(#[from] TooManyPending),
 }
 
 /// A refusal that says how to come in (RFC 9110 §11.6.1).
@@ -251,7 +251,7 @@ impl Denial {
             Self::Answered(answer) => answer.status(),
             Self::Undecided(_) | Self::Unasked(_) => StatusCode::BAD_GATEWAY,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
-            Self::Busy | Self::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::Busy | Self::TooManyPending(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }

@@ -5,25 +5,18 @@ use std::os::fd::{AsFd as _, OwnedFd};
 
 use socket2::Socket;
 
+use super::inherited::InheritedSocket;
 use super::{Listening, Origin, SocketFile};
 use crate::config::ListenAddress;
 use crate::handover::message;
 
-/// One that no listener has taken yet.
+/// One of them, which no listener has taken yet.
 #[derive(Debug)]
 pub(super) struct Handed {
     /// Its place in the list of the other process.
     index: usize,
     about: message::Listener,
     socket: Socket,
-}
-
-/// A socket that a listener has taken.
-#[derive(Debug)]
-pub(super) struct Taken {
-    pub(super) socket: Socket,
-    /// A gateway has bound it: it has our options, and its file is ours.
-    pub(super) own: bool,
 }
 
 impl Handed {
@@ -45,7 +38,7 @@ pub(super) fn take(
     address: &ListenAddress,
     admin: bool,
     noted: &mut Vec<usize>,
-) -> Vec<Taken> {
+) -> Vec<InheritedSocket> {
     let address = address.to_string();
     let fits = |about: &message::Listener| about.admin == admin && about.address == address;
     let Some(group) = handed.iter().find(|one| fits(&one.about)).map(|one| one.about.group) else {
@@ -55,7 +48,7 @@ pub(super) fn take(
     taken
         .map(|one| {
             noted.push(one.index);
-            Taken { socket: one.socket, own: one.about.own }
+            InheritedSocket { socket: one.socket, own: one.about.own }
         })
         .collect()
 }

@@ -8,11 +8,11 @@ use std::os::fd::OwnedFd;
 use listenfd::ListenFd;
 use socket2::{SockAddr, Socket};
 
-use super::handed::{self, Handed, Taken};
+use super::handed::{self, Handed};
 use crate::config::ListenAddress;
 use crate::handover::message;
 
-/// Those that no listener has taken yet.
+/// All of them that no listener has taken yet.
 #[derive(Debug, Default)]
 pub(crate) struct Inherited {
     given: Vec<Given>,
@@ -21,7 +21,15 @@ pub(crate) struct Inherited {
     taken: Vec<usize>,
 }
 
-/// One of them.
+/// A socket that a listener has taken.
+#[derive(Debug)]
+pub(super) struct InheritedSocket {
+    pub(super) socket: Socket,
+    /// A gateway has bound it: it has our options, and its file is ours.
+    pub(super) own: bool,
+}
+
+/// A socket of a service manager's.
 #[derive(Debug)]
 struct Given {
     /// `FileDescriptorName=` of its unit.
@@ -63,12 +71,12 @@ impl Inherited {
     }
 
     /// That of the admin listener at this address.
-    pub(super) fn take_admin(&mut self, address: &ListenAddress) -> Option<Taken> {
+    pub(super) fn take_admin(&mut self, address: &ListenAddress) -> Option<InheritedSocket> {
         handed::take(&mut self.handed, address, true, &mut self.taken).pop()
     }
 
     /// Those that a listener with this address is to have: of that name, or at that address.
-    pub(super) fn take(&mut self, address: &ListenAddress) -> Vec<Taken> {
+    pub(super) fn take(&mut self, address: &ListenAddress) -> Vec<InheritedSocket> {
         let handed = handed::take(&mut self.handed, address, false, &mut self.taken);
         if !handed.is_empty() {
             return handed;
@@ -81,7 +89,7 @@ impl Inherited {
             ListenAddress::Stdin => false,
         };
         let given = self.given.extract_if(.., fits);
-        given.map(|given| Taken { socket: given.socket, own: false }).collect()
+        given.map(|given| InheritedSocket { socket: given.socket, own: false }).collect()
     }
 
     /// Names, for a sentence.

@@ -1,11 +1,12 @@
 //! Listening sockets: no connection is served without a place, so that overload waits in the kernel and not in our
 //! memory.
 
-mod crowd;
 mod gate;
 mod handed;
 mod inherited;
+mod limit;
 mod places;
+mod share;
 pub(crate) mod unix;
 
 use std::io;
@@ -22,11 +23,12 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::net::{TcpStream, UnixStream};
 
-pub(crate) use self::crowd::Crowded;
 pub(crate) use self::gate::Gate;
-use self::handed::Taken;
 pub(crate) use self::inherited::Inherited;
-pub(crate) use self::places::{Handshake, Place, Places};
+use self::inherited::InheritedSocket;
+pub(crate) use self::limit::Place;
+pub(crate) use self::places::{Handshake, Places};
+pub(crate) use self::share::ShareExceeded;
 pub(crate) use self::unix::SocketFile;
 use self::unix::UnixError;
 use crate::config::{ListenAddress, Listener};
@@ -108,15 +110,16 @@ impl Accepted {
         }
     }
 
-    /// Takes its client's part of the handshakes, and waits for that without a place among them. Of a trusted proxy it is
-    /// not asked, since nobody knows yet for whom it comes, and a Unix socket has no address.
+    /// Counts it towards its client address's share of the handshakes, and waits for that without a place among them. A
+    /// trusted proxy's connection counts towards none, since nobody knows yet for whom it comes; nor does one of a Unix
+    /// socket, which has no address.
     ///
     /// # Errors
-    /// Too many of the client's are under way, and none comes to its end.
-    pub(crate) async fn take_part(&mut self) -> Result<(), Crowded> {
+    /// Too many of the address are under way, and none comes to its end.
+    pub(crate) async fn take_share(&mut self) -> Result<(), ShareExceeded> {
         match self.arrival.client.ip() {
             Some(client) if !self.listener().trusted_proxies.trust(Some(client)) => {
-                self.places.part(client, &mut self.handshake).await
+                self.places.take_share(client, &mut self.handshake).await
             }
             Some(_) | None => Ok(()),
         }
@@ -232,7 +235,7 @@ impl Listening {
             return Ok(vec![Self::bind(served)?]);
         }
         let served = Arc::new(Swap::new(Arc::new(served)));
-        let listening = |taken| Self::on_taken(taken, Arc::clone(&served));
+        let listening = |socket| Self::on_inherited(socket, Arc::clone(&served));
         sockets.into_iter().map(listening).collect()
     }
 
@@ -242,13 +245,13 @@ impl Listening {
     /// What keeps it from listening.
     pub(crate) fn open_admin(served: Served, inherited: &mut Inherited) -> Result<Self, BindError> {
         match inherited.take_admin(&served.listener.address) {
-            Some(taken) => Self::on_taken(taken, Arc::new(Swap::new(Arc::new(served)))),
+            Some(socket) => Self::on_inherited(socket, Arc::new(Swap::new(Arc::new(served)))),
             None => Self::bind(served),
         }
     }
 
-    fn on_taken(taken: Taken, served: Arc<Swap<Served>>) -> Result<Self, BindError> {
-        let Taken { socket, own } = taken;
+    fn on_inherited(socket: InheritedSocket, served: Arc<Swap<Served>>) -> Result<Self, BindError> {
+        let InheritedSocket { socket, own } = socket;
         let file = handed::file(&served.load().listener.address, own);
         Self::on(socket, own, file, served)
     }

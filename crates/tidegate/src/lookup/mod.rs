@@ -26,7 +26,7 @@ use tokio::time::timeout;
 use self::file::BadLine;
 use self::kept::Tokens;
 use self::target::Target;
-use crate::ask::{AskError, Asker, Crowded, Questions};
+use crate::ask::{AskError, Asker, Questions, TooManyPending};
 use crate::auth::Admitted;
 use crate::config::{Backend, Lookup, LookupSource, RedisSource, Route, TargetPattern, UrlTemplate};
 use crate::jwt::{KeyError, Rejected, Verifier};
@@ -111,7 +111,7 @@ pub(crate) enum LookupError {
     Unasked(#[from] AskError),
     /// Too many wait for the server that is asked: 503.
     #[error(transparent)]
-    Crowded(#[from] Crowded),
+    TooManyPending(#[from] TooManyPending),
     /// No answer within `timeout`: 504.
     #[error("the look-up took too long")]
     Timeout,
@@ -145,7 +145,7 @@ impl LookupError {
             | Self::LedAway
             | Self::RedirectedTooOften(_)
             | Self::Unasked(_) => StatusCode::BAD_GATEWAY,
-            Self::Crowded(_) => StatusCode::SERVICE_UNAVAILABLE,
+            Self::TooManyPending(_) => StatusCode::SERVICE_UNAVAILABLE,
             Self::Timeout => StatusCode::GATEWAY_TIMEOUT,
         }
     }

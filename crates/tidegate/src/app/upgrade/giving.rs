@@ -181,7 +181,7 @@ impl Giving {
     async fn switch(&mut self, running: &Running) -> Result<(), Failed> {
         self.gate.shut();
         // What was accepted here may still have to get its number here: as many as a worker has, or waits for a place.
-        let unnumbered_max = running.workers.live() + running.places.taken().waiting;
+        let unnumbered_max = running.workers.live() + running.places.occupancy().waiting;
         let connections = running.service.connections() + unnumbered_max as u64;
         self.serves = true; // before it is said: whatever is heard of it
         self.say(&Giver::Serve { connections }).await?;
@@ -200,9 +200,9 @@ impl Giving {
             if quiet_looks >= QUIET_LOOKS && !waits_for_messages {
                 break;
             }
-            let taken = doors.places().taken();
+            let places = doors.places().occupancy();
             // Looked at before the sessions: what has left the handshakes by then is one of those.
-            quiet_looks = if taken.handshakes == 0 && taken.waiting == 0 { quiet_looks + 1 } else { 0 };
+            quiet_looks = if places.handshakes == 0 && places.waiting == 0 { quiet_looks + 1 } else { 0 };
             // A client that was told yes is on its way to its relay: once around.
             let around = timeout(STEP, running.workers.answer()).await;
             around.map_err(|_| Failed::WorkerOverdue)?;
