@@ -35,12 +35,12 @@ pub(crate) struct AccessLog(Arc<Shared>);
 #[derive(Debug)]
 struct Shared {
     queue: SyncSender<Entry>,
-    desk: Arc<Desk>,
+    state: Arc<WriterState>,
 }
 
-/// What the writer has in common with those who hand in.
+/// What the thread that writes and those who hand in lines both see.
 #[derive(Default)]
-struct Desk {
+struct WriterState {
     /// Nobody wants the lines.
     off: AtomicBool,
     /// Where the writer is to write from now on.
@@ -72,39 +72,39 @@ impl AccessLog {
     pub(crate) fn open(to: &config::AccessLog) -> io::Result<Self> {
         let sink = Sink::open(to)?;
         let (queue, entries) = sync_channel(QUEUE_MAX);
-        let desk = Arc::new(Desk { off: AtomicBool::new(sink.off), ..Desk::default() });
-        let writers = Arc::clone(&desk);
+        let state = Arc::new(WriterState { off: AtomicBool::new(sink.off), ..WriterState::default() });
+        let seen_by_writer = Arc::clone(&state);
         thread::Builder::new()
             .name("access-log".to_owned())
-            .spawn(move || write_all(&entries, sink.to, &writers))?;
-        Ok(Self(Arc::new(Shared { queue, desk })))
+            .spawn(move || write_all(&entries, sink.to, &seen_by_writer))?;
+        Ok(Self(Arc::new(Shared { queue, state })))
     }
 
     /// From now on lines go there: all that are handed in after this, and those that still wait.
     pub(crate) fn redirect(&self, sink: Sink) {
-        let Shared { queue, desk } = &*self.0;
-        desk.off.store(sink.off, Ordering::Relaxed);
-        *desk.next() = Some(sink);
+        let Shared { queue, state } = &*self.0;
+        state.off.store(sink.off, Ordering::Relaxed);
+        *state.next() = Some(sink);
         queue.try_send(Entry::Wake).ok(); // whose queue is full is awake
     }
 
     /// Hands in a line, made only where somebody wants it. Never waits: a full queue drops it.
     pub(crate) fn write<'a>(&self, line: impl FnOnce() -> Line<'a>) {
-        let Shared { queue, desk } = &*self.0;
-        if desk.off.load(Ordering::Relaxed) {
+        let Shared { queue, state } = &*self.0;
+        if state.off.load(Ordering::Relaxed) {
             return;
         }
         let time = humantime::format_rfc3339_millis(crate::clock::wall()).to_string();
         let bytes = encode(&Line { time, ..line() });
         if let Err(TrySendError::Full(_)) = queue.try_send(Entry::Line(bytes)) {
-            desk.dropped_unsaid.fetch_add(1, Ordering::Relaxed);
-            desk.lost.fetch_add(1, Ordering::Relaxed);
+            state.dropped_unsaid.fetch_add(1, Ordering::Relaxed);
+            state.lost.fetch_add(1, Ordering::Relaxed);
         }
     }
 
     /// How many lines came faster than they could be written, or could not be written at all.
     pub(crate) fn lines_lost(&self) -> u64 {
-        self.0.desk.lost.load(Ordering::Relaxed)
+        self.0.state.lost.load(Ordering::Relaxed)
     }
 
     /// Waits, a bounded time, until everything handed in so far is written.
@@ -146,15 +146,18 @@ fn open_file(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-impl Desk {
+impl WriterState {
     fn next(&self) -> MutexGuard<'_, Option<Sink>> {
         self.next.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl fmt::Debug for Desk {
+impl fmt::Debug for WriterState {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Desk").field("off", &self.off).field("lost", &self.lost).finish_non_exhaustive()
+        f.debug_struct("WriterState")
+            .field("off", &self.off)
+            .field("lost", &self.lost)
+            .finish_non_exhaustive()
     }
 }
 
@@ -215,7 +218,7 @@ impl Writer {
     }
 }
 
-fn write_all(entries: &Receiver<Entry>, to: Box<dyn Write + Send>, desk: &Desk) {
+fn write_all(entries: &Receiver<Entry>, to: Box<dyn Write + Send>, state: &WriterState) {
     let mut writer = Writer::new(to);
     let mut batch = Vec::new();
     let mut failing = false;
@@ -230,7 +233,7 @@ fn write_all(entries: &Receiver<Entry>, to: Box<dyn Write + Send>, desk: &Desk) 
             }
             next = if batch.len() < 1 << 16 { entries.try_recv().ok() } else { None };
         }
-        if let Some(next) = desk.next().take() {
+        if let Some(next) = state.next().take() {
             writer = Writer::new(next.to);
         }
         let result = writer.write(&batch);
@@ -247,10 +250,10 @@ fn write_all(entries: &Receiver<Entry>, to: Box<dyn Write + Send>, desk: &Desk) 
             Ok(()) | Err(_) => {}
         }
         if let Err((lost, _)) = &result {
-            desk.lost.fetch_add(*lost, Ordering::Relaxed);
+            state.lost.fetch_add(*lost, Ordering::Relaxed);
         }
         failing = result.is_err();
-        let lost = desk.dropped_unsaid.swap(0, Ordering::Relaxed);
+        let lost = state.dropped_unsaid.swap(0, Ordering::Relaxed);
         if lost > 0 {
             tracing::warn!(
                 lost,

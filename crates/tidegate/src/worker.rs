@@ -54,11 +54,11 @@ struct Busy {
 /// Says so when the thread that has it ends, in whichever way.
 struct Lost(Arc<Busy>);
 
-/// The way to a task on each worker.
+/// A queue to a task on each worker.
 #[derive(Debug)]
-pub(crate) struct Desks<'w, T> {
+pub(crate) struct WorkerQueues<'w, T> {
     workers: &'w Workers,
-    desks: Vec<mpsc::UnboundedSender<T>>,
+    queues: Vec<mpsc::UnboundedSender<T>>,
 }
 
 /// A connection as a part of its worker's load, until it is dropped.
@@ -101,18 +101,18 @@ impl Workers {
         self.workers[index].runtime.spawn(task(load));
     }
 
-    /// Starts a task on each worker that does what it is [given](Desks::give), as long as there are desks. A worker that is
-    /// busy looks rarely at what other threads have for it: the task takes all of it at once.
-    pub(crate) fn open_desks<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
+    /// Starts a task on each worker, which takes what it is [given](WorkerQueues::give) until the queues are dropped. A worker
+    /// that is busy looks rarely at what other threads have for it: the task then takes all of it at once.
+    pub(crate) fn queue_to_each<T: Send + 'static, F: Future<Output = ()> + Send + 'static>(
         &self,
         task: impl Fn(mpsc::UnboundedReceiver<T>) -> F,
-    ) -> Desks<'_, T> {
+    ) -> WorkerQueues<'_, T> {
         let open = |worker: &Worker| {
             let (to, given) = mpsc::unbounded_channel();
             worker.runtime.spawn(task(given));
             to
         };
-        Desks { workers: self, desks: self.workers.iter().map(open).collect() }
+        WorkerQueues { workers: self, queues: self.workers.iter().map(open).collect() }
     }
 
     /// Where no worker is left, nobody can be served any more, and the process ends: whoever watches it starts it anew.
@@ -163,11 +163,11 @@ impl Workers {
     }
 }
 
-impl<T> Desks<'_, T> {
-    /// Gives this to the worker that has the fewest connections, of which it is one more.
+impl<T> WorkerQueues<'_, T> {
+    /// Gives this to the worker that has the fewest connections: it counts as one more.
     pub(crate) fn give(&self, make: impl FnOnce(Load) -> T) {
         let (index, load) = self.workers.least_loaded();
-        self.desks[index].send(make(load)).ok(); // a worker that was lost just now has lost everything else, too
+        self.queues[index].send(make(load)).ok(); // a worker that was lost just now has lost everything else, too
     }
 }
 

@@ -13,11 +13,11 @@ use hyper::body::{Body as _, Incoming};
 use serde_json::{Value, json};
 use tokio::sync::oneshot;
 
-use super::connections::Wrong;
-use super::guard::{Guard, Turned};
+use super::connections::QueryError;
+use super::guard::{Guard, Rejected};
 use super::operations::{OPERATIONS, Operation, What};
 use super::query::Query;
-use super::{House, ReloadOrder, Reloaded, UpgradeOrder, connections, metrics, openapi, routes};
+use super::{Gateway, ReloadOrder, Reloaded, UpgradeOrder, connections, metrics, openapi, routes};
 use crate::http::{Body, full};
 
 /// What is answered: a status, a body, and its media type.
@@ -30,20 +30,20 @@ pub(super) struct Answer {
 }
 
 /// Answers one request.
-pub(super) async fn answer(house: Arc<House>, request: Request<Incoming>) -> Response<Body> {
+pub(super) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let admitted = admit(&house.guard, &head, !body.is_end_stream());
+    let admitted = admit(&gateway.guard, &head, !body.is_end_stream());
     let answer = match admitted {
         Err(answer) => answer,
         // Away from the thread that accepts connections: with many routes a scrape takes its time.
-        Ok(asked) => tokio::task::spawn_blocking(move || carry_out(&house, &asked))
+        Ok(asked) => tokio::task::spawn_blocking(move || carry_out(&gateway, &asked))
             .await
             .unwrap_or_else(|_panicked| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "this is a bug")),
     };
     answer.into_response()
 }
 
-/// An operation that may be carried out.
+/// An operation that may be carried out, with what was asked of it.
 struct Asked {
     operation: &'static Operation,
     /// What stands in place of the parameter of the path.
@@ -51,7 +51,7 @@ struct Asked {
     query: Query,
 }
 
-/// Holds a request against everything that must be so before it is carried out.
+/// Checks everything that must be so before a request is carried out.
 fn admit(guard: &Guard, head: &Parts, has_body: bool) -> Result<Asked, Answer> {
     guard.host(head)?;
     let path = head.uri.path();
@@ -75,53 +75,53 @@ fn admit(guard: &Guard, head: &Parts, has_body: bool) -> Result<Asked, Answer> {
 }
 
 /// Carries it out.
-fn carry_out(house: &House, asked: &Asked) -> Answer {
+fn carry_out(gateway: &Gateway, asked: &Asked) -> Answer {
     match asked.operation.what {
         What::Health => Answer::text(StatusCode::OK, "ok\n"),
-        What::Ready if house.service.drain.is_started() => {
+        What::Ready if gateway.service.drain.is_started() => {
             Answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
         }
-        What::Ready if house.service.is_short_of_memory() => {
+        What::Ready if gateway.service.is_short_of_memory() => {
             Answer::text(StatusCode::SERVICE_UNAVAILABLE, "short of memory\n")
         }
         What::Ready => Answer::text(StatusCode::OK, "ready\n"),
         What::Metrics => {
             let media = crate::metrics::exposition::CONTENT_TYPE;
-            Answer { media, ..Answer::text(StatusCode::OK, &metrics::text(house)) }
+            Answer { media, ..Answer::text(StatusCode::OK, &metrics::text(gateway)) }
         }
         What::Description => Answer::json(StatusCode::OK, &openapi::document()),
-        What::Status => Answer::json(StatusCode::OK, &status(house)),
-        What::Routes => Answer::json(StatusCode::OK, &routes::table(house)),
-        What::Config => Answer::json(StatusCode::OK, &house.config.load()),
-        What::Connections => connections::list(house, &asked.query)
+        What::Status => Answer::json(StatusCode::OK, &status(gateway)),
+        What::Routes => Answer::json(StatusCode::OK, &routes::table(gateway)),
+        What::Config => Answer::json(StatusCode::OK, &gateway.config.load()),
+        What::Connections => connections::list(gateway, &asked.query)
             .map_or_else(Answer::from, |page| Answer::json(StatusCode::OK, &page)),
         What::Connection => {
-            let one = asked.conn().and_then(|conn| connections::one(house, conn));
+            let one = asked.conn().and_then(|conn| connections::one(gateway, conn));
             one.map_or_else(Answer::none, |one| Answer::json(StatusCode::OK, &one))
         }
-        What::Close | What::Drain if house.service.hands_over.load(Ordering::Relaxed) => {
+        What::Close | What::Drain if gateway.service.hands_over.load(Ordering::Relaxed) => {
             let why = "a hand-over is under way; ask again when it has come to its end";
             Answer::error(StatusCode::SERVICE_UNAVAILABLE, why)
         }
-        What::Close => match asked.conn().map(|conn| connections::close(house, conn, &asked.query)) {
+        What::Close => match asked.conn().map(|conn| connections::close(gateway, conn, &asked.query)) {
             Some(Err(wrong)) => Answer::bad(wrong),
             Some(Ok(Some(told))) => Answer::json(StatusCode::ACCEPTED, &told),
             Some(Ok(None)) | None => Answer::none(),
         },
-        What::Reload => reload(house),
-        What::Upgrade => upgrade(house, &asked.query),
-        What::Drain => connections::drain(house, &asked.query)
+        What::Reload => reload(gateway),
+        What::Upgrade => upgrade(gateway, &asked.query),
+        What::Drain => connections::drain(gateway, &asked.query)
             .map_or_else(Answer::from, |told| Answer::json(StatusCode::ACCEPTED, &told)),
     }
 }
 
 /// Reloads, and waits for what comes of it.
-fn reload(house: &House) -> Answer {
-    if house.service.drain.is_started() {
+fn reload(gateway: &Gateway) -> Answer {
+    if gateway.service.drain.is_started() {
         return Answer::error(StatusCode::SERVICE_UNAVAILABLE, "the gateway stops");
     }
     let (answer, result) = oneshot::channel();
-    if house.reload.try_send(ReloadOrder(answer)).is_err() {
+    if gateway.reload.try_send(ReloadOrder(answer)).is_err() {
         let why = "other reloads are under way, or the gateway stops";
         return Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
     }
@@ -135,9 +135,9 @@ fn reload(house: &House) -> Answer {
 }
 
 /// Hands over, and waits for what comes of it.
-fn upgrade(house: &House, query: &Query) -> Answer {
+fn upgrade(gateway: &Gateway, query: &Query) -> Answer {
     let binary = query.text("binary").map(PathBuf::from);
-    if binary.is_some() && !house.guard.is_exclusive() {
+    if binary.is_some() && !gateway.guard.is_exclusive() {
         let why = "a binary can be named only where the admin listener is a Unix socket or wants a token or certificate";
         return Answer::error(StatusCode::FORBIDDEN, why);
     }
@@ -145,8 +145,9 @@ fn upgrade(house: &House, query: &Query) -> Answer {
         return Answer::bad("binary is no absolute path".to_owned());
     }
     let (answer, result) = oneshot::channel();
-    let is_too_late = house.service.drain.is_started() || house.service.hands_over.load(Ordering::Relaxed);
-    if is_too_late || house.upgrade.try_send(UpgradeOrder { binary, answer }).is_err() {
+    let is_too_late =
+        gateway.service.drain.is_started() || gateway.service.hands_over.load(Ordering::Relaxed);
+    if is_too_late || gateway.upgrade.try_send(UpgradeOrder { binary, answer }).is_err() {
         let why = "another hand-over is under way, or the gateway stops";
         return Answer::error(StatusCode::SERVICE_UNAVAILABLE, why);
     }
@@ -158,8 +159,8 @@ fn upgrade(house: &House, query: &Query) -> Answer {
 }
 
 /// The gateway in a few numbers.
-fn status(house: &House) -> Value {
-    let (service, places) = (&house.service, house.places.occupancy());
+fn status(gateway: &Gateway) -> Value {
+    let (service, places) = (&gateway.service, gateway.places.occupancy());
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "uptime_seconds": service.uptime().as_secs(),
@@ -167,13 +168,13 @@ fn status(house: &House) -> Value {
         "generation": service.generation().number,
         "connections": {
             "accepted": service.connections(),
-            "open": house.workers.live(),
+            "open": gateway.workers.live(),
             "max": places.connections_max,
             "waiting": places.waiting,
             "handshakes": places.handshakes,
         },
         "websockets_open": service.live.open(),
-        "websockets_closing": connections::closing(house),
+        "websockets_closing": connections::closing(gateway),
         "websockets_opened": service.live.opened(),
         "websockets_taken_over": service.books.metrics.taken_over.load(Ordering::Relaxed),
     })
@@ -238,22 +239,22 @@ impl Answer {
     }
 }
 
-impl From<Wrong> for Answer {
-    fn from(wrong: Wrong) -> Self {
+impl From<QueryError> for Answer {
+    fn from(wrong: QueryError) -> Self {
         match wrong {
-            Wrong::Query(sentence) => Self::bad(sentence),
-            Wrong::NoRoute(sentence) => Self::error(StatusCode::NOT_FOUND, &sentence),
+            QueryError::Query(sentence) => Self::bad(sentence),
+            QueryError::NoRoute(sentence) => Self::error(StatusCode::NOT_FOUND, &sentence),
         }
     }
 }
 
-impl From<Turned> for Answer {
-    fn from(turned: Turned) -> Self {
-        let status = match turned {
-            Turned::Misdirected => StatusCode::MISDIRECTED_REQUEST,
-            Turned::Token => StatusCode::UNAUTHORIZED,
-            Turned::Undeliberate => StatusCode::FORBIDDEN,
+impl From<Rejected> for Answer {
+    fn from(rejected: Rejected) -> Self {
+        let status = match rejected {
+            Rejected::Misdirected => StatusCode::MISDIRECTED_REQUEST,
+            Rejected::Token => StatusCode::UNAUTHORIZED,
+            Rejected::Undeliberate => StatusCode::FORBIDDEN,
         };
-        Self::error(status, &turned.to_string())
+        Self::error(status, &rejected.to_string())
     }
 }

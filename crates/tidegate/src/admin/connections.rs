@@ -8,7 +8,7 @@ use ipnet::IpNet;
 use serde_json::{Value, json};
 use tidegate_proto::{CLOSE_REASON_BYTES_MAX, CloseCode};
 
-use super::House;
+use super::Gateway;
 use super::query::Query;
 use crate::clock;
 use crate::config;
@@ -24,21 +24,21 @@ const PAGE_DEFAULT: u64 = 100;
 const ROUTES_NAMED_MAX: usize = 50;
 
 /// Why what was asked cannot be answered, in a sentence.
-pub(super) enum Wrong {
+pub(super) enum QueryError {
     /// A name or a value of the query is wrong.
     Query(String),
     /// No route is called so.
     NoRoute(String),
 }
 
-impl From<String> for Wrong {
+impl From<String> for QueryError {
     fn from(sentence: String) -> Self {
         Self::Query(sentence)
     }
 }
 
 /// A page of the connections that are meant, in the order of their numbers, or those that have moved the most.
-pub(super) fn list(house: &House, query: &Query) -> Result<Value, Wrong> {
+pub(super) fn list(gateway: &Gateway, query: &Query) -> Result<Value, QueryError> {
     let limit = query.number("limit", PAGE_DEFAULT, PAGE_MAX)?;
     let after = query.number("after", 0, u64::MAX)?;
     let closing = match query.text("state") {
@@ -47,7 +47,7 @@ pub(super) fn list(house: &House, query: &Query) -> Result<Value, Wrong> {
         Some("closing") => Some(true),
         Some(_) => return Err("state has to be open or closing".to_owned().into()),
     };
-    let mut meant = house.service.live.sessions(&filter(house, query)?);
+    let mut meant = gateway.service.live.sessions(&filter(gateway, query)?);
     meant.retain(|live| closing.is_none_or(|closing| closing == is_closing(live)));
     let total = meant.len();
     meant.retain(|live| live.about.conn > after);
@@ -72,32 +72,32 @@ pub(super) fn list(house: &House, query: &Query) -> Result<Value, Wrong> {
 }
 
 /// One of them.
-pub(super) fn one(house: &House, conn: u64) -> Option<Value> {
-    sole(house, conn).map(|live| shown(&live))
+pub(super) fn one(gateway: &Gateway, conn: u64) -> Option<Value> {
+    sole(gateway, conn).map(|live| shown(&live))
 }
 
 /// Tells one of them to close; `None` where there is none of this number.
-pub(super) fn close(house: &House, conn: u64, query: &Query) -> Result<Option<Value>, String> {
+pub(super) fn close(gateway: &Gateway, conn: u64, query: &Query) -> Result<Option<Value>, String> {
     let because = because(query, "closed by the operator")?;
-    Ok(sole(house, conn).map(|live| {
+    Ok(sole(gateway, conn).map(|live| {
         live.leash.tell(Order { at: clock::now(), idle: None, because });
         json!({ "told": 1 })
     }))
 }
 
 /// Tells all that are meant to close, spread over a time; with `idle`, those that are quiet for so long within it.
-pub(super) fn drain(house: &House, query: &Query) -> Result<Value, Wrong> {
+pub(super) fn drain(gateway: &Gateway, query: &Query) -> Result<Value, QueryError> {
     let because = because(query, "drained by the operator")?;
     let window = duration(query, "window")?;
     if query.text("idle").is_some() && window.is_zero() {
         return Err("idle needs a window: how long to wait for them to be quiet".to_owned().into());
     }
     let quiet = query.text("idle").map(|_| duration(query, "idle")).transpose()?;
-    let meant = house.service.live.sessions(&filter(house, query)?);
+    let meant = gateway.service.live.sessions(&filter(gateway, query)?);
     let now = clock::now();
     // Who is waited for to be quiet is looked at soon, but not all at once: many of them may be.
     let spread = if quiet.is_some() { Duration::ZERO } else { window };
-    let pace = Pace::over(spread, meant.len(), house.service.drain_rate(), now);
+    let pace = Pace::over(spread, meant.len(), gateway.service.drain_rate(), now);
     for live in &meant {
         let at = pace.next();
         // The first look is at its own time, and there has to be a second one.
@@ -109,12 +109,12 @@ pub(super) fn drain(house: &House, query: &Query) -> Result<Value, Wrong> {
 }
 
 /// How many WebSockets do what they were told, and close.
-pub(super) fn closing(house: &House) -> usize {
-    house.service.live.sessions(&Filter::default()).iter().filter(|live| is_closing(live)).count()
+pub(super) fn closing(gateway: &Gateway) -> usize {
+    gateway.service.live.sessions(&Filter::default()).iter().filter(|live| is_closing(live)).count()
 }
 
-fn sole(house: &House, conn: u64) -> Option<Arc<Live>> {
-    house.service.live.sessions(&Filter { conn: Some(conn), ..Filter::default() }).pop()
+fn sole(gateway: &Gateway, conn: u64) -> Option<Arc<Live>> {
+    gateway.service.live.sessions(&Filter { conn: Some(conn), ..Filter::default() }).pop()
 }
 
 fn shown(live: &Live) -> Value {
@@ -143,23 +143,23 @@ fn is_closing(live: &Live) -> bool {
     live.leash.reason().is_some()
 }
 
-fn filter(house: &House, query: &Query) -> Result<Filter, Wrong> {
+fn filter(gateway: &Gateway, query: &Query) -> Result<Filter, QueryError> {
     let network = |text: &str| {
         let address = text.parse::<IpAddr>().map(IpNet::from);
         let network = address.or_else(|_| text.parse::<IpNet>());
         network.map_err(|_| "client has to be an address, or a network such as 192.0.2.0/24".to_owned())
     };
     let client = query.text("client").map(network).transpose()?;
-    let route = query.text("route").map(|name| known_route(house, name)).transpose()?;
+    let route = query.text("route").map(|name| known_route(gateway, name)).transpose()?;
     Ok(Filter { conn: None, route, client })
 }
 
 /// A slip in the name of a route must not look as if nobody were connected through it.
-fn known_route(house: &House, name: &str) -> Result<String, Wrong> {
-    let generation = house.service.generation();
+fn known_route(gateway: &Gateway, name: &str) -> Result<String, QueryError> {
+    let generation = gateway.service.generation();
     let filter = Filter { route: Some(name.to_owned()), ..Filter::default() };
     let is_known = generation.table.routes().any(|(route, _)| route.name == name)
-        || !house.service.live.sessions(&filter).is_empty(); // of a generation before this one
+        || !gateway.service.live.sessions(&filter).is_empty(); // of a generation before this one
     if is_known {
         return Ok(name.to_owned());
     }
@@ -167,7 +167,7 @@ fn known_route(house: &House, name: &str) -> Result<String, Wrong> {
     let shown = names[..names.len().min(ROUTES_NAMED_MAX)].join(", ");
     let more = names.len().saturating_sub(ROUTES_NAMED_MAX);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
-    Err(Wrong::NoRoute(format!("no route is called {name:?}; there are: {shown}{more}")))
+    Err(QueryError::NoRoute(format!("no route is called {name:?}; there are: {shown}{more}")))
 }
 
 fn because(query: &Query, usual: &str) -> Result<Arc<Because>, String> {

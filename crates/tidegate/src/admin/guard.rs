@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::config::{Admin, AdminToken, ListenAddress};
 
-/// What a request is held against before it is looked at.
+/// The checks that a request must pass before anything else of it is looked at.
 #[derive(Debug)]
 pub(crate) struct Guard {
     /// `None` behind a Unix socket, where no browser comes.
@@ -39,7 +39,7 @@ type Stamp = (u64, u64, i64, i64);
 
 /// Why a request is not answered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Turned {
+pub(super) enum Rejected {
     /// Called by a name that is none of ours, as a page does whose DNS name was pointed here: 421.
     #[error("the admin listener is not called so; set admin_names, or ask by address")]
     Misdirected,
@@ -68,7 +68,7 @@ impl Guard {
 
     /// Whether it was asked for by a name that is ours. A page that has its own name point here cannot have the browser
     /// name an address instead.
-    pub(super) fn host(&self, request: &Parts) -> Result<(), Turned> {
+    pub(super) fn host(&self, request: &Parts) -> Result<(), Rejected> {
         let Some(names) = &self.names else { return Ok(()) };
         let field = request.headers.get(HOST).and_then(|host| host.to_str().ok()?.parse().ok());
         let asked: Option<Authority> = request.uri.authority().cloned().or(field);
@@ -77,11 +77,11 @@ impl Guard {
             let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
             host == "localhost" || address.is_ok() || names.contains(&host)
         });
-        if is_ours { Ok(()) } else { Err(Turned::Misdirected) }
+        if is_ours { Ok(()) } else { Err(Rejected::Misdirected) }
     }
 
     /// Whether it shows the token, where there is one.
-    pub(super) fn token(&self, request: &Parts) -> Result<(), Turned> {
+    pub(super) fn token(&self, request: &Parts) -> Result<(), Rejected> {
         let Some(token) = &self.token else { return Ok(()) };
         let mut token = token.lock().unwrap_or_else(PoisonError::into_inner);
         let secret = token.current(clock::now());
@@ -90,7 +90,7 @@ impl Guard {
         let is_right = bearer.is_some_and(|(scheme, shown)| {
             scheme.eq_ignore_ascii_case(BEARER) && bool::from(shown.trim_ascii().ct_eq(secret.as_bytes()))
         });
-        if is_right { Ok(()) } else { Err(Turned::Token) }
+        if is_right { Ok(()) } else { Err(Rejected::Token) }
     }
 
     /// Whether nobody but the operator can ask.
@@ -99,12 +99,12 @@ impl Guard {
     }
 
     /// Whether no page can have sent it: a browser asks us first whether it may set such a field, and is not told yes.
-    pub(super) fn deliberate(request: &Parts) -> Result<(), Turned> {
+    pub(super) fn deliberate(request: &Parts) -> Result<(), Rejected> {
         let media = request.headers.get(CONTENT_TYPE).and_then(|media| media.to_str().ok());
         let is_json = media
             .and_then(|media| media.split(';').next())
             .is_some_and(|media| media.trim().eq_ignore_ascii_case("application/json"));
-        if is_json || request.headers.contains_key(DELIBERATE) { Ok(()) } else { Err(Turned::Undeliberate) }
+        if is_json || request.headers.contains_key(DELIBERATE) { Ok(()) } else { Err(Rejected::Undeliberate) }
     }
 }
 

@@ -4,34 +4,34 @@ use std::collections::HashSet;
 use std::sync::atomic::Ordering;
 use std::time::UNIX_EPOCH;
 
-use super::House;
+use super::Gateway;
 use crate::clock;
 use crate::metrics::exposition::Exposition;
 use crate::metrics::families as f;
 use crate::metrics::{Process, RouteMetrics};
 
 /// The text of all metrics.
-pub(super) fn text(house: &House) -> String {
+pub(super) fn text(gateway: &Gateway) -> String {
     let mut exposition = Exposition::default();
-    gateway(&mut exposition, house);
-    connections(&mut exposition, house);
-    let generation = house.service.generation();
+    gateway_itself(&mut exposition, gateway);
+    connections(&mut exposition, gateway);
+    let generation = gateway.service.generation();
     let names: HashSet<_> = generation.table.routes().map(|(route, _)| route.name.as_str()).collect();
-    house.service.books.metrics.forget_others(|name| names.contains(name));
-    let routes = house.service.books.metrics.routes();
+    gateway.service.books.metrics.forget_others(|name| names.contains(name));
+    let routes = gateway.service.books.metrics.routes();
     let routes: Vec<_> = routes.iter().map(|(name, route)| (&**name, &**route)).collect();
     requests(&mut exposition, &routes);
     websockets(&mut exposition, &routes);
     traffic(&mut exposition, &routes);
-    backends(&mut exposition, house);
+    backends(&mut exposition, gateway);
     process(&mut exposition, &Process::look());
     exposition.into_text()
 }
 
 type Routes<'r> = [(&'r str, &'r RouteMetrics)];
 
-fn gateway(exposition: &mut Exposition, house: &House) {
-    let service = &house.service;
+fn gateway_itself(exposition: &mut Exposition, gateway: &Gateway) {
+    let service = &gateway.service;
     exposition.family(&f::BUILD).whole(&[env!("CARGO_PKG_VERSION")], 1);
     exposition.family(&f::UPTIME).real(&[], service.uptime().as_secs_f64());
     exposition.family(&f::DRAINING).whole(&[], service.drain.is_started().into());
@@ -49,21 +49,21 @@ fn gateway(exposition: &mut Exposition, house: &House) {
     exposition.family(&f::LINES_LOST).whole(&[], service.books.log.lines_lost());
 }
 
-fn connections(exposition: &mut Exposition, house: &House) {
-    let places = house.places.occupancy();
-    exposition.family(&f::ACCEPTED).whole(&[], house.service.connections());
-    exposition.family(&f::CONNECTIONS).whole(&[], house.workers.live() as u64);
+fn connections(exposition: &mut Exposition, gateway: &Gateway) {
+    let places = gateway.places.occupancy();
+    exposition.family(&f::ACCEPTED).whole(&[], gateway.service.connections());
+    exposition.family(&f::CONNECTIONS).whole(&[], gateway.workers.live() as u64);
     exposition.family(&f::CONNECTIONS_MAX).whole(&[], places.connections_max as u64);
     exposition.family(&f::WAITING).whole(&[], places.waiting as u64);
     exposition.family(&f::HANDSHAKES).whole(&[], places.handshakes as u64);
     exposition.family(&f::HANDSHAKES_MAX).whole(&[], places.handshakes_max as u64);
     let mut tls = exposition.family(&f::TLS);
-    for (handshake, count) in house.service.books.metrics.tls.all() {
+    for (handshake, count) in gateway.service.books.metrics.tls.all() {
         tls.whole(&[handshake.result, handshake.version], count);
     }
     let mut ends = exposition.family(&f::CERTIFICATE_END);
     let mut seen = HashSet::new();
-    for certificate in house.service.books.metrics.certificates.load().iter() {
+    for certificate in gateway.service.books.metrics.certificates.load().iter() {
         let labels = [certificate.listener.as_str(), certificate.file.as_str()];
         if seen.insert(labels.map(str::to_owned)) {
             let end = certificate.end.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -135,9 +135,9 @@ fn traffic(exposition: &mut Exposition, routes: &Routes<'_>) {
     routes.into_iter().for_each(|(name, (_, times))| samples.times(&[name], times));
 }
 
-fn backends(exposition: &mut Exposition, house: &House) {
+fn backends(exposition: &mut Exposition, gateway: &Gateway) {
     let now = clock::now();
-    let generation = house.service.generation();
+    let generation = gateway.service.generation();
     let pools = generation.table.routes().map(|(route, pool)| (route.name.as_str(), pool.standings(now)));
     let pools: Vec<_> = pools.collect();
     let standings =

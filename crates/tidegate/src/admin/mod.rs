@@ -27,9 +27,9 @@ use crate::service::Service;
 use crate::swap::Swap;
 use crate::worker::Workers;
 
-/// What can be seen from here.
+/// The gateway as the admin listener sees it, and the ways to tell it something.
 #[derive(Debug)]
-pub(crate) struct House {
+pub(crate) struct Gateway {
     pub(crate) service: Arc<Service>,
     pub(crate) workers: Arc<Workers>,
     /// Of the connections that the gateway serves; the admin listener has its own.
@@ -37,9 +37,9 @@ pub(crate) struct House {
     pub(crate) guard: Guard,
     /// The configuration as it may be seen.
     pub(crate) config: Arc<Swap<Value>>,
-    /// Whoever reloads is told through this.
+    /// The way of orders to reload.
     pub(crate) reload: mpsc::Sender<ReloadOrder>,
-    /// And whoever hands over, through this.
+    /// The way of orders to hand over.
     pub(crate) upgrade: mpsc::Sender<UpgradeOrder>,
 }
 

@@ -2,21 +2,21 @@
 
 use serde_json::{Map, Value, json};
 
-use super::House;
+use super::Gateway;
 use crate::clock;
 use crate::config::Route;
 use crate::metrics::MovedOneWay;
 use crate::pool::{Pool, Standing};
 
 /// All routes, in file order.
-pub(super) fn table(house: &House) -> Value {
-    let generation = house.service.generation();
-    let routes = generation.table.routes().map(|(route, pool)| shown(house, route, pool));
+pub(super) fn table(gateway: &Gateway) -> Value {
+    let generation = gateway.service.generation();
+    let routes = generation.table.routes().map(|(route, pool)| shown(gateway, route, pool));
     json!({ "routes": routes.collect::<Vec<_>>() })
 }
 
-fn shown(house: &House, route: &Route, pool: &Pool) -> Value {
-    let metrics = house.service.books.metrics.route(&route.name);
+fn shown(gateway: &Gateway, route: &Route, pool: &Pool) -> Value {
+    let metrics = gateway.service.books.metrics.route(&route.name);
     let (moved, _) = metrics.moved();
     json!({
         "name": route.name,

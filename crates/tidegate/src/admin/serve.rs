@@ -7,7 +7,7 @@ use hyper::body::Incoming;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::House;
+use super::Gateway;
 use super::api;
 use super::visitors::{Visitor, Visitors};
 use crate::http::{self as front, Answering, Body};
@@ -21,15 +21,15 @@ const CONNECTIONS_MAX: usize = 64;
 pub(crate) async fn serve(
     listening: Arc<Listening>,
     gate: Gate,
-    house: Arc<House>,
+    gateway: Arc<Gateway>,
     tasks: TaskTracker,
     stop: CancellationToken,
 ) {
     let places = Places::new(CONNECTIONS_MAX, CONNECTIONS_MAX);
     let mut visitors = Visitors::new(CONNECTIONS_MAX);
     while let Some(accepted) = stop.run_until_cancelled(listening.accept(&places, &gate)).await {
-        let (visitor, house) = (visitors.enter(), Arc::clone(&house));
-        tasks.spawn(serve_one(accepted, Requests { house, visitor, stop: stop.clone() }));
+        let (visitor, gateway) = (visitors.enter(), Arc::clone(&gateway));
+        tasks.spawn(serve_one(accepted, Requests { gateway, visitor, stop: stop.clone() }));
     }
 }
 
@@ -56,16 +56,16 @@ async fn visit(accepted: Accepted, requests: Requests) {
 
 /// Those of one connection.
 struct Requests {
-    house: Arc<House>,
+    gateway: Arc<Gateway>,
     visitor: Arc<Visitor>,
     stop: CancellationToken,
 }
 
 impl front::Requests for Requests {
     fn answer(&self, request: http::Request<Incoming>) -> Answering {
-        let (house, answering) = (Arc::clone(&self.house), self.visitor.answering());
+        let (gateway, answering) = (Arc::clone(&self.gateway), self.visitor.answering());
         Box::pin(async move {
-            let answer = api::answer(house, request).await;
+            let answer = api::answer(gateway, request).await;
             drop(answering);
             Result::<Response<Body>, hyper::Error>::Ok(answer)
         })

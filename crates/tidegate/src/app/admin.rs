@@ -11,7 +11,7 @@ use tokio_util::task::TaskTracker;
 
 use super::Running;
 use super::doors::set_mode;
-use crate::admin::{self, Guard, House, ReloadOrder};
+use crate::admin::{self, Gateway, Guard, ReloadOrder};
 use crate::config::Admin;
 use crate::handover::message;
 use crate::listener::{Gate, Inherited, Listening, Served, SocketFile};
@@ -21,7 +21,7 @@ use crate::tls;
 /// Reloads that wait for the one under way.
 const ORDERS_MAX: usize = 8;
 
-/// The way of orders from there to here.
+/// The way of orders to reload, from the admin listener to here.
 pub(super) fn orders() -> (mpsc::Sender<ReloadOrder>, mpsc::Receiver<ReloadOrder>) {
     mpsc::channel(ORDERS_MAX)
 }
@@ -46,17 +46,17 @@ impl Running {
     }
 }
 
-/// Whoever listens for operators, and knows whom to let in.
-pub(super) struct Overseer {
+/// The admin listener, open and not served yet.
+pub(super) struct AdminListener {
     guard: Guard,
     listening: Listening,
 }
 
 /// The admin listener as it is served.
-pub(super) struct Desk {
-    /// Its accepting task's, and closed with that.
+pub(super) struct AdminServer {
+    /// Belongs to the task that accepts, and is closed with it.
     listening: Weak<Listening>,
-    /// As it is served.
+    /// Its configuration.
     served: Arc<Swap<Served>>,
     /// Tells it to accept no more, and its visitors that each answer is the last.
     stop: CancellationToken,
@@ -65,7 +65,7 @@ pub(super) struct Desk {
     visitors: TaskTracker,
 }
 
-impl Overseer {
+impl AdminListener {
     /// Binds, unless its socket was handed over.
     ///
     /// # Errors
@@ -78,19 +78,19 @@ impl Overseer {
     }
 
     /// Serves until the process ends, while the gate is open. What is returned is to be kept until then.
-    pub(super) fn serve(mut self, gate: Gate, house: impl FnOnce(Guard) -> House) -> Desk {
+    pub(super) fn serve(mut self, gate: Gate, gateway: impl FnOnce(Guard) -> Gateway) -> AdminServer {
         tracing::info!("admin listener on {}", self.listening.address);
         let file = self.listening.take_file();
         let (listening, visitors) = (Arc::new(self.listening), TaskTracker::new());
-        let (desk, stop) = (Arc::downgrade(&listening), CancellationToken::new());
+        let (weak, stop) = (Arc::downgrade(&listening), CancellationToken::new());
         let served = Arc::clone(&listening.served);
-        let house = Arc::new(house(self.guard));
-        tokio::spawn(admin::serve(listening, gate, house, visitors.clone(), stop.clone()));
-        Desk { listening: desk, served, stop, file, visitors }
+        let gateway = Arc::new(gateway(self.guard));
+        tokio::spawn(admin::serve(listening, gate, gateway, visitors.clone(), stop.clone()));
+        AdminServer { listening: weak, served, stop, file, visitors }
     }
 }
 
-impl Desk {
+impl AdminServer {
     /// Its socket, for another process that is to take it over.
     ///
     /// # Errors

@@ -21,17 +21,17 @@ use tokio::sync::mpsc;
 use tokio::time::{interval, sleep_until};
 use tokio_util::sync::CancellationToken;
 
-use self::admin::{Desk, Overseer};
+use self::admin::{AdminListener, AdminServer};
 use self::descriptors::connections_max;
 use self::doors::Doors;
 use self::reload::Settings;
 pub(crate) use self::reload::Source;
 use self::signals::{Hangups, Upgrades};
 pub(crate) use self::signals::{Stop, StopSignals};
-use self::upgrade::{Heirs, Taken, number, send};
 pub(crate) use self::upgrade::{Launch, Predecessor, SWITCH};
+use self::upgrade::{Leftovers, Takeover, number, send};
 use crate::access_log::AccessLog;
-use crate::admin::{House, ReloadOrder, UpgradeOrder};
+use crate::admin::{Gateway, ReloadOrder, UpgradeOrder};
 use crate::clock;
 use crate::config::{self, Config};
 use crate::generation::Generation;
@@ -77,12 +77,12 @@ pub(crate) async fn take_over(
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
     match upgrade::take_over(predecessor, config, source).await? {
-        Taken::Over(running, elder) => {
-            signals.stops.follow(elder);
+        Takeover::Complete(running, predecessor) => {
+            signals.stops.follow(predecessor);
             running.serve(Some(launch), CancellationToken::new(), signals).await;
         }
         // What it has taken until then is nobody else's.
-        Taken::Abandoned(running) => {
+        Takeover::Abandoned(running) => {
             notify::be_silent();
             let Signals { stops, hangups, .. } = &mut signals;
             let ending = async {
@@ -120,8 +120,8 @@ pub(crate) struct Running {
     gate: Gate,
     doors: tokio::sync::Mutex<Doors>,
     places: Places,
-    /// The admin listener.
-    desk: Mutex<Option<Desk>>,
+    /// The admin listener, if there is one.
+    admin: Mutex<Option<AdminServer>>,
     service: Arc<Service>,
     workers: Arc<Workers>,
     settings: Mutex<Settings>,
@@ -131,8 +131,8 @@ pub(crate) struct Running {
     orders: tokio::sync::Mutex<mpsc::Receiver<ReloadOrder>>,
     upgrades: tokio::sync::Mutex<mpsc::Receiver<UpgradeOrder>>,
     source: Option<Source>,
-    /// What was left of hand-overs that have failed.
-    heirs: Heirs,
+    /// Processes that hand-overs which failed have left behind.
+    leftovers: Leftovers,
 }
 
 impl Running {
@@ -157,8 +157,8 @@ impl Running {
     ) -> anyhow::Result<Self> {
         let (settings, shown) =
             (Settings::of(&config), Arc::new(Swap::new(Arc::new(config::shown(&config)))));
-        let admin = config.admin.map(|admin| Overseer::open(admin, inherited));
-        let admin = admin.transpose().context("the admin listener")?;
+        let admin_listener = config.admin.map(|admin| AdminListener::open(admin, inherited));
+        let admin_listener = admin_listener.transpose().context("the admin listener")?;
         let stop = CancellationToken::new();
         let access_log = AccessLog::open(&config.access_log)
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
@@ -179,8 +179,8 @@ impl Running {
         doors.change(all);
         let (reload, orders) = admin::orders();
         let (upgrade, upgrades) = upgrade::orders();
-        let desk = admin.map(|admin| {
-            admin.serve(gate.clone(), |guard| House {
+        let admin = admin_listener.map(|listener| {
+            listener.serve(gate.clone(), |guard| Gateway {
                 service: Arc::clone(&service),
                 workers: Arc::clone(&workers),
                 places: places.clone(),
@@ -196,7 +196,7 @@ impl Running {
             gate,
             doors,
             places,
-            desk: Mutex::new(desk),
+            admin: Mutex::new(admin),
             service,
             workers,
             settings,
@@ -204,7 +204,7 @@ impl Running {
             orders: tokio::sync::Mutex::new(orders),
             upgrades: tokio::sync::Mutex::new(upgrades),
             source,
-            heirs: Heirs::default(),
+            leftovers: Leftovers::default(),
         })
     }
 
@@ -217,10 +217,10 @@ impl Running {
         let (stop, successor) = tokio::select! {
             stop = stops.next() => (stop, None),
             () = told.cancelled() => (Stop::Shutdown, None),
-            (pid, kin) = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => {
-                stops.give_way(kin);
+            (pid, successor) = self.hand_over_when_told(launch.as_ref(), &mut upgrades) => {
+                stops.give_way(successor);
                 let stop = tokio::select! {
-                    () = self.see_off_visitors() => Stop::HandedOver,
+                    () = self.finish_answering_admin() => Stop::HandedOver,
                     stop = stops.next() => stop,
                 };
                 (stop, number(pid))
@@ -229,7 +229,7 @@ impl Running {
             never = self.reload_when_ordered() => match never {},
             never = self.watch_certificates() => match never {},
         };
-        self.heirs.tell(stop.signal()); // whoever ends the gateway means all of it
+        self.leftovers.tell(stop.signal()); // whoever ends the gateway means all of it
         if let Some(pid) = successor.filter(|_| hangups.is_due()) {
             send(pid, Signal::HUP); // what it has read may be older than that
         }
@@ -291,7 +291,7 @@ impl Running {
         self.await_the_end(stop, patience, signals).await;
         self.workers.stop();
         self.doors.lock().await.clear();
-        drop(self.desk().take());
+        drop(self.admin().take());
         self.service.books.log.flush();
         if let Some(ticker) = &self.service.books.ticker {
             ticker.flush();
@@ -327,7 +327,7 @@ impl Running {
                     None => {}
                 }
             }
-            if is_idle && (stop == Stop::HandedOver || !signals.has_elder()) {
+            if is_idle && (stop == Stop::HandedOver || !signals.has_predecessor()) {
                 tracing::info!("all connections have ended");
                 return;
             }
@@ -338,8 +338,8 @@ impl Running {
         self.doors.lock().await.with_certificates()
     }
 
-    fn desk(&self) -> MutexGuard<'_, Option<Desk>> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn admin(&self) -> MutexGuard<'_, Option<AdminServer>> {
+        self.admin.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn settings(&self) -> Settings {

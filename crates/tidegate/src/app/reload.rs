@@ -58,7 +58,7 @@ pub(crate) enum ReloadError {
 /// Diagnostics, each on a line of its own where there are several.
 struct Lines<'a>(&'a [Diagnostic]);
 
-/// What the house does with, beside its listeners and routes.
+/// What a process does with, beside its listeners and routes.
 #[derive(Debug, Clone)]
 pub(super) struct Settings {
     pub(super) workers: usize,

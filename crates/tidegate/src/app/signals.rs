@@ -10,7 +10,7 @@ use tidegate_proto::CloseCode;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::Instant;
 
-use super::upgrade::Kin;
+use super::upgrade::Counterpart;
 use crate::clock;
 
 /// Why the gateway stops.
@@ -57,9 +57,9 @@ pub(crate) struct StopSignals {
     interrupt: Signal,
     quit: Signal,
     /// The process before this one, as long as it drains.
-    elder: Kin,
+    predecessor: Counterpart,
     /// The process that has taken over, and since when.
-    successor: Option<(Kin, Instant)>,
+    successor: Option<(Counterpart, Instant)>,
     /// Stops that have come as signals, and those that came over the line. One may come both ways, to a group of
     /// processes for example, and is one.
     signals: u32,
@@ -73,26 +73,26 @@ impl StopSignals {
             terminate: listen(SignalKind::terminate())?,
             interrupt: listen(SignalKind::interrupt())?,
             quit: listen(SignalKind::quit())?,
-            elder: Kin::default(),
+            predecessor: Counterpart::default(),
             successor: None,
             signals: 0,
             words: 0,
         })
     }
 
-    /// This is the process that the gateway was before: it is told to stop with this one, and tells it.
-    pub(super) fn follow(&mut self, elder: Kin) {
-        self.elder = elder;
+    /// Names the process that was the gateway before this one: each is told when the other is to stop.
+    pub(super) fn follow(&mut self, predecessor: Counterpart) {
+        self.predecessor = predecessor;
     }
 
-    /// This is the process that the gateway is from now on.
-    pub(super) fn give_way(&mut self, successor: Kin) {
+    /// Names the process that is the gateway from now on.
+    pub(super) fn give_way(&mut self, successor: Counterpart) {
         self.successor = Some((successor, clock::now()));
     }
 
     /// Whether the process before this one is still there.
-    pub(super) const fn has_elder(&self) -> bool {
-        self.elder.is_there()
+    pub(super) const fn has_predecessor(&self) -> bool {
+        self.predecessor.is_there()
     }
 
     /// Waits for a stop.
@@ -109,7 +109,7 @@ impl StopSignals {
         let before = self.signals.max(self.words);
         let successor = async {
             match &mut self.successor {
-                Some((kin, _)) => kin.next().await,
+                Some((successor, _)) => successor.next().await,
                 None => pending().await,
             }
         };
@@ -117,7 +117,7 @@ impl StopSignals {
             _ = self.terminate.recv() => (Stop::Shutdown, true),
             _ = self.interrupt.recv() => (Stop::Shutdown, true),
             _ = self.quit.recv() => (Stop::Restart, true),
-            stop = self.elder.next() => (stop?, false),
+            stop = self.predecessor.next() => (stop?, false),
             stop = successor => (stop?, false),
         };
         let count = if is_signal { &mut self.signals } else { &mut self.words };
@@ -125,7 +125,7 @@ impl StopSignals {
         if *count <= before {
             return None; // it has come the other way, and been passed on
         }
-        self.elder.tell(stop);
+        self.predecessor.tell(stop);
         if let Some((successor, since)) = &self.successor
             && is_signal
             && clock::now() - *since < NEWS

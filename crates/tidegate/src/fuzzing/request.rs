@@ -19,16 +19,16 @@ use crate::request::Request;
 /// In every file that must not be served.
 const SECRET: &[u8] = b"not for visitors";
 
-struct House {
+struct Fixture {
     folder: Folder,
     runtime: Runtime,
 }
 
 thread_local! {
-    static HOUSE: House = House::new();
+    static FIXTURE: Fixture = Fixture::new();
 }
 
-impl House {
+impl Fixture {
     fn new() -> Self {
         let folder = Folder::new("files");
         let root = folder.0.join("served");
@@ -63,9 +63,9 @@ pub fn run(data: &[u8]) {
     let proxies = TrustedProxies { networks: Vec::new(), unix: false };
     let Ok(request) = Request::read(head, &arrival, &proxies) else { return };
     assert_is_normal(&request);
-    HOUSE.with(|house| {
-        let served = Served { path: house.folder.0.join("served"), listing: true };
-        let (status, body) = house.runtime.block_on(async {
+    FIXTURE.with(|fixture| {
+        let served = Served { path: fixture.folder.0.join("served"), listing: true };
+        let (status, body) = fixture.runtime.block_on(async {
             let response = files::serve(&served, "", &request.path, &request).await;
             let status = response.status();
             (status, response.into_body().collect().await.map(|body| body.to_bytes()))

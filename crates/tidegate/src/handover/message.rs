@@ -33,7 +33,7 @@ pub(crate) enum Taker {
     Hello {
         /// The oldest format of records that it reads.
         format_min: u32,
-        /// What it knows of what a record may need.
+        /// What it is capable of, of what a record may need.
         #[serde(default)]
         knows: Vec<String>,
         version: String,

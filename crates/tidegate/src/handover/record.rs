@@ -1,8 +1,8 @@
 //! A WebSocket as it is written down: everything that its relay needs to go on elsewhere, between any two bytes.
 //!
 //! The names are part of the format. Fields may be added, with a default for records that do not have them; none changes
-//! its meaning. What a reader must not overlook is named in [`Record::needs`]: whoever does not know one of those names
-//! declines the session, which then stays where it is. Times are written as how long ago or how long from now.
+//! its meaning. What a reader must not overlook is named in [`Record::needs`]: a process that does not know one of those
+//! names declines the session, which then stays where it is. Times are written as how long ago or how long from now.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use tidegate_proto::{Decoder, hybi00};
 
-use super::needs::KNOWN_NEEDS;
+use super::capabilities::CAPABILITIES;
 use super::secret::{Secret, Wiped};
 
 /// The format that this build writes.
@@ -27,7 +27,7 @@ pub(crate) const FORMAT_MIN: u32 = 1;
 pub(crate) struct Record {
     /// [`FORMAT`] of its writer.
     pub(crate) format: u32,
-    /// What a reader has to know to go on with it; see [`needs`](super::needs).
+    /// What its reader must be capable of to go on with it; see [`capabilities`](super::capabilities).
     #[serde(default)]
     pub(crate) needs: Vec<String>,
     pub(crate) about: About,
@@ -329,7 +329,7 @@ impl Record {
         if record.format < FORMAT_MIN {
             return Err(Unreadable::Format(record.format));
         }
-        match record.needs.iter().find(|need| !KNOWN_NEEDS.contains(&need.as_str())) {
+        match record.needs.iter().find(|need| !CAPABILITIES.contains(&need.as_str())) {
             Some(unknown) => Err(Unreadable::Needs(unknown.clone())),
             None => Ok(record),
         }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use super::order::Verdict;
 use super::{Because, Counts, Order};
-use crate::handover::{Request, Stays};
+use crate::handover::{MoveRequest, StayReason};
 
 /// One end is with the relay, the other with everybody else.
 #[derive(Debug, Default)]
@@ -28,7 +28,7 @@ struct State {
     /// Why it is closing.
     obeyed: Option<Arc<Because>>,
     /// It is asked whether it can be moved to another process.
-    asked: Option<Box<Request>>,
+    move_request: Option<Box<MoveRequest>>,
 }
 
 /// What the relay has not seen yet.
@@ -36,7 +36,7 @@ struct State {
 pub(crate) struct News {
     /// If there are new ones, all orders that hold.
     pub(crate) orders: Option<Orders>,
-    pub(crate) asked: Option<Box<Request>>,
+    pub(crate) move_request: Option<Box<MoveRequest>>,
 }
 
 /// What a session is to do: at most one thing for sure, and one if it is quiet.
@@ -68,13 +68,13 @@ impl Leash {
     }
 
     /// Asks it to stand still and be written down. Where there is no relay to ask, the request is refused.
-    pub(crate) fn ask(&self, request: Request) {
+    pub(crate) fn ask(&self, request: MoveRequest) {
         let mut state = self.state();
         let Some(waker) = state.waker.clone() else {
             drop(state);
-            return request.refuse(Stays::Beginning);
+            return request.refuse(StayReason::NotRelayed);
         };
-        let former = state.asked.replace(Box::new(request));
+        let former = state.move_request.replace(Box::new(request));
         self.pulled.store(true, Ordering::Release);
         drop(state);
         drop(former);
@@ -89,7 +89,7 @@ impl Leash {
         let mut state = self.state();
         self.pulled.store(false, Ordering::Relaxed); // under the lock, so no order is between this and the next line
         let is_told = std::mem::take(&mut state.is_told);
-        Some(News { orders: is_told.then(|| state.orders.clone()), asked: state.asked.take() })
+        Some(News { orders: is_told.then(|| state.orders.clone()), move_request: state.move_request.take() })
     }
 
     /// Whether it was told to close for this reason, not later than at this time.

@@ -160,7 +160,7 @@ impl Relay {
                 self.control_frames(1, now);
             }
             Event::Pong(payload) => {
-                if !self.is_answer(payload, now) {
+                if !self.received_pong(payload, now) {
                     self.keepalive.heard(now);
                     self.control_frames(1, now);
                 }

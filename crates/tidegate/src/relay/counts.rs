@@ -45,8 +45,8 @@ impl Relay {
         self.meter.pinged();
     }
 
-    /// Whether this pong answers a ping of ours.
-    pub(super) fn is_answer(&mut self, pong: &[u8], now: Instant) -> bool {
+    /// Notes a pong of the client; `true` if it answers a ping of ours.
+    pub(super) fn received_pong(&mut self, pong: &[u8], now: Instant) -> bool {
         let waited = self.keepalive.waited(now);
         let is_answer = self.keepalive.answered(pong);
         if let Some(waited) = waited.filter(|_| is_answer) {

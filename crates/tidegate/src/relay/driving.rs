@@ -12,7 +12,7 @@ use bytes::Bytes;
 use super::{Owner, Relay, Terms, Unfit, frozen, limits};
 use crate::backend::FarSide;
 use crate::clock;
-use crate::handover::{Request, record};
+use crate::handover::{MoveRequest, record};
 use crate::io::Socket;
 use crate::live::{News, Registered};
 use crate::metrics::{Meter, Traffic};
@@ -102,7 +102,7 @@ pub(super) fn drive<O: Owner>(
                     verdict = None;
                 }
                 let Some(request) = relay.take_news() else { break };
-                verdict = relay.part(*request, &owner);
+                verdict = relay.prepare_move(*request, &owner);
             }
             // A deadline that a turn leaves in the past must not ring for ever.
             let quiet_until = relay.rang.map(|_| clock::now() + Duration::from_millis(1));
@@ -137,12 +137,12 @@ pub(super) fn drive<O: Owner>(
 }
 
 impl Relay {
-    /// Looks whether the leash was pulled; what it is asked, if it is.
-    fn take_news(&mut self) -> Option<Box<Request>> {
-        let News { orders, asked } = self.live.leash.news()?;
+    /// Takes up new orders, if the leash was pulled; returns the request to be moved, if there is one.
+    fn take_news(&mut self) -> Option<Box<MoveRequest>> {
+        let News { orders, move_request } = self.live.leash.news()?;
         if let Some(orders) = orders {
             self.orders = orders;
         }
-        asked
+        move_request
     }
 }

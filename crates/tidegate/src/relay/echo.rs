@@ -97,7 +97,7 @@ impl Relay {
 
     fn answer(&mut self, event: Event<'_>, now: Instant) -> Answer {
         if let Event::Pong(payload) = &event
-            && self.is_answer(payload, now)
+            && self.received_pong(payload, now)
         {
             return Answer::Nothing;
         }

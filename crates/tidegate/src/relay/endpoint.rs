@@ -7,7 +7,7 @@ use std::ops::Range;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver, hybi00};
+use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver, Role, hybi00};
 use tokio::time::Instant;
 
 use super::leg::{Leg, Patience, Read};
@@ -39,8 +39,8 @@ pub(super) struct Endpoint {
     pub(super) bulk: bool,
     /// The beginning of a header or control frame that the last read cut; bounded by the decoder.
     carry: Vec<u8>,
-    /// We are the client of this WebSocket: what we send is masked.
-    masks: bool,
+    /// What we are in this WebSocket: a client masks what it sends.
+    role: Role,
     /// It speaks hybi-00: of control frames there is one, which closes and says nothing more.
     hybi00: bool,
     /// A relayed frame is under way: nothing may come between its bytes.
@@ -97,14 +97,14 @@ pub(super) enum Fill {
 }
 
 impl Endpoint {
-    pub(super) fn new(leg: Leg, receiver: Receiver, masks: bool) -> Self {
+    pub(super) fn new(leg: Leg, receiver: Receiver, role: Role) -> Self {
         Self {
             leg,
             receiver,
             closing: Closing::default(),
             bulk: false,
             carry: Vec::new(),
-            masks,
+            role,
             hybi00: false,
             mid_frame: false,
             mid_message: false,
@@ -184,8 +184,8 @@ impl Endpoint {
         }
     }
 
-    /// Whether a message to it, made of whole frames, is under way.
-    pub(super) const fn in_message(&mut self, is_under_way: bool) {
+    /// Notes whether a message to it, made of whole frames, is under way.
+    pub(super) const fn set_mid_message(&mut self, is_under_way: bool) {
         self.mid_message = is_under_way;
     }
 
@@ -199,7 +199,7 @@ impl Endpoint {
     ) {
         if self.closing.may_send() {
             self.leg.send(cx, now, frames);
-            self.in_message(is_under_way);
+            self.set_mid_message(is_under_way);
         }
     }
 
@@ -353,7 +353,10 @@ impl Endpoint {
     }
 
     fn mask(&self) -> Option<MaskingKey> {
-        self.masks.then(fresh_mask)
+        match self.role {
+            Role::Client => Some(fresh_mask()),
+            Role::Server => None,
+        }
     }
 }
 

@@ -13,7 +13,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use tidegate_proto::Closing;
+use tidegate_proto::{Closing, Role};
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -29,8 +29,8 @@ use super::tcp::Tcp;
 use super::turns::Turns;
 use super::{Far, Owner, Relay};
 use crate::clock;
-use crate::handover::needs::{DEFLATE, HYBI_00, Knows, TLS_1_3};
-use crate::handover::{Record, Request, Stays, record};
+use crate::handover::capabilities::{Capabilities, DEFLATE, HYBI_00, TLS_1_3};
+use crate::handover::{MoveRequest, Record, StayReason, record};
 use crate::live::{Orders, Registered};
 use crate::metrics::{Meter, Traffic};
 
@@ -61,18 +61,18 @@ pub(super) fn poll_moved(verdict: &mut Verdict, cx: &mut Context<'_>) -> Poll<bo
 
 impl Relay {
     /// Answers a request to be moved. What is returned says what becomes of it; until then the sockets must not be touched.
-    pub(super) fn part(&mut self, request: Request, owner: &impl Owner) -> Option<Verdict> {
+    pub(super) fn prepare_move(&mut self, request: MoveRequest, owner: &impl Owner) -> Option<Verdict> {
         let now = clock::now();
-        if let Err(stays) = self.may_move(request.knows) {
-            request.refuse(stays);
+        if let Err(reason) = self.may_move(request.capabilities) {
+            request.refuse(reason);
             return None;
         }
         if self.gather().is_err() {
-            request.refuse(Stays::Ending);
+            request.refuse(StayReason::Closing);
             return None;
         }
         let Ok(descriptors) = self.descriptors() else {
-            request.refuse(Stays::Descriptors);
+            request.refuse(StayReason::NoDescriptors);
             return None;
         };
         request.freeze(&self.write_down(now, owner.line()), descriptors, now)
@@ -88,24 +88,24 @@ impl Relay {
         self.far.leg_mut().map_or(Ok(()), Leg::gather)
     }
 
-    fn may_move(&self, knows: Knows) -> Result<(), Stays> {
+    fn may_move(&self, capabilities: Capabilities) -> Result<(), StayReason> {
         if self.end.is_some() || self.panicked || self.last_words_until.is_some() {
-            return Err(Stays::Ending);
+            return Err(StayReason::Closing);
         }
         if self.tape.is_some() || self.ticker.is_some() {
-            return Err(Stays::Recorded);
+            return Err(StayReason::Recorded);
         }
         if let Some(compression) = &self.compression {
-            compression.may_move(&self.client.receiver, knows.deflate)?;
+            compression.may_move(&self.client.receiver, capabilities)?;
         }
-        if self.hybi00.is_some() && !knows.hybi00 {
-            return Err(Stays::Hybi00);
+        if self.hybi00.is_some() && !capabilities.hybi00 {
+            return Err(StayReason::Hybi00);
         }
-        self.client.may_move(knows.tls)?;
+        self.client.may_move(capabilities)?;
         match &self.far {
             Far::Echo(_) => Ok(()),
-            Far::Tcp(tcp) => tcp.leg.may_move(knows.tls),
-            Far::WebSocket(backend) => backend.may_move(knows.tls),
+            Far::Tcp(tcp) => tcp.leg.may_move(capabilities),
+            Far::WebSocket(backend) => backend.may_move(capabilities),
         }
     }
 
@@ -166,12 +166,12 @@ impl Relay {
         let mut next = || descriptors.next().ok_or(Unfit::Sockets(count));
         let keepalive = Keepalive::take_up(written.keepalive);
         let ping = keepalive.payload();
-        let mut client = Endpoint::take_up(written.client, next()?, false, ping)?;
+        let mut client = Endpoint::take_up(written.client, next()?, Role::Server, ping)?;
         let far = match written.far {
             record::Far::Echo { open } => Far::Echo(Echo::going_on(open)),
             record::Far::Tcp(tcp) => Far::Tcp(Box::new(Tcp::take_up(tcp, next()?)?)),
             record::Far::WebSocket(backend) => {
-                Far::WebSocket(Box::new(Endpoint::take_up(backend, next()?, true, ping)?))
+                Far::WebSocket(Box::new(Endpoint::take_up(backend, next()?, Role::Client, ping)?))
             }
         };
         if descriptors.next().is_some() {
@@ -207,7 +207,7 @@ impl Relay {
     }
 }
 
-/// What whoever goes on with it has to know.
+/// What the process that goes on with it must be capable of.
 fn needs_of(relay: &record::Relay) -> Vec<String> {
     let needs = [
         (relay.client.leg.tls.is_some(), TLS_1_3),

@@ -106,7 +106,7 @@ struct Relay {
     hybi00: Option<Box<Hybi00>>,
     keepalive: Keepalive,
     rate: ControlRate,
-    /// Who it is to the rest of the house, what has passed, and what it is told.
+    /// Who it is to the rest of the gateway, what has passed, and what it is told.
     live: Registered,
     /// What the worker counts for all sessions of the route.
     meter: Meter,
@@ -162,13 +162,13 @@ impl Relay {
             }
             FarSide::WebSocket { socket, early, .. } => {
                 let receiver = Receiver::new(decoder(Role::Client));
-                Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), receiver, true)))
+                Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), receiver, Role::Client)))
             }
         };
         let now = clock::now();
         let receiver = Receiver::new(decoder(Role::Server));
         Self {
-            client: Endpoint::new(Leg::new(client, early), receiver, false),
+            client: Endpoint::new(Leg::new(client, early), receiver, Role::Server),
             far,
             compression: None,
             hybi00: None,

@@ -122,7 +122,7 @@ impl Relay {
                     0
                 }
                 Event::Pong(payload) => {
-                    heard = !self.is_answer(payload, now);
+                    heard = !self.received_pong(payload, now);
                     controls += u32::from(heard);
                     0
                 }

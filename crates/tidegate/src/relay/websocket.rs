@@ -144,7 +144,7 @@ impl Relay {
                         self.client_closed(cx, now, &close, &scratch[frame]);
                         return Ok(());
                     }
-                    self.is_answer(payload, now);
+                    self.received_pong(payload, now);
                 }
             }
         }

@@ -13,16 +13,16 @@ use tokio::process::{Child, Command};
 use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 
-use super::heirs::Heirs;
-use super::kin::Kin;
+use super::counterpart::Counterpart;
+use super::leftovers::Leftovers;
 use super::moving::Moving;
 use super::{Launch, Report, STEP, SWITCH};
 use crate::app::Running;
 use crate::app::doors::Doors;
 use crate::clock;
 use crate::drain::told_within;
+use crate::handover::capabilities::Capabilities;
 use crate::handover::message::{Giver, Listener, Taker};
-use crate::handover::needs::Knows;
 use crate::handover::record::FORMAT;
 use crate::handover::wire::{self, Frame};
 use crate::listener::Gate;
@@ -77,13 +77,13 @@ pub(super) struct Giving {
     /// The new process. Gone only where it is left to itself.
     child: Option<Child>,
     pid: u32,
-    heirs: Heirs,
+    leftovers: Leftovers,
     gate: Gate,
     pub(super) sender: wire::Sender,
     pub(super) receiver: wire::Receiver,
     pub(super) moving: Moving,
-    /// What it goes on with.
-    pub(super) knows: Knows,
+    /// What the new process can go on with.
+    pub(super) capabilities: Capabilities,
     version: String,
     /// It may have clients of its own.
     serves: bool,
@@ -96,13 +96,13 @@ impl Running {
         &self,
         launch: Option<&Launch>,
         binary: Option<PathBuf>,
-    ) -> Result<(Report, Kin), Failed> {
+    ) -> Result<(Report, Counterpart), Failed> {
         let launch = launch.ok_or(Failed::NoLaunch)?;
         if std::process::id() == FIRST_PROCESS {
             return Err(Failed::First);
         }
         let mut doors = self.doors.lock().await; // nothing is reloaded meanwhile
-        let mut giving = Giving::start(launch, binary.as_deref(), self.gate.clone(), self.heirs.clone())?;
+        let mut giving = Giving::start(launch, binary.as_deref(), self.gate.clone(), self.leftovers.clone())?;
         let taken = giving.prepare(self, &doors).await?;
         giving.move_sessions(&self.service).await?;
         giving.switch(self).await?;
@@ -110,22 +110,27 @@ impl Running {
         giving.finish().await?;
         self.stop_accepting(); // while nothing is reloaded: whoever waits to reload finds that it is too late
         let mut before = 0;
-        if let Some(desk) = self.desk().as_mut() {
+        if let Some(admin) = self.admin().as_mut() {
             before = 1; // its socket was the first
             if taken.contains(&0) {
-                desk.release();
+                admin.release();
             }
-            desk.close();
+            admin.close();
         }
         doors.release(|index| taken.contains(&(before + index)));
         let patience = self.settings().patience;
-        let kin = Kin::at(giving.sender.voice(), giving.receiver.take());
-        Ok((giving.report(told_within(patience)), kin))
+        let counterpart = Counterpart::at(giving.sender.voice(), giving.receiver.take());
+        Ok((giving.report(told_within(patience)), counterpart))
     }
 }
 
 impl Giving {
-    fn start(launch: &Launch, binary: Option<&Path>, gate: Gate, heirs: Heirs) -> Result<Self, Failed> {
+    fn start(
+        launch: &Launch,
+        binary: Option<&Path>,
+        gate: Gate,
+        leftovers: Leftovers,
+    ) -> Result<Self, Failed> {
         let binary = binary.unwrap_or(&launch.binary);
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
@@ -141,12 +146,12 @@ impl Giving {
         Ok(Self {
             child: Some(child),
             pid,
-            heirs,
+            leftovers,
             gate,
             sender,
             receiver,
             moving: Moving::default(),
-            knows: Knows::default(),
+            capabilities: Capabilities::default(),
             version: String::new(),
             serves: false,
             is_over: false,
@@ -159,7 +164,7 @@ impl Giving {
         self.say(&Giver::Hello { format: FORMAT, version }).await?;
         match self.hear("says hello").await? {
             Taker::Hello { format_min, knows, version } if format_min <= FORMAT => {
-                self.knows = Knows::of(&knows);
+                self.capabilities = Capabilities::of(&knows);
                 self.version = version;
             }
             Taker::Hello { format_min, .. } => return Err(Failed::Format(format_min)),
@@ -196,7 +201,7 @@ impl Giving {
         let since = clock::now();
         let mut quiet_looks = 0;
         while clock::now() - since < STRAGGLERS {
-            let waits_for_messages = self.moving.has_more_for_now() && clock::now() - since < MESSAGES;
+            let waits_for_messages = self.moving.has_temporary_stays() && clock::now() - since < MESSAGES;
             if quiet_looks >= QUIET_LOOKS && !waits_for_messages {
                 break;
             }
@@ -294,7 +299,7 @@ impl Drop for Giving {
         let Some(mut child) = self.child.take() else { return };
         if self.serves || self.moving.has_moved() {
             tracing::warn!(pid = self.pid, "the new process may have sessions, and is left to them");
-            self.heirs.add(child);
+            self.leftovers.add(child);
         } else if let Err(error) = child.start_kill() {
             tracing::debug!(%error, "the new process has ended by itself");
         }
@@ -303,7 +308,7 @@ impl Drop for Giving {
 
 /// Everything that listens, with the admin listener's place at the front.
 fn listeners(running: &Running, doors: &Doors) -> io::Result<Vec<(Listener, OwnedFd)>> {
-    let admin = running.desk().as_ref().map(|desk| desk.hand_over()).transpose()?;
+    let admin = running.admin().as_ref().map(|admin| admin.hand_over()).transpose()?;
     Ok(admin.into_iter().chain(doors.hand_over()?).collect())
 }
 

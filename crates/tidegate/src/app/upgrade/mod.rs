@@ -11,9 +11,9 @@
 //! 4. The old process accepts no more, the new one does. Sessions that were about to open then are moved as they do.
 //! 5. The old process drains what cannot be moved, and ends.
 
+mod counterpart;
 mod giving;
-mod heirs;
-mod kin;
+mod leftovers;
 mod moving;
 mod report;
 mod taking;
@@ -25,12 +25,12 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+pub(super) use self::counterpart::Counterpart;
 use self::giving::Failed;
-pub(super) use self::heirs::{Heirs, number, send};
-pub(super) use self::kin::Kin;
+pub(super) use self::leftovers::{Leftovers, number, send};
 use self::report::Report;
 pub(crate) use self::taking::Predecessor;
-pub(super) use self::taking::{Taken, take_over};
+pub(super) use self::taking::{Takeover, take_over};
 use super::Running;
 use super::signals::Upgrades;
 use crate::admin::UpgradeOrder;
@@ -54,7 +54,7 @@ pub(crate) struct Launch {
     pub(crate) arguments: Vec<OsString>,
 }
 
-/// The way of orders from the admin listener to here.
+/// The way of orders to hand over, from the admin listener to here.
 pub(super) fn orders() -> (mpsc::Sender<UpgradeOrder>, mpsc::Receiver<UpgradeOrder>) {
     mpsc::channel(ORDERS_MAX)
 }
@@ -66,7 +66,7 @@ impl Running {
         &self,
         launch: Option<&Launch>,
         signals: &mut Upgrades,
-    ) -> (u32, Kin) {
+    ) -> (u32, Counterpart) {
         let mut orders = self.upgrades.lock().await;
         loop {
             let order = tokio::select! {
@@ -78,13 +78,13 @@ impl Running {
                 let _under_way = UnderWay::begin(&self.service);
                 self.hand_over(launch, binary).await
             };
-            let (result, kin) = match result {
-                Ok((report, kin)) => (Ok(report), Some(kin)),
+            let (result, counterpart) = match result {
+                Ok((report, counterpart)) => (Ok(report), Some(counterpart)),
                 Err(failed) => (Err(failed), None),
             };
             tell(&result);
             self.service.books.metrics.handovers.add(if result.is_ok() { "ok" } else { "failed" });
-            let successor = result.as_ref().ok().map(|report| report.pid).zip(kin);
+            let successor = result.as_ref().ok().map(|report| report.pid).zip(counterpart);
             if let Some(order) = order {
                 order.answer(result.map(|report| report.json()).map_err(|failed| failed.to_string()));
             }
@@ -95,9 +95,9 @@ impl Running {
     }
 
     /// Lets whoever asked for the hand-over hear what came of it: the answer is the last thing that this process says.
-    pub(super) async fn see_off_visitors(&self) {
+    pub(super) async fn finish_answering_admin(&self) {
         const PATIENCE: Duration = Duration::from_secs(2);
-        let answered = self.desk().as_ref().map(|desk| desk.answered());
+        let answered = self.admin().as_ref().map(|admin| admin.answered());
         if let Some(answered) = answered {
             tokio::time::timeout(PATIENCE, answered).await.ok(); // who does not go is not waited for
         }

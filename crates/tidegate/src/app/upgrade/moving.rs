@@ -14,7 +14,7 @@ use super::{Report, STEP};
 use crate::clock;
 use crate::handover::message::Taker;
 use crate::handover::wire::{self, Frame, Kind};
-use crate::handover::{Answer, Frozen, Parted, Request, Stays};
+use crate::handover::{Frozen, MoveAnswer, MoveRequest, Reply, StayReason};
 use crate::live::{Filter, Live};
 use crate::service::Service;
 
@@ -30,7 +30,7 @@ const WINDOW_BYTES: usize = 256 << 10;
 pub(super) struct Moving {
     /// Sent, and neither taken nor declined.
     in_flight: HashMap<u64, InFlight>,
-    stays: BTreeMap<u64, Stays>,
+    stays: BTreeMap<u64, StayReason>,
     /// Sessions that had been opened when they were last asked.
     opened: Option<u64>,
     pauses: Vec<Duration>,
@@ -57,22 +57,22 @@ impl Moving {
         self.in_flight.values().map(|session| session.bytes).sum()
     }
 
-    /// Whether there are sessions that stay just now and may not a moment later.
-    pub(super) fn has_more_for_now(&self) -> bool {
-        self.stays.values().any(|stays| stays.is_for_now())
+    /// Whether sessions stay for a reason that may be gone a moment later.
+    pub(super) fn has_temporary_stays(&self) -> bool {
+        self.stays.values().any(|stays| stays.is_temporary())
     }
 
-    /// Those that are to be asked: all that are new, and all that may say something else than they did. Most looks find
-    /// neither, and cost nothing.
-    fn who_is_asked(&mut self, service: &Service) -> Vec<Arc<Live>> {
+    /// The sessions to be asked: all that are new, and those that stay for a reason that may be gone. Most looks find neither,
+    /// and cost nothing.
+    fn sessions_to_ask(&mut self, service: &Service) -> Vec<Arc<Live>> {
         let opened = Some(service.live.opened()); // before the look: whoever enters during it is looked for again
-        if std::mem::replace(&mut self.opened, opened) == opened && !self.has_more_for_now() {
+        if std::mem::replace(&mut self.opened, opened) == opened && !self.has_temporary_stays() {
             return Vec::new();
         }
         let mut sessions = service.live.sessions(&Filter::default());
         let open: HashSet<u64> = sessions.iter().map(|live| live.about.conn).collect();
         self.stays.retain(|conn, _| open.contains(conn));
-        sessions.retain(|live| self.stays.get(&live.about.conn).is_none_or(|stays| stays.is_for_now()));
+        sessions.retain(|live| self.stays.get(&live.about.conn).is_none_or(|stays| stays.is_temporary()));
         sessions
     }
 
@@ -101,13 +101,13 @@ impl Moving {
             }
             Taker::Declined { conn, why } => {
                 self.answered(conn)?;
-                if !self.stays.values().any(|stays| *stays == Stays::Declined) {
+                if !self.stays.values().any(|stays| *stays == StayReason::Declined) {
                     tracing::warn!(
                         conn,
                         "the new process does not take a WebSocket, and maybe others: {why}"
                     );
                 }
-                self.stays.insert(conn, Stays::Declined);
+                self.stays.insert(conn, StayReason::Declined);
                 Ok(())
             }
             Taker::Refused { why } => Err(Failed::Refused(why)),
@@ -125,14 +125,14 @@ impl Giving {
     /// Moves all sessions that there are now and that can be moved.
     pub(super) async fn move_sessions(&mut self, service: &Service) -> Result<(), Failed> {
         let (to, mut answers) = mpsc::unbounded_channel();
-        let mut sessions = self.moving.who_is_asked(service).into_iter();
+        let mut sessions = self.moving.sessions_to_ask(service).into_iter();
         let mut asked = 0;
         loop {
             while asked + self.moving.in_flight.len() < WINDOW
                 && self.moving.bytes_in_flight() < WINDOW_BYTES
                 && let Some(live) = sessions.next()
             {
-                live.leash.ask(Request::new(live.about.conn, self.knows, to.clone()));
+                live.leash.ask(MoveRequest::new(live.about.conn, self.capabilities, to.clone()));
                 asked += 1;
             }
             if asked == 0 && self.moving.in_flight.is_empty() {
@@ -141,7 +141,7 @@ impl Giving {
             tokio::select! {
                 Some(answer) = answers.recv() => {
                     asked -= 1;
-                    self.part(answer).await?;
+                    self.on_answer(answer).await?;
                 }
                 received = self.receiver.receive() => {
                     let frame = self.frame(received, "has all sessions").await?;
@@ -155,18 +155,18 @@ impl Giving {
         }
     }
 
-    async fn part(&mut self, answer: Answer) -> Result<(), Failed> {
+    async fn on_answer(&mut self, answer: MoveAnswer) -> Result<(), Failed> {
         let conn = answer.conn;
-        match answer.what {
-            Parted::Ended => {
+        match answer.reply {
+            Reply::Ended => {
                 self.moving.stays.remove(&conn);
                 Ok(())
             }
-            Parted::Stays(why) => {
+            Reply::Stays(why) => {
                 self.moving.stays.insert(conn, why);
                 Ok(())
             }
-            Parted::Frozen(Frozen { record, descriptors, since, moved }) => {
+            Reply::Frozen(Frozen { record, descriptors, since, moved }) => {
                 let descriptors: Vec<_> = descriptors.iter().map(|descriptor| descriptor.as_fd()).collect();
                 // Before it is sent: whatever happens then, it is known to be under way.
                 self.moving.in_flight.insert(conn, InFlight { since, bytes: record.len(), moved });

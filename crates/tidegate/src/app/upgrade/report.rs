@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::handover::Stays;
+use crate::handover::StayReason;
 
 /// How it went.
 #[derive(Debug, Default)]
@@ -18,7 +18,7 @@ pub(super) struct Report {
     /// For how long each session stood still that has moved, the shortest first.
     pub(super) pauses: Vec<Duration>,
     /// Sessions that stay, by the reason.
-    pub(super) stays: BTreeMap<Stays, usize>,
+    pub(super) stays: BTreeMap<StayReason, usize>,
     /// The time over which those are told to reconnect.
     pub(super) within: Duration,
 }
@@ -87,7 +87,7 @@ mod tests {
             "handed over to process 7, version 1.2.3; WebSockets moved: 0; told to reconnect (1012) within 24 s: 0"
         );
         report.pauses = (1..=200).map(Duration::from_millis).collect();
-        report.stays = [(Stays::Tls, 3), (Stays::Recorded, 1)].into();
+        report.stays = [(StayReason::Tls, 3), (StayReason::Recorded, 1)].into();
         assert_eq!(
             report.to_string(),
             "handed over to process 7, version 1.2.3; WebSockets moved: 200, \

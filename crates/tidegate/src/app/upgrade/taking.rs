@@ -17,13 +17,13 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::{sleep, timeout};
 
-use super::{Kin, Running, STEP};
+use super::{Counterpart, Running, STEP};
 use crate::app::Source;
 use crate::config::Config;
 use crate::conn::Resumed;
 use crate::handover::Record;
+use crate::handover::capabilities::CAPABILITIES;
 use crate::handover::message::{Giver, Taker};
-use crate::handover::needs::KNOWN_NEEDS;
 use crate::handover::record::FORMAT_MIN;
 use crate::handover::wire::{self, Frame, Kind, Voice};
 use crate::listener::{Gate, Inherited, Place};
@@ -41,10 +41,10 @@ pub(crate) struct Predecessor {
     parent: Option<Pid>,
 }
 
-/// What came of taking over.
-pub(in crate::app) enum Taken {
+/// What a take-over has come to.
+pub(in crate::app) enum Takeover {
     /// This process is the gateway now, and the other one ends.
-    Over(Running, Kin),
+    Complete(Running, Counterpart),
     /// The other one goes on. There may be sessions that had been taken before.
     Abandoned(Running),
 }
@@ -79,7 +79,7 @@ pub(in crate::app) async fn take_over(
     predecessor: Predecessor,
     config: Result<Config, String>,
     source: Source,
-) -> anyhow::Result<Taken> {
+) -> anyhow::Result<Takeover> {
     let (sender, receiver) = wire::split(UnixStream::from_std(predecessor.socket)?);
     let mut taking = Taking { sender, receiver, parent: predecessor.parent };
     let mut inherited = taking.greet().await?;
@@ -105,19 +105,19 @@ pub(in crate::app) async fn take_over(
             sessions = taken.sessions,
             "the other process goes on; this one ends when its sessions do"
         );
-        if let Some(desk) = running.desk().as_mut() {
-            desk.close();
+        if let Some(admin) = running.admin().as_mut() {
+            admin.close();
         }
-        return Ok(Taken::Abandoned(running));
+        return Ok(Takeover::Abandoned(running));
     }
     running.gate.open();
     running.doors.lock().await.keep();
-    if let Some(desk) = running.desk().as_mut() {
-        desk.keep();
+    if let Some(admin) = running.admin().as_mut() {
+        admin.keep();
     }
     tracing::info!(sessions = taken.sessions, "took over");
     running.service.books.metrics.handovers.add("taken");
-    Ok(Taken::Over(running, Kin::at(taking.sender.voice(), taking.receiver)))
+    Ok(Takeover::Complete(running, Counterpart::at(taking.sender.voice(), taking.receiver)))
 }
 
 struct Taking {
@@ -126,8 +126,8 @@ struct Taking {
     parent: Option<Pid>,
 }
 
-/// How far it came.
-struct Got {
+/// How far the sessions came.
+struct TakenSessions {
     sessions: u64,
     is_over: bool,
 }
@@ -143,7 +143,7 @@ impl Taking {
             other => bail!("the process that hands over began with {other:?}"),
         }
         let version = env!("CARGO_PKG_VERSION").to_owned();
-        let knows = KNOWN_NEEDS.iter().map(|&need| need.to_owned()).collect();
+        let knows = CAPABILITIES.iter().map(|&name| name.to_owned()).collect();
         self.say(&Taker::Hello { format_min: FORMAT_MIN, knows, version }).await?;
         let mut inherited = Inherited::default();
         loop {
@@ -157,10 +157,10 @@ impl Taking {
     }
 
     /// Takes sessions until there are no more, or the other process is gone.
-    async fn take_all(&mut self, running: &Running) -> Got {
+    async fn take_all(&mut self, running: &Running) -> TakenSessions {
         let taken = Arc::<AtomicU64>::default();
         let voice = self.sender.voice();
-        let desks = running.workers.open_desks(|given| {
+        let queues = running.workers.queue_to_each(|given| {
             take_up(given, voice.clone(), Arc::clone(&running.service), Arc::clone(&taken))
         });
         let is_over = loop {
@@ -169,7 +169,7 @@ impl Taking {
                 Ok(None) | Err(_) => break self.is_orphaned(running).await, // it goes on by itself, or has ended
             };
             if frame.kind == Kind::Session {
-                desks.give(|load| (frame, load, running.places.take_anyway()));
+                queues.give(|load| (frame, load, running.places.take_anyway()));
                 continue;
             }
             match frame.message() {
@@ -191,7 +191,7 @@ impl Taking {
                 }
             }
         };
-        Got { sessions: taken.load(Ordering::SeqCst), is_over }
+        TakenSessions { sessions: taken.load(Ordering::SeqCst), is_over }
     }
 
     /// Whether the other process has ended: then somebody has to serve. If not, nobody is let in here.

@@ -6,23 +6,27 @@ use tidegate_proto::deflate::{Context, WindowBits};
 use tidegate_proto::handshake::{DeflateAgreement, DeflateSide};
 
 use super::Compression;
-use crate::handover::Stays;
+use crate::handover::StayReason;
+use crate::handover::capabilities::Capabilities;
 use crate::handover::record;
 use crate::relay::Far;
 use crate::relay::endpoint::Endpoint;
 use crate::relay::frozen::Unfit;
 
 impl Compression {
-    /// Whether it can be moved just now, to a process that goes on with compression or does not. `receiver` is the
-    /// client's.
-    pub(in crate::relay) fn may_move(&self, receiver: &Receiver, is_known: bool) -> Result<(), Stays> {
+    /// Whether it can be moved just now, to a process with these capabilities. `receiver` is the client's.
+    pub(in crate::relay) fn may_move(
+        &self,
+        receiver: &Receiver,
+        capabilities: Capabilities,
+    ) -> Result<(), StayReason> {
         let DeflateAgreement { server, client } = self.agreement;
-        if !is_known || [server, client].iter().any(|side| side.context != Context::Fresh) {
-            return Err(Stays::Compresses);
+        if !capabilities.deflate || [server, client].iter().any(|side| side.context != Context::Fresh) {
+            return Err(StayReason::Compression);
         }
         let is_between_messages =
             self.held.is_empty() && receiver.at_message_boundary() && self.encoder.at_message_boundary();
-        if is_between_messages { Ok(()) } else { Err(Stays::Compressed) }
+        if is_between_messages { Ok(()) } else { Err(StayReason::MidCompressedMessage) }
     }
 
     /// Writes it down, for one that [may move](Self::may_move).

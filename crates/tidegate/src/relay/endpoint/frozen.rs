@@ -2,23 +2,24 @@
 
 use std::os::fd::OwnedFd;
 
-use tidegate_proto::{CARRY_BYTES_MAX, Closing, ControlFrame, MaskingKey, Receiver};
+use tidegate_proto::{CARRY_BYTES_MAX, Closing, ControlFrame, MaskingKey, Receiver, Role};
 use tokio::time::Instant;
 
 use super::{Due, Endpoint};
-use crate::handover::Stays;
+use crate::handover::StayReason;
+use crate::handover::capabilities::Capabilities;
 use crate::handover::record::{self, Octets};
 use crate::relay::frozen::Unfit;
 use crate::relay::leg::Leg;
 
 impl Endpoint {
     /// Whether it can be moved: its closing has not begun, and its socket [can](Leg::may_move).
-    pub(in crate::relay) fn may_move(&self, takes_tls: bool) -> Result<(), Stays> {
+    pub(in crate::relay) fn may_move(&self, capabilities: Capabilities) -> Result<(), StayReason> {
         let closes = self.closing != Closing::default() || self.due.close.is_some();
         if closes || self.failed || self.close_until.is_some() {
-            return Err(Stays::Ending);
+            return Err(StayReason::Closing);
         }
-        self.leg.may_move(takes_tls)
+        self.leg.may_move(capabilities)
     }
 
     /// Writes it down, for one that [may move](Self::may_move).
@@ -34,14 +35,14 @@ impl Endpoint {
         }
     }
 
-    /// Takes it up. `ping` is the payload of our pings.
+    /// Takes it up. `role` is ours in it, `ping` the payload of our pings.
     ///
     /// # Errors
     /// It is none that could have been written down, or the event queue does not take its socket.
     pub(in crate::relay) fn take_up(
         written: record::Endpoint,
         descriptor: OwnedFd,
-        masks: bool,
+        role: Role,
         ping: &[u8],
     ) -> Result<Self, Unfit> {
         let Octets(carry) = written.carry;
@@ -54,7 +55,7 @@ impl Endpoint {
             mid_frame: written.mid_frame,
             mid_message: written.mid_message,
             due: Due::default(),
-            ..Self::new(leg, Receiver::new(written.decoder), masks)
+            ..Self::new(leg, Receiver::new(written.decoder), role)
         };
         if let Some(Octets(pong)) = written.pong {
             endpoint.owe_pong(&pong);

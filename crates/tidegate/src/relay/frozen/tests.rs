@@ -18,9 +18,9 @@ use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use crate::backend::{Agreed, FarSide};
-use crate::handover::needs::Knows;
+use crate::handover::capabilities::Capabilities;
 use crate::handover::record::{self, Line};
-use crate::handover::{Answer, Frozen, Parted, Record, Request, Stays};
+use crate::handover::{Frozen, MoveAnswer, MoveRequest, Record, Reply, StayReason};
 use crate::io::Socket;
 use crate::live::{Filter, Live, Register, Registered};
 use crate::outcome::End;
@@ -159,10 +159,10 @@ async fn a_relay_that_has_moved_is_given_to_nobody_else() {
     let relay = tokio::spawn(run(client, Bytes::new(), FarSide::Echo, terms, live, Witness));
     let (live, Frozen { moved, .. }, mut answers, to) = frozen(&register).await;
     moved.send(()).unwrap();
-    live.leash.ask(Request::new(1, Knows::ALL, to));
+    live.leash.ask(MoveRequest::new(1, Capabilities::ALL, to));
     drop(live);
-    let again = answers.recv().await.unwrap().what;
-    assert!(matches!(again, Parted::Ended), "{again:?}");
+    let again = answers.recv().await.unwrap().reply;
+    assert!(matches!(again, Reply::Ended), "{again:?}");
     assert_eq!(relay.await.unwrap(), None);
 }
 
@@ -251,15 +251,15 @@ async fn hold(talk: &Talk, cut: Option<usize>) -> Heard {
 /// The only session of the register, as it is written down, and the way on which it was asked to be.
 async fn frozen(
     register: &Register,
-) -> (Arc<Live>, Frozen, mpsc::UnboundedReceiver<Answer>, mpsc::UnboundedSender<Answer>) {
+) -> (Arc<Live>, Frozen, mpsc::UnboundedReceiver<MoveAnswer>, mpsc::UnboundedSender<MoveAnswer>) {
     let (to, mut answers) = mpsc::unbounded_channel();
     let live: Arc<Live> = register.sessions(&Filter::default()).remove(0);
     let frozen = loop {
-        live.leash.ask(Request::new(live.about.conn, Knows::ALL, to.clone()));
-        match answers.recv().await.unwrap().what {
-            Parted::Frozen(frozen) => break frozen,
-            Parted::Stays(Stays::Beginning) => tokio::task::yield_now().await,
-            other @ (Parted::Stays(_) | Parted::Ended) => {
+        live.leash.ask(MoveRequest::new(live.about.conn, Capabilities::ALL, to.clone()));
+        match answers.recv().await.unwrap().reply {
+            Reply::Frozen(frozen) => break frozen,
+            Reply::Stays(StayReason::NotRelayed) => tokio::task::yield_now().await,
+            other @ (Reply::Stays(_) | Reply::Ended) => {
                 panic!("{other:?}: a relay that does not close can be written down")
             }
         }

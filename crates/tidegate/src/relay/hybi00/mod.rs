@@ -184,7 +184,7 @@ impl Relay {
                     let gaps = Gaps { frames: Some(heard.bytes.len()), messages: heard.boundary };
                     backend.pass_on(cx, now, &heard.bytes, gaps);
                 }
-                backend.in_message(is_mid_message); // of which perhaps nothing was passed on yet
+                backend.set_mid_message(is_mid_message); // of which perhaps nothing was passed on yet
             }
         }
         self.control_frames(heard.discarded, now);

@@ -10,7 +10,8 @@ use tokio::time::Instant;
 
 use super::{Fin, Leg, Phase, SILENCE};
 use crate::clock;
-use crate::handover::Stays;
+use crate::handover::StayReason;
+use crate::handover::capabilities::Capabilities;
 use crate::handover::record::{self, Octets};
 use crate::io::Socket;
 use crate::relay::backlog::Backlog;
@@ -18,16 +19,16 @@ use crate::relay::frozen::Unfit;
 use crate::tls_socket::TlsSocket;
 
 impl Leg {
-    /// Whether its socket can become another process's, which goes on with TLS or does not.
-    pub(in crate::relay) fn may_move(&self, takes_tls: bool) -> Result<(), Stays> {
+    /// Whether its socket can become that of a process with these capabilities.
+    pub(in crate::relay) fn may_move(&self, capabilities: Capabilities) -> Result<(), StayReason> {
         match &self.phase {
             Phase::Open(Socket::Plain(_) | Socket::Unix(_)) => Ok(()),
-            Phase::Open(Socket::Served(socket)) if takes_tls && socket.may_move() => Ok(()),
-            Phase::Open(Socket::ServedUnix(socket)) if takes_tls && socket.may_move() => Ok(()),
-            Phase::Open(Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_)) => Err(Stays::Tls),
+            Phase::Open(Socket::Served(socket)) if capabilities.tls && socket.may_move() => Ok(()),
+            Phase::Open(Socket::ServedUnix(socket)) if capabilities.tls && socket.may_move() => Ok(()),
+            Phase::Open(Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_)) => Err(StayReason::Tls),
             #[cfg(any(test, fuzzing))]
-            Phase::Open(Socket::Simulated(_)) => Err(Stays::Ending),
-            Phase::Finishing(..) | Phase::Gone => Err(Stays::Ending),
+            Phase::Open(Socket::Simulated(_)) => Err(StayReason::Closing),
+            Phase::Finishing(..) | Phase::Gone => Err(StayReason::Closing),
         }
     }
 

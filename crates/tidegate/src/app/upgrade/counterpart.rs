@@ -6,9 +6,9 @@ use crate::app::Stop;
 use crate::handover::message::Word;
 use crate::handover::wire::{Receiver, Voice};
 
-/// The process before this one, or the one after it, if it is there.
+/// The process before this one, or the one after it, as long as it is there.
 #[derive(Debug, Default)]
-pub(in crate::app) struct Kin(Option<Line>);
+pub(in crate::app) struct Counterpart(Option<Line>);
 
 #[derive(Debug)]
 struct Line {
@@ -16,8 +16,8 @@ struct Line {
     receiver: Receiver,
 }
 
-impl Kin {
-    /// The other end of the line of a hand-over that is over.
+impl Counterpart {
+    /// The process at the other end of this line, over which a hand-over has come to its end.
     pub(super) const fn at(voice: Voice, receiver: Receiver) -> Self {
         Self(Some(Line { voice, receiver }))
     }

@@ -1,4 +1,4 @@
-//! New processes that have something of this one's, although the hand-over to them has failed.
+//! What hand-overs that have failed leave behind: new processes that have taken some sessions, but not the gateway's place.
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -6,21 +6,21 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::Child;
 
-/// Those that run still. Each ends with what it has, or when the gateway that it came of is told to stop.
+/// The new processes that still run. Each ends with its sessions, or when the gateway that started it is told to stop.
 #[derive(Debug, Clone, Default)]
-pub(in crate::app) struct Heirs(Arc<Mutex<HashSet<Pid>>>);
+pub(in crate::app) struct Leftovers(Arc<Mutex<HashSet<Pid>>>);
 
-impl Heirs {
-    /// This is one more, until it ends.
+impl Leftovers {
+    /// Keeps this process until it ends.
     pub(super) fn add(&self, mut child: Child) {
         let Some(pid) = child.id().and_then(number) else { return }; // it has ended already
         self.pids().insert(pid);
-        let heirs = self.clone();
+        let leftovers = self.clone();
         tokio::spawn(async move {
             if let Err(error) = child.wait().await {
                 tracing::warn!(%error, pid = pid.as_raw_nonzero(), "a process that was left cannot be waited for");
             }
-            heirs.pids().remove(&pid); // from here on the number may be anybody's
+            leftovers.pids().remove(&pid); // from here on the number may be anybody's
         });
     }
 
