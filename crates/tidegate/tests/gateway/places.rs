@@ -1,19 +1,41 @@
 //! How many connections there may be, whose they are, and which hosts are served.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use tidegate_testkit::{Gateway, PATIENCE, Request, within};
+use tidegate_testkit::{Gateway, PATIENCE, Request, Wire, within};
 
 use crate::rig::gateway;
 
 /// The status of an upgrade to `/echo` with these fields more, and the connection for as long as it is kept.
 #[track_caller]
-fn ask(gateway: &Gateway, fields: &[(&str, &str)]) -> (u16, tidegate_testkit::Wire) {
+fn ask(gateway: &Gateway, fields: &[(&str, &str)]) -> (u16, Wire) {
     let mut client = gateway.connect();
     let request =
         fields.iter().fold(Request::upgrade("/echo"), |request, (name, value)| request.set(name, value));
     client.send(request.encode());
     (client.read_head().status(), client)
+}
+
+/// A gateway behind a balancer on this machine that says by the PROXY protocol for whom it connects.
+fn behind_balancer(top: &str, listener: &str) -> Gateway {
+    gateway()
+        .top(top)
+        .listener(&format!("proxy_protocol = true\ntrusted_proxies = ['127.0.0.1']\n{listener}"))
+        .route("/echo", "echo:", "origins = ['*']")
+        .start()
+}
+
+/// A connection of that balancer's for this client, which has said nothing yet.
+#[track_caller]
+fn announced(gateway: &Gateway, client: &str) -> Wire {
+    let (family, local) = match client.parse().unwrap() {
+        IpAddr::V4(_) => ("TCP4", "198.51.100.1"),
+        IpAddr::V6(_) => ("TCP6", "2001:db8::99"),
+    };
+    let mut wire = gateway.connect();
+    wire.send(format!("PROXY {family} {client} {local} 4000 80\r\n"));
+    wire
 }
 
 #[test]
@@ -89,30 +111,20 @@ fn t079_forwarded_scheme_and_host_count_only_from_a_trusted_proxy() {
 /// many as of connections.
 #[test]
 fn t243_silent_connections_of_one_client_leave_places_to_others() {
-    let gateway = gateway()
-        .top("max_connections_per_client = 3\nmax_handshakes = 8")
-        .listener("proxy_protocol = true\ntrusted_proxies = ['127.0.0.1']")
-        .route("/echo", "echo:", "origins = ['*']")
-        .start();
-    let announced = |client: &str| {
-        let mut wire = gateway.connect();
-        wire.send(format!("PROXY TCP4 {client} 198.51.100.1 4000 80\r\n"));
-        wire
-    };
-    let mut silent: Vec<_> = (0..3).map(|_| announced("192.0.2.1")).collect();
-    let mut beyond: Vec<_> = (0..20).map(|_| announced("192.0.2.1")).collect();
+    let gateway = behind_balancer("max_connections_per_client = 3\nmax_handshakes = 8", "");
+    let mut silent: Vec<_> = (0..3).map(|_| announced(&gateway, "192.0.2.1")).collect();
+    let mut beyond: Vec<_> = (0..20).map(|_| announced(&gateway, "192.0.2.1")).collect();
     let let_go = silent.iter_mut().chain(&mut beyond).filter_map(|wire| {
         // Which three of them came first is for the workers to say.
         (!wire.is_silent_for(Duration::from_millis(500))).then(|| wire.expect_fin())
     });
     assert_eq!(let_go.count(), 20);
-    let mut other = announced("192.0.2.2");
+    let mut other = announced(&gateway, "192.0.2.2");
     other.send(Request::upgrade("/echo").encode());
     assert_eq!(other.read_head().status(), 101);
     let line = gateway.access_line(|line| line["status"] == 503);
     assert_eq!(line["reason"], "too many connections from this address", "{line}");
-    drop((silent, beyond));
-    drop(other);
+    drop((silent, beyond, other));
     gateway.finish();
 }
 
@@ -134,36 +146,23 @@ fn t243_a_client_s_handshakes_come_back_with_their_answers() {
     assert_eq!((came_in.is_some(), second, third), (true, 101, 503));
 }
 
-/// Whatever is configured, half of the handshakes is for others. Those of one address that are too many wait, and come in
-/// when it is their turn.
+/// Whatever is configured, half of the handshakes is for others. Those that one address begins beyond its half wait, and
+/// come in when it is their turn.
 #[test]
 fn t061_one_address_has_half_of_the_handshakes() {
-    let gateway = gateway()
-        .top("max_handshakes = 8")
-        .listener("proxy_protocol = true\ntrusted_proxies = ['127.0.0.1']\nhead_timeout = '10m'")
-        .route("/echo", "echo:", "origins = ['*']")
-        .start();
-    let announced = |client: &str| {
-        let mut wire = gateway.connect();
-        wire.send(format!("PROXY TCP4 {client} 198.51.100.1 4000 80\r\n"));
-        wire
-    };
-    let half = "GET /echo HTTP/1.1\r\nHost: gw.test\r\n";
-    let mut silent: Vec<_> = (0..20).map(|_| announced("192.0.2.1")).collect();
-    for wire in &mut silent {
-        wire.send(half);
+    let gateway = behind_balancer("max_handshakes = 8", "head_timeout = '10m'");
+    let mut unfinished: Vec<_> = (0..20).map(|_| announced(&gateway, "192.0.2.1")).collect();
+    for wire in &mut unfinished {
+        wire.send("GET /echo HTTP/1.1\r\nHost: gw.test\r\n");
     }
     for client in ["192.0.2.2", "2001:db8::1", "192.0.2.3"] {
-        let mut other = gateway.connect();
-        let family = if client.contains(':') { "TCP6" } else { "TCP4" };
-        let local = if client.contains(':') { "2001:db8::99" } else { "198.51.100.1" };
-        other.send(format!("PROXY {family} {client} {local} 4000 80\r\n"));
+        let mut other = announced(&gateway, client);
         other.send(Request::upgrade("/echo").encode());
         assert_eq!(other.read_head().status(), 101, "{client}");
     }
-    let mut late = announced("192.0.2.1");
+    let mut late = announced(&gateway, "192.0.2.1");
     late.send(Request::upgrade("/echo").encode());
-    drop(silent);
+    drop(unfinished);
     assert_eq!(late.read_head().status(), 101, "it was not turned away");
     drop(late);
     gateway.finish();
