@@ -23,6 +23,11 @@ pub(crate) fn set(bytes_max: u64, workers: usize) {
 pub(super) struct Held(usize);
 
 impl Held {
+    /// What was [`set`](Self::set) last.
+    pub(super) const fn bytes(&self) -> usize {
+        self.0
+    }
+
     /// So many bytes wait now. Whether that is more than there is room for, and the fault of this relay.
     pub(super) fn set(&mut self, bytes: usize) -> bool {
         let grows = bytes > self.0;

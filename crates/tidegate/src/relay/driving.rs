@@ -90,6 +90,7 @@ pub(super) fn drive<O: Owner>(
         })
         .await;
         let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
+        let mut is_set = false;
         // While there is one, the relay stands still.
         let mut verdict = None;
         let is_moved = poll_fn(|cx| {
@@ -120,8 +121,14 @@ pub(super) fn drive<O: Owner>(
             let deadline = quiet_until.map_or(deadline, |until| deadline.max(until));
             if quiet_until.is_some() || deadline < alarm.deadline() {
                 alarm.as_mut().reset(deadline);
+                is_set = false;
             }
-            if alarm.as_mut().poll(cx).is_pending() {
+            // An alarm that is set and has not rung need not be asked.
+            if is_set && !alarm.is_elapsed() {
+                return Poll::Pending;
+            }
+            is_set = alarm.as_mut().poll(cx).is_pending();
+            if is_set {
                 return Poll::Pending;
             }
             relay.rang = Some(clock::now());

@@ -107,7 +107,7 @@ impl Leg {
     }
 
     /// Whether bytes wait that the socket has not taken.
-    pub(super) fn has_backlog(&self) -> bool {
+    pub(super) const fn has_backlog(&self) -> bool {
         !self.backlog.is_empty() || self.piped.is_some()
     }
 

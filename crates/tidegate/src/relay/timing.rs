@@ -83,6 +83,11 @@ impl Relay {
 
     /// When [`poll`](Self::poll) must run although no socket is ready.
     pub(super) fn deadline(&self) -> Instant {
+        let none = || clock::now() + Duration::from_secs(3600);
+        if self.is_settled() {
+            let demands = [self.keepalive.deadline(), self.message_deadline(), self.orders.deadline()];
+            return demands.into_iter().flatten().min().unwrap_or_else(none);
+        }
         let far = match &self.far {
             Far::Echo(_) => None,
             Far::Tcp(tcp) => tcp.leg.deadline(),
@@ -101,7 +106,7 @@ impl Relay {
         .into_iter()
         .flatten()
         .min()
-        .unwrap_or_else(|| clock::now() + Duration::from_secs(3600))
+        .unwrap_or_else(none)
     }
 
     /// When the client has been silent in the middle of a message for too long. To a TCP backend messages mean nothing.

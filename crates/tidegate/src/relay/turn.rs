@@ -31,10 +31,7 @@ impl Relay {
     ) -> Poll<()> {
         // What a panic leaves half done is not looked at again: nothing more is read, only what waits is sent.
         let turn = catch_unwind(AssertUnwindSafe(|| poll(self, cx)));
-        let waiting = self.client.leg.buffered() + self.far.leg_mut().map_or(0, |leg| leg.buffered());
-        self.meter.buffered(waiting);
-        self.live.traffic.hold(waiting);
-        if self.held.set(waiting) && turn.as_ref().is_ok_and(Poll::is_pending) {
+        if self.count_waiting() && turn.as_ref().is_ok_and(Poll::is_pending) {
             self.end(End::Told(Cause::Overloaded, CloseCode::TRY_AGAIN_LATER), clock::now());
             self.let_go();
             cx.waker().wake_by_ref();
@@ -53,34 +50,50 @@ impl Relay {
         })
     }
 
+    /// Counts what waits for the sockets. Whether that is more than there is room for, and the fault of this relay.
+    fn count_waiting(&mut self) -> bool {
+        let waiting = self.client.leg.buffered() + self.far.leg_mut().map_or(0, |leg| leg.buffered());
+        if waiting == self.held.bytes() {
+            return false;
+        }
+        self.meter.buffered(waiting);
+        self.live.traffic.hold(waiting);
+        self.held.set(waiting)
+    }
+
     /// One turn: whatever can move, moves. Ready when both sides are gone.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> Poll<()> {
         let now = clock::now();
         // Where there may be something to read, and room for it. Who finds neither is woken when that changes.
         let (mut inbound, mut outbound) = (true, true);
         for _ in 0..READS_PER_TURN {
-            // First what waits, so that our control frames find their place before more is read.
-            let mut moved = self.flush(cx, now);
-            if moved || !self.is_calm() {
-                (inbound, outbound) = (true, true);
+            let mut moved = false;
+            if !self.is_settled() {
+                // First what waits, so that our control frames find their place before more is read.
+                moved = self.flush(cx, now);
+                if moved || !self.is_calm() {
+                    (inbound, outbound) = (true, true);
+                }
+                self.send_due(cx, now);
             }
-            self.send_due(cx, now);
             inbound = inbound && self.inbound(cx, now, scratch);
             outbound = outbound && self.outbound(cx, now, scratch);
             if self.client.leg.is_spent() && self.end.is_none() {
                 self.end_as_told(&KEYS_SPENT, now);
             }
             moved |= inbound | outbound;
-            if !self.is_calm() {
-                self.advance_closing(cx, now);
-            }
-            if self.flush(cx, now) {
-                (moved, inbound, outbound) = (true, true, true);
-            }
-            moved |= self.client.leg.poll_finish(cx, now, scratch);
-            moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
-            if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
-                return Poll::Ready(());
+            if !self.is_settled() {
+                if !self.is_calm() {
+                    self.advance_closing(cx, now);
+                }
+                if self.flush(cx, now) {
+                    (moved, inbound, outbound) = (true, true, true);
+                }
+                moved |= self.client.leg.poll_finish(cx, now, scratch);
+                moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
+                if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
+                    return Poll::Ready(());
+                }
             }
             // Not before: what came in time is heard first, however late it is read.
             if !moved && !self.on_time(now) {
@@ -105,6 +118,16 @@ impl Relay {
         let client = self.client.leg.flush(cx, now);
         let far = self.far.leg_mut().is_some_and(|leg| leg.flush(cx, now));
         client || far
+    }
+
+    /// Whether it is calm and nothing waits: then there is nothing to do but to read.
+    pub(super) fn is_settled(&self) -> bool {
+        let far_is_flushed = match &self.far {
+            Far::Echo(_) => true,
+            Far::Tcp(tcp) => tcp.leg.is_flushed(),
+            Far::WebSocket(backend) => backend.leg.is_flushed(),
+        };
+        far_is_flushed && self.client.leg.is_flushed() && self.is_calm()
     }
 
     /// Whether neither side has ended or is to end, and nothing of our own is to be said: then there is nothing to settle.

@@ -79,8 +79,8 @@ impl Leg {
     }
 
     /// Whether nothing waits, and no FIN: so it is between two messages, and a flush would do nothing.
-    fn is_flushed(&self) -> bool {
-        self.fin != Fin::Due && !self.unflushed && self.due.is_none() && !self.has_backlog()
+    pub(in crate::relay) const fn is_flushed(&self) -> bool {
+        !matches!(self.fin, Fin::Due) && !self.unflushed && self.due.is_none() && !self.has_backlog()
     }
 
     fn flush_backlog(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
