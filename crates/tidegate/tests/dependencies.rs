@@ -1,4 +1,4 @@
-//! What the lock file may not fall back to: versions before a fix of something that would concern us, and crates that
+//! What the lock files may not fall back to: versions before a fix of something that would concern us, and crates that
 //! were given up with a hole in them.
 //!
 //! `deny.toml` asks the database of advisories for the same where there is a network; this needs none.
@@ -7,6 +7,15 @@
 
 use std::fs;
 use std::path::Path;
+
+/// Of the workspace, with how many crates are in it at the least, and of what is built beside it.
+const LOCK_FILES: [(&str, usize); 5] = [
+    ("Cargo.lock", 200),
+    ("bench/Cargo.lock", 50),
+    ("crates/tidegate-proto/benches/Cargo.lock", 50),
+    ("fuzz/Cargo.lock", 10),
+    ("fuzz/gateway/Cargo.lock", 200),
+];
 
 /// The first version without it, and what it is. A crate that is not there at all is well.
 const FLOOR: &[(&str, &str, &str)] = &[
@@ -32,18 +41,20 @@ const GIVEN_UP: &[(&str, &str)] = &[
 
 #[test]
 fn no_dependency_is_older_than_the_fix_that_it_needs() {
-    let locked = locked();
-    assert!(locked.len() > 50, "the lock file was not understood");
-    for &(name, first_fixed, why) in FLOOR {
-        for (_, version) in locked.iter().filter(|(locked, _)| locked == name) {
-            assert!(
-                numbers(version) >= numbers(first_fixed),
-                "{name} {version} is before {first_fixed}: {why}"
-            );
+    for (file, crates_min) in LOCK_FILES {
+        let locked = locked(file);
+        assert!(locked.len() >= crates_min, "{file} was not understood: {} crates", locked.len());
+        for &(name, first_fixed, why) in FLOOR {
+            for (_, version) in locked.iter().filter(|(locked, _)| locked == name) {
+                assert!(
+                    numbers(version) >= numbers(first_fixed),
+                    "{file}: {name} {version} is before {first_fixed}: {why}"
+                );
+            }
         }
-    }
-    for (name, why) in GIVEN_UP {
-        assert!(!locked.iter().any(|(locked, _)| locked == name), "{name}: {why}");
+        for (name, why) in GIVEN_UP {
+            assert!(!locked.iter().any(|(locked, _)| locked == name), "{file}: {name}: {why}");
+        }
     }
 }
 
@@ -54,9 +65,9 @@ fn versions_are_compared_as_numbers() {
     assert_eq!(numbers("0.103.13+build"), [0, 103, 13]);
 }
 
-/// Name and version of every crate in the lock file.
-fn locked() -> Vec<(String, String)> {
-    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../Cargo.lock");
+/// Name and version of every crate in a lock file.
+fn locked(file: &str) -> Vec<(String, String)> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(file);
     let text = fs::read_to_string(file).unwrap();
     let value = |line: Option<&str>, key: &str| {
         let rest = line.and_then(|line| line.strip_prefix(key)?.strip_prefix(" = \""));
