@@ -157,7 +157,7 @@ fn what_came_before_the_close_is_delivered_and_then_the_local_side_ends() {
     let Pair { client: _client, mut local, mut server, .. } = Pair::open(&[]);
     let payload = vec![9; 1 << 20];
     let mut writer = server.handle();
-    let received = std::thread::scope(|scope| {
+    let received = thread::scope(|scope| {
         scope.spawn(move || {
             for _ in 0..4 {
                 writer.send_frame(&Frame::binary(&payload));
