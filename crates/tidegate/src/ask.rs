@@ -51,7 +51,7 @@ pub(crate) struct Questions {
 pub(crate) struct TooManyPending(usize);
 
 impl Questions {
-    /// At most so many at once.
+    /// At most `max` at once.
     pub(crate) fn new(max: usize) -> Self {
         Self { places: Semaphore::new(max.min(Semaphore::MAX_PERMITS)), max }
     }

@@ -10,7 +10,7 @@ pub(crate) fn now() -> Instant {
     Instant::now()
 }
 
-/// So long ago; where the clock did not exist yet, its beginning is near enough.
+/// The moment that was this time ago; where the clock did not exist yet, its beginning is near enough.
 pub(crate) fn ago(time: Duration) -> Instant {
     let now = now();
     now.checked_sub(time).unwrap_or(now)

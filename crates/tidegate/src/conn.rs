@@ -1,47 +1,45 @@
 //! THE LINE: one connection, from its first byte to its access line.
 //!
 //! `accept → proxied → tls → http → handshake → route → policy → auth → lookup → backend → recording → 101 →
-//! relay → settle`. Each stage takes the proof that the one before made; this is the only file that knows two of them.
+//! relay → settle`. Each stage takes the proof that the one before made; only `conn` knows two of them.
 
 mod answers;
+mod exchange;
 mod resumed;
 mod settling;
 
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::WWW_AUTHENTICATE;
-use http::{Response, StatusCode};
+use http::Response;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use self::answers::{answer_101, answered_elsewhere, passed_on, path_in_files};
+use self::answers::{passed_on, path_in_files};
+use self::exchange::{Exchange, Requests};
 pub(crate) use self::resumed::Resumed;
 use self::settling::Settling;
-use crate::auth::Denial;
-use crate::backend::{self, ConnectError, Far, Link};
+use crate::backend::{self, ConnectError, Link, Onward};
 use crate::config::Backend;
 use crate::generation::Generation;
-use crate::http::{self as front, Answering, Body, Ended};
-use crate::io::{Arrival, Socket};
-use crate::journal::{Entry, TOKEN};
-use crate::listener::{Accepted, Handshake, Served};
+use crate::http::{self as front, Body, Ended};
+use crate::io::Socket;
+use crate::journal::Entry;
+use crate::listener::Accepted;
 use crate::live::About;
-use crate::opening::{self, Opening};
-use crate::policy::quota::{QuotaExceeded, Share};
+use crate::opening;
+use crate::policy::quota::Share;
 use crate::proxied::Unannounced;
 use crate::recording::Tape;
 use crate::refused::Refused;
 use crate::relay::Terms;
 use crate::request::{Kind, Request};
 use crate::service::Service;
-use crate::tls::ClientNames;
-use crate::{clock, files, page, policy, proof, proxied, relay, tls};
+use crate::{clock, files, page, policy, proxied, relay, tls};
 
-/// Serves one connection, and keeps `load` until its very end. The task ends when HTTP on it does: a WebSocket lives on
-/// in a task of its own, which is small, while this one's memory is given back.
+/// Serves one connection, and keeps `load` until its very end. The task ends when HTTP on it does: a WebSocket goes on in a
+/// task of its own, which is small, while this one's memory is given back.
 pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service: Arc<Service>, load: L) {
     let conn = service.next_connection();
     let mut announced = match proxied::accept(accepted).await {
@@ -49,17 +47,13 @@ pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service:
         Err(error @ Unannounced::Malformed(..)) => return tracing::warn!(conn, %error, "dropped"),
         Err(error) => return tracing::debug!(conn, %error, "dropped"),
     };
-    let waiting = match handshake_share(&announced.accepted, &service) {
+    let quota_share = match admit_handshake(&mut announced.accepted, &service).await {
         Ok(share) => share,
-        Err(exceeded) => {
+        Err(refused) => {
             let client = announced.accepted.arrival().client;
-            return Entry::unread(&service.books, conn, client, clock::now()).refused(&exceeded.into());
+            return Entry::unread(&service.telemetry, conn, client, clock::now()).refused(&refused);
         }
     };
-    if let Err(exceeded) = announced.accepted.take_share().await {
-        let client = announced.accepted.arrival().client;
-        return Entry::unread(&service.books, conn, client, clock::now()).refused(&exceeded.into());
-    }
     let secured = match tls::accept(announced).await {
         Ok(secured) => secured,
         Err(error) => return service.without_tls(conn, &error),
@@ -69,24 +63,14 @@ pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service:
     let names = secured.client_names();
     let (served, place, handshake) = secured.accepted.into_parts();
     let head_timeout = served.listener.head_timeout;
-    let exchange = Arc::new(Exchange {
-        conn,
-        arrival,
-        names,
-        served,
-        service,
-        session: Mutex::new(None),
-        handshake: Mutex::new(Some((handshake, waiting))),
-        share: Mutex::new(None),
-        answering: Arc::default(),
-    });
+    let handshake = (handshake, quota_share);
+    let exchange = Arc::new(Exchange::new(conn, arrival, names, served, service, handshake));
     let ended = front::serve(secured.socket, head_timeout, Requests(Arc::clone(&exchange))).await;
     match (ended, exchange.take_session()) {
         (Ended::Upgraded(mut socket, early), Some(session)) => {
             let Some((session, early)) = exchange.proven(session, &mut socket, early).await else { return };
             // Of the exchange only this lives on: the rest of it would cost each connection a kilobyte.
-            let share = exchange.share.lock().unwrap_or_else(PoisonError::into_inner).take();
-            let share = share.and_then(|(_, share)| share).map(Box::new);
+            let share = exchange.take_share().map(Box::new);
             go_on(session, socket, early, &exchange.service, (load, place, share));
         }
         (Ended::Broken(status), _) => {
@@ -100,48 +84,29 @@ pub(crate) async fn serve<L: Send + Sync + 'static>(accepted: Accepted, service:
     }
 }
 
-/// The part of a client in the handshakes under way where its connections are limited: there it has no more than those,
-/// and does not wait for more. Of a trusted proxy it is not asked, since nobody knows yet for whom it comes.
-fn handshake_share(accepted: &Accepted, service: &Service) -> Result<Option<Share>, QuotaExceeded> {
+/// Holds the handshakes that one client has under way within two bounds: as many as it may have connections, where that is
+/// limited, and its address's share of all. A trusted proxy's connection counts towards neither, since nobody knows yet for
+/// whom it comes.
+async fn admit_handshake(accepted: &mut Accepted, service: &Service) -> Result<Option<Share>, Refused> {
     let client = accepted.arrival().client.ip();
     let counted = client.filter(|_| !accepted.listener().trusted_proxies.trust(client));
-    counted.map_or(Ok(None), |client| service.handshakes.take(client))
+    let quota_share = counted.map_or(Ok(None), |client| service.handshakes.take(client))?;
+    accepted.take_share().await?;
+    Ok(quota_share)
 }
 
-/// What the requests of one connection share.
-struct Exchange {
-    conn: u64,
-    arrival: Arrival,
-    /// Of the certificate that the client has shown.
-    names: Option<ClientNames>,
-    served: Arc<Served>,
-    service: Arc<Service>,
-    /// Filled by the request that was answered with 101.
-    session: Mutex<Option<Session>>,
-    /// Given back with the first answer, or before the body of a request that is passed on; where a 101 is not the end of
-    /// the handshake, with that end.
-    handshake: Mutex<Option<(Handshake, Option<Share>)>>,
-    /// The connection's part of its client's quota, taken with the first request.
-    share: Mutex<Option<(IpAddr, Option<Share>)>>,
-    /// Requests that are being answered: one at most, until the last of its answer is there.
-    answering: Arc<AtomicUsize>,
-}
-
-/// A request is being answered, until this is dropped.
-struct Busy(Arc<AtomicUsize>);
-
-/// The evidence that a client was told yes: a backend stands, and there is an access line to write.
+/// The evidence that a client was answered with 101: its backend is connected, and an access line is owed.
 struct Session {
     conn: u64,
     client: (Option<IpAddr>, u16),
     link: Link,
     tape: Option<Box<Tape>>,
-    /// Until when the client may stay at the longest.
+    /// When it has to go at the latest: its token expires.
     until: Option<Instant>,
     entry: Entry,
 }
 
-/// The way of an upgrade request: each line is a stage, and each stage before the last can still answer in HTTP.
+/// The way of an upgrade request, stage by stage. Whatever fails here is still answered in HTTP.
 async fn upgrade(
     exchange: &Exchange,
     generation: &Generation,
@@ -231,17 +196,17 @@ fn go_on<K: Send + Sync + 'static>(
         subprotocol: link.agreed().subprotocol.as_ref().map(|name| name.as_str().into()),
         route: Arc::clone(&route),
     };
-    let (far, agreed, seat) = link.into_parts();
+    let (onward, agreed, seat) = link.into_parts();
     let live = service.enter(about, until);
-    match far {
-        Far::Relayed(far) => {
+    match onward {
+        Onward::Relayed(backend) => {
             let traffic = entry.traffic();
             let settling = Settling { entry, seat: Some(seat), kept };
-            let ticker = service.books.ticker.clone();
+            let ticker = service.telemetry.ticker.clone();
             let terms = Terms { rules: &route, agreed: &agreed, traffic, tape, ticker };
-            tokio::spawn(relay::run(socket, early, far, terms, live, settling));
+            tokio::spawn(relay::run(socket, early, backend, terms, live, settling));
         }
-        Far::HandedOver(receiver) => {
+        Onward::HandedOver(receiver) => {
             tokio::spawn(async move {
                 let given = receiver.give(conn, socket, &early).await;
                 drop((live, seat));
@@ -249,186 +214,5 @@ fn go_on<K: Send + Sync + 'static>(
                 drop(kept);
             });
         }
-    }
-}
-
-impl Exchange {
-    async fn answer(self: Arc<Self>, head: http::Request<Incoming>) -> Result<Response<Body>, hyper::Error> {
-        let _busy = self.busy();
-        let since = clock::now();
-        let (parts, body) = head.into_parts();
-        let (mut response, is_last) = match self.read(parts) {
-            Err(refused) => (self.refuse(&refused, self.unread(since)), true),
-            Ok(request) if request.kind() == Kind::WebSocket => self.answer_upgrade(&request, since).await,
-            Ok(request) => self.answer_plain(&request, body, since).await,
-        };
-        let is_switching = response.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if !is_switching && (is_last || self.service.drain.is_started()) {
-            // What follows a refused upgrade may be frames, and behind a body that is not wanted comes more of it: neither
-            // must become the next request.
-            front::close_after(&mut response);
-        }
-        if !self.is_to_be_proven() {
-            self.leave_handshake();
-        }
-        Ok(response)
-    }
-
-    /// Gives back its place among the handshakes.
-    fn leave_handshake(&self) {
-        drop(self.handshake.lock().unwrap_or_else(PoisonError::into_inner).take());
-    }
-
-    /// Understands a request, and decides what concerns every request of the connection.
-    fn read(&self, head: http::request::Parts) -> Result<Request, Refused> {
-        let listener = &self.served.listener;
-        let request = Request::read(head, &self.arrival, &listener.trusted_proxies)?;
-        if !listener.server_names.as_ref().is_none_or(|names| names.contains(&request.host)) {
-            return Err(self.misdirected(request));
-        }
-        if let Some(client) = request.via.client {
-            self.count(client)?;
-        }
-        Ok(request)
-    }
-
-    /// The host is logged unless it may be a token on one of the routes.
-    fn misdirected(&self, request: Request) -> Refused {
-        let may_be_token = self.service.generation().table.routes().any(|(route, _)| route.host_is_token());
-        let host = if may_be_token { "(token)".to_owned() } else { request.host };
-        Refused::Misdirected { host, path: request.path }
-    }
-
-    /// Counts the connection for this client. Behind a proxy that keeps its connections it can be another one than for
-    /// the request before.
-    fn count(&self, client: IpAddr) -> Result<(), QuotaExceeded> {
-        let mut share = self.share.lock().unwrap_or_else(PoisonError::into_inner);
-        if share.as_ref().is_none_or(|(counted, _)| *counted != client) {
-            *share = None;
-            *share = Some((client, self.service.quota.take(client)?));
-        }
-        Ok(())
-    }
-
-    /// The answer, and whether it must be the last: frames may already follow an upgrade request.
-    async fn answer_upgrade(&self, request: &Request, since: Instant) -> (Response<Body>, bool) {
-        let generation = self.service.generation();
-        let mut entry = self.entry(&generation, request, since);
-        match upgrade(self, &generation, request, &mut entry).await {
-            Ok((link, tape, until)) => {
-                let response = answer_101(&link);
-                entry.opened();
-                let client = request.client();
-                let session = Session { conn: self.conn, client, link, tape, until, entry };
-                *self.session.lock().unwrap_or_else(PoisonError::into_inner) = Some(session);
-                (response, false)
-            }
-            Err(Refused::Backend(ConnectError::Answered(answer))) => {
-                let response = passed_on(*answer, self.busy());
-                entry.answered(response.status().as_u16(), Some("the backend's own answer".to_owned()));
-                (response, true)
-            }
-            Err(refused) => (self.refuse(&refused, entry), true),
-        }
-    }
-
-    /// The answer, and whether it must be the last: a body that did not get to its backend is not waited for.
-    async fn answer_plain(
-        &self,
-        request: &Request,
-        body: Incoming,
-        since: Instant,
-    ) -> (Response<Body>, bool) {
-        let has_body = !body.is_end_stream();
-        let generation = self.service.generation();
-        let mut entry = self.entry(&generation, request, since);
-        match plain(self, &generation, request, body, &mut entry).await {
-            Ok(response) => {
-                entry.answered(response.status().as_u16(), None);
-                (response, false)
-            }
-            Err(refused) => {
-                let is_last = has_body && matches!(refused, Refused::Backend(_));
-                (self.refuse(&refused, entry), is_last)
-            }
-        }
-    }
-
-    fn refuse(&self, refused: &Refused, entry: Entry) -> Response<Body> {
-        tracing::debug!(conn = self.conn, %refused, "refused");
-        entry.refused(refused);
-        if let Refused::Auth(Denial::Answered(answer)) = refused {
-            return answered_elsewhere(answer);
-        }
-        let mut response = front::text(refused.status(), &refused.sentence(), refused.fields());
-        if let Some(challenge) = refused.challenge() {
-            response.headers_mut().insert(WWW_AUTHENTICATE, challenge.clone());
-        }
-        response
-    }
-
-    fn entry(&self, generation: &Generation, request: &Request, since: Instant) -> Entry {
-        let host = if generation.table.has_token_in(&request.host) { TOKEN } else { &request.host };
-        Entry::new(&self.service.books, self.conn, request, host, since)
-    }
-
-    fn busy(&self) -> Busy {
-        self.answering.fetch_add(1, Ordering::Relaxed);
-        Busy(Arc::clone(&self.answering))
-    }
-
-    fn unread(&self, since: Instant) -> Entry {
-        Entry::unread(&self.service.books, self.conn, self.arrival.client, since)
-    }
-
-    fn take_session(&self) -> Option<Session> {
-        self.session.lock().unwrap_or_else(PoisonError::into_inner).take()
-    }
-
-    /// Whether a client was told yes whose handshake goes on behind that.
-    fn is_to_be_proven(&self) -> bool {
-        let session = self.session.lock().unwrap_or_else(PoisonError::into_inner);
-        session.as_ref().is_some_and(|session| session.link.permit().opening().is_hybi00())
-    }
-
-    /// Brings such a handshake to its end; the bytes are those behind it. `None`: it has none, and the access line is
-    /// written.
-    async fn proven(&self, session: Session, socket: &mut Socket, early: Bytes) -> Option<(Session, Bytes)> {
-        let Opening::Hybi00(opening) = session.link.permit().opening() else { return Some((session, early)) };
-        let budget = self.served.listener.head_timeout;
-        match proof::give(socket, early, opening, budget, &self.service.drain).await {
-            Ok(early) => Some((session, early)),
-            Err(unproven) => {
-                session.entry.answered(StatusCode::SWITCHING_PROTOCOLS.as_u16(), Some(unproven.to_string()));
-                None
-            }
-        }
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-/// The HTTP stage's view of an exchange.
-struct Requests(Arc<Exchange>);
-
-impl front::Requests for Requests {
-    fn answer(&self, request: http::Request<Incoming>) -> Answering {
-        Box::pin(Arc::clone(&self.0).answer(request))
-    }
-
-    fn is_answering(&self) -> bool {
-        self.0.answering.load(Ordering::Relaxed) > 0
-    }
-
-    fn is_upgraded(&self) -> bool {
-        self.0.session.lock().unwrap_or_else(PoisonError::into_inner).is_some()
-    }
-
-    fn stop(&self) -> impl Future<Output = ()> + Send {
-        self.0.service.drain.started()
     }
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use crate::live::{Because, Order};
+use crate::live::{CloseNotice, Order};
 
 /// Told once that the gateway stops; from then on it has an order for each session, those included that open later.
 #[derive(Debug, Clone, Default)]
@@ -19,24 +19,33 @@ pub struct Drain {
 struct Shared {
     token: CancellationToken,
     /// Set before the token is cancelled.
-    started: OnceLock<(Arc<Because>, Pace)>,
+    started: OnceLock<(Arc<CloseNotice>, Pace)>,
 }
 
-/// Spreads what many are told over time, each at a moment of chance within its own short stretch of it.
+/// How fast a drain tells its sessions to close.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Haste {
+    /// As fast as `drain_rate` lets it: somebody waits for its end.
+    AtDrainRate,
+    /// Evenly over all of the time that there is: nobody waits.
+    None,
+}
+
+/// Spreads what many sessions are told over time: each has a short stretch of it, and is told at random within that.
 #[derive(Debug)]
 pub struct Pace {
     begun: Instant,
     tickets: AtomicU64,
-    /// So many go first, without waiting.
+    /// How many go first, without waiting.
     burst: u64,
-    /// The stretch of each.
+    /// The stretch of each of the others.
     step: Duration,
 }
 
 impl Drain {
     /// Starts the drain; a second start changes nothing.
-    pub fn start(&self, because: Arc<Because>, pace: Pace) {
-        if self.shared.started.set((because, pace)).is_ok() {
+    pub fn start(&self, notice: Arc<CloseNotice>, pace: Pace) {
+        if self.shared.started.set((notice, pace)).is_ok() {
             self.shared.token.cancel();
         }
     }
@@ -53,33 +62,33 @@ impl Drain {
 
     /// What the next session is told, once it is started.
     pub fn order(&self) -> Option<Order> {
-        let (because, pace) = self.shared.started.get()?;
-        Some(Order { at: pace.next(), idle: None, because: Arc::clone(because) })
+        let (notice, pace) = self.shared.started.get()?;
+        Some(Order { at: pace.next(), idle: None, notice: Arc::clone(notice) })
     }
 }
 
 impl Pace {
-    /// For so many who are all to be told within four fifths of this time: `rate` of them a second, or as many as it
-    /// takes. A tenth of a second's worth of them need not wait.
+    /// For `count` sessions that are all to be told within four fifths of the window: `rate` of them a second, or as many as
+    /// that takes. A tenth of a second's worth of them need not wait.
     pub fn within(window: Duration, count: usize, rate: u32, begun: Instant) -> Self {
         let step = (told_within(window) / at_least_one(count)).min(at_rate(rate));
         Self { begun, tickets: AtomicU64::new(0), burst: u64::from(rate / 10), step }
     }
 
-    /// For so many who are told evenly over four fifths of this time, however few they are.
+    /// For `count` sessions that are told evenly over four fifths of the window, however few they are.
     pub fn evenly(window: Duration, count: usize, begun: Instant) -> Self {
         let step = told_within(window) / at_least_one(count);
         Self { begun, tickets: AtomicU64::new(0), burst: 0, step }
     }
 
-    /// For so many who are to be told over all of this time, but no more than `rate` of them in a second.
+    /// For `count` sessions that are told evenly over all of the window, but no more than `rate` of them in a second.
     pub fn over(window: Duration, count: usize, rate: u32, begun: Instant) -> Self {
         let step = (window / at_least_one(count)).max(at_rate(rate));
         let burst = if window.is_zero() { u64::from(rate / 10) } else { 0 };
         Self { begun, tickets: AtomicU64::new(0), burst, step }
     }
 
-    /// How long it takes until so many have been told.
+    /// How long it takes until `count` sessions have been told.
     pub fn span(&self, count: usize) -> Duration {
         let waiting = u64::try_from(count).unwrap_or(u64::MAX).saturating_sub(self.burst);
         self.step.saturating_mul(u32::try_from(waiting).unwrap_or(u32::MAX))
@@ -93,12 +102,12 @@ impl Pace {
     }
 }
 
-/// Of the time that a drain has, what it takes to tell everybody: the rest is for their farewells.
+/// Of the time that a drain has, the part in which everybody is told: the rest is for their closing handshakes.
 pub(crate) fn told_within(window: Duration) -> Duration {
     window * 4 / 5
 }
 
-/// A number from 0 to 1. Without any chance to be had, those in the middle are as good as others.
+/// A random number from 0 to 1; the middle where the system gives none.
 pub(crate) fn chance() -> f64 {
     getrandom::u32().map_or(0.5, |number| f64::from(number) / f64::from(u32::MAX))
 }

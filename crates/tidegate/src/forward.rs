@@ -23,7 +23,7 @@ const HOP_BY_HOP: [HeaderName; 11] = [
     HeaderName::from_static("proxy-connection"),
 ];
 
-/// So many fields are added to a request at the most: those of the handshake, and those about the client.
+/// How many fields are added to a request at the most: those of the handshake, and those about the client.
 const ADDED_MAX: usize = 12;
 
 /// Fields of the opening handshake: each of the two connections has its own.

@@ -1,12 +1,12 @@
 //! What is written down about a request: exactly one access line, whatever becomes of it.
 
-mod said;
+mod summary;
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use self::said::Said;
+use self::summary::RequestSummary;
 use crate::access_log::{AccessLog, Line, WebSocketLine};
 use crate::backend::NotTaken;
 use crate::clock;
@@ -14,7 +14,7 @@ use crate::config::Route;
 use crate::handover::{Record, record};
 use crate::io::Peer;
 use crate::live::{Counts, Live};
-use crate::metrics::{Asked, Closed, Metrics, RouteMetrics, Traffic};
+use crate::metrics::{AnsweredRequest, Closed, Metrics, RouteMetrics, Traffic};
 use crate::opening::HYBI00;
 use crate::outcome::{End, Party};
 use crate::policy::Denied;
@@ -31,9 +31,9 @@ pub(crate) const TOKEN: &str = "(token)";
 /// Bytes of an origin that are logged.
 const ORIGIN_BYTES_MAX: usize = 256;
 
-/// Where it is written down: the log, and the counters.
+/// Where it is written down: the access log, and the counters.
 #[derive(Debug)]
-pub(crate) struct Books {
+pub(crate) struct Telemetry {
     pub(crate) log: AccessLog,
     pub(crate) metrics: Metrics,
     /// What prints a symbol for each read and write, where that is wanted.
@@ -44,12 +44,12 @@ pub(crate) struct Books {
 /// went, the gateway was stopped, or a bug of ours ended the task. What it says is counted as well.
 #[derive(Debug)]
 pub(crate) struct Entry {
-    books: Arc<Books>,
+    telemetry: Arc<Telemetry>,
     /// Of the route, as soon as it is known.
     metrics: Arc<RouteMetrics>,
     since: Instant,
     conn: u64,
-    said: Said,
+    summary: RequestSummary,
     route: Option<Arc<Route>>,
     /// Of several, the one that was chosen.
     backend: Option<Box<str>>,
@@ -73,30 +73,36 @@ struct Fate<'a> {
 
 impl Entry {
     /// The entry of a request that was understood; `host` is the one that it asks for, or [`TOKEN`].
-    pub(crate) fn new(books: &Arc<Books>, conn: u64, request: &Request, host: &str, since: Instant) -> Self {
+    pub(crate) fn new(
+        telemetry: &Arc<Telemetry>,
+        conn: u64,
+        request: &Request,
+        host: &str,
+        since: Instant,
+    ) -> Self {
         let (method, path) = (Some(&request.method), beginning(&request.path, PATH_BYTES_MAX));
         // A client is logged with its port where it is known, so where no proxy stands between.
-        let said = match request.via.client {
-            Some(client) if request.via.trusted => Said::new(client, method, host, path),
-            _ => Said::new(request.arrival.client, method, host, path),
+        let summary = match request.via.client {
+            Some(client) if request.via.trusted => RequestSummary::new(client, method, host, path),
+            _ => RequestSummary::new(request.arrival.client, method, host, path),
         };
-        let mut entry = Self::of(books, conn, said, since);
+        let mut entry = Self::of(telemetry, conn, summary, since);
         entry.asks_upgrade = request.kind() == Kind::WebSocket;
         entry
     }
 
     /// The entry of what was no request, or was refused before its path meant anything.
-    pub(crate) fn unread(books: &Arc<Books>, conn: u64, client: Peer, since: Instant) -> Self {
-        Self::of(books, conn, Said::new(client, None, "", ""), since)
+    pub(crate) fn unread(telemetry: &Arc<Telemetry>, conn: u64, client: Peer, since: Instant) -> Self {
+        Self::of(telemetry, conn, RequestSummary::new(client, None, "", ""), since)
     }
 
-    fn of(books: &Arc<Books>, conn: u64, said: Said, since: Instant) -> Self {
+    fn of(telemetry: &Arc<Telemetry>, conn: u64, summary: RequestSummary, since: Instant) -> Self {
         Self {
-            books: Arc::clone(books),
-            metrics: books.metrics.unrouted(),
+            telemetry: Arc::clone(telemetry),
+            metrics: telemetry.metrics.unrouted(),
             since,
             conn,
-            said,
+            summary,
             route: None,
             backend: None,
             protocol: None,
@@ -108,7 +114,7 @@ impl Entry {
 
     /// Names the route.
     pub(crate) fn on_route(&mut self, route: &Arc<Route>) {
-        self.metrics = self.books.metrics.route(&route.name);
+        self.metrics = self.telemetry.metrics.route(&route.name);
         self.route = Some(Arc::clone(route));
     }
 
@@ -125,29 +131,29 @@ impl Entry {
     /// Notes that the client was told yes.
     pub(crate) fn opened(&mut self) {
         self.websocket = true;
-        self.metrics.requests.add(Asked::new(true, 101));
+        self.metrics.requests.add(AnsweredRequest::new(true, 101));
         self.metrics.open();
     }
 
     /// What another process has to know to write it.
     pub(crate) fn write_down(&self) -> record::Line {
-        let method = self.said.method();
+        let method = self.summary.method();
         record::Line {
-            client: self.said.client().to_owned(),
+            client: self.summary.client().to_owned(),
             age: clock::now() - self.since,
             method: (!method.is_empty()).then(|| method.to_owned()),
-            host: self.said.host().to_owned(),
-            path: self.said.path().to_owned(),
+            host: self.summary.host().to_owned(),
+            path: self.summary.path().to_owned(),
             protocol: self.protocol.map(ToOwned::to_owned),
         }
     }
 
     /// The entry of a WebSocket that another process has opened.
-    pub(crate) fn resumed(books: &Arc<Books>, record: &Record, route: &Arc<Route>) -> Self {
+    pub(crate) fn resumed(telemetry: &Arc<Telemetry>, record: &Record, route: &Arc<Route>) -> Self {
         let Record { about, line: written, .. } = record;
         let method = written.method.as_deref().unwrap_or_default();
-        let said = Said::of(&written.client, method, &written.host, &written.path);
-        let mut entry = Self::of(books, about.conn, said, clock::ago(written.age));
+        let summary = RequestSummary::of(&written.client, method, &written.host, &written.path);
+        let mut entry = Self::of(telemetry, about.conn, summary, clock::ago(written.age));
         entry.on_route(route);
         entry.on_backend(about.backend.as_deref());
         entry.protocol = about.hybi00.then_some(HYBI00);
@@ -173,7 +179,7 @@ impl Entry {
         self.metrics.refusals.add(refused.label());
         if let Refused::Misdirected { host, path } = refused {
             let path = beginning(path, PATH_BYTES_MAX);
-            self.said = Said::of(self.said.client(), self.said.method(), host, path);
+            self.summary = RequestSummary::of(self.summary.client(), self.summary.method(), host, path);
         }
         let origin =
             if let Refused::Policy(Denied::Origin(origin)) = refused { Some(&**origin) } else { None };
@@ -236,19 +242,19 @@ impl Entry {
     fn write(&mut self, kind: &'static str, fate: Fate<'_>) {
         self.written = true;
         if !self.websocket {
-            self.metrics.requests.add(Asked::new(self.asks_upgrade, fate.status));
+            self.metrics.requests.add(AnsweredRequest::new(self.asks_upgrade, fate.status));
         }
         let Fate { status, reason, origin, websocket } = fate;
-        self.books.log.write(|| Line {
+        self.telemetry.log.write(|| Line {
             time: String::new(), // whoever writes it knows
             conn: self.conn,
-            client: self.said.client(),
+            client: self.summary.client(),
             kind,
             route: self.route.as_ref().map(|route| &*route.name),
             backend: self.backend.as_deref(),
-            method: self.said.method(),
-            host: self.said.host(),
-            path: self.said.path(),
+            method: self.summary.method(),
+            host: self.summary.host(),
+            path: self.summary.path(),
             origin,
             status,
             protocol: self.protocol,
@@ -259,7 +265,7 @@ impl Entry {
     }
 }
 
-/// No more than so many bytes.
+/// The beginning of a text, `bytes_max` bytes at most.
 fn beginning(text: &str, bytes_max: usize) -> &str {
     &text[..text.floor_char_boundary(bytes_max)]
 }

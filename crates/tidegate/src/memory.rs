@@ -60,7 +60,7 @@ pub(crate) struct Fullness {
 pub(crate) struct Verdict {
     /// No further session is let in.
     pub(crate) refuses: bool,
-    /// Sessions that hold so many bytes together are to go.
+    /// How many bytes the sessions that have to go must hold together.
     pub(crate) let_go: u64,
 }
 
@@ -94,8 +94,8 @@ impl Fullness {
         self.permille() >= TIGHT
     }
 
-    /// What to do, where so many bytes wait for sockets to take them. They are what can be let go; if there are few of them,
-    /// nothing is done before it has to be: the memory may be the allocator's, which it uses again.
+    /// What to do, where `waiting` bytes wait for sockets to take them. They are all that can be let go; if there are few of
+    /// them, nothing is done before it has to be: the memory may be the allocator's, which it uses again.
     pub(crate) fn judge(self, waiting: u64) -> Verdict {
         let many_wait = waiting >= self.limit / 20;
         let (is_tight, is_short) = match self.permille() {

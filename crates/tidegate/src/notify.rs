@@ -20,7 +20,7 @@ pub(crate) fn reloading() {
     }
 }
 
-/// The end has begun, with so many connections still there.
+/// The end has begun, and this many connections are still there.
 pub(crate) fn stopping(connections: usize) {
     let status = format!("stopping; connections left: {connections}");
     tell(&[NotifyState::Stopping, NotifyState::Status(&status)]);

@@ -35,7 +35,7 @@ struct Member {
 
 /// A backend at one moment.
 #[derive(Debug)]
-pub(crate) struct Standing {
+pub(crate) struct BackendStatus {
     pub(crate) name: String,
     /// Connections, those included that are being tried.
     pub(crate) live: usize,
@@ -129,14 +129,14 @@ impl Pool {
     }
 
     /// How each backend stands.
-    pub(crate) fn standings(&self, now: Instant) -> Vec<Standing> {
-        let standing = |member: &Arc<Member>| Standing {
+    pub(crate) fn statuses(&self, now: Instant) -> Vec<BackendStatus> {
+        let status = |member: &Arc<Member>| BackendStatus {
             name: member.name.clone(),
             live: member.live.load(Ordering::Relaxed),
             resting: member.is_resting(now),
             tried: member.tried.all(),
         };
-        self.members.iter().map(standing).collect()
+        self.members.iter().map(status).collect()
     }
 
     fn take_turns(&self, order: &mut [usize]) {
@@ -162,14 +162,14 @@ impl Seat {
         (self.pool.members.len() > 1).then(|| self.name())
     }
 
-    /// Counts one that it is to answer, if so many do not wait for that already.
+    /// Counts a WebSocket or request that it is to answer, unless `pending_max` wait for that already.
     pub(crate) fn ask(&self, pending_max: usize) -> Option<Pending> {
         let pending = Pending(Arc::clone(&self.pool.members[self.member])); // counted back in any case
         let waiting = pending.0.pending.fetch_add(1, Ordering::Relaxed);
         (waiting < pending_max).then_some(pending)
     }
 
-    /// Counts one that it is to answer, however many wait for that.
+    /// Counts a WebSocket or request that it is to answer, however many wait for that.
     pub(crate) fn owe(&self) -> Pending {
         let member = &self.pool.members[self.member];
         member.pending.fetch_add(1, Ordering::Relaxed);
@@ -289,9 +289,9 @@ mod tests {
         let seat = pool.seat(0);
         seat.tried("unreachable");
         assert!(!seat.rest(now + Duration::from_secs(1)));
-        let standing = &pool.standings(now)[0];
+        let status = &pool.statuses(now)[0];
         assert_eq!(
-            (standing.live, standing.resting, standing.tried.as_slice()),
+            (status.live, status.resting, status.tried.as_slice()),
             (1, false, &[("unreachable", 1)][..])
         );
         assert_eq!(seat.chosen(), None);

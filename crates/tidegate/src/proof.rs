@@ -31,8 +31,8 @@ pub(crate) enum Unproven {
     Drained,
 }
 
-/// Reads what is missing of the request and writes what is missing of the answer, in so much time at most. The bytes
-/// that were read behind the handshake are handed back.
+/// Reads what is missing of the request and writes what is missing of the answer, within `budget`. Returns the bytes that
+/// were read behind the handshake.
 pub(crate) async fn give(
     socket: &mut Socket,
     early: Bytes,

@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use crate::io::{Peer, Socket};
 use crate::listener::Accepted;
-use crate::proxy_header::{HEADER_BYTES_MAX, Malformed, Scan, Told, scan};
+use crate::proxy_header::{HEADER_BYTES_MAX, Malformed, ProxyInfo, Scan, scan};
 
 /// The evidence that it is known whose connection this is. Only [`accept`] makes one.
 #[derive(Debug)]
@@ -48,7 +48,7 @@ pub(crate) async fn accept(mut accepted: Accepted) -> Result<Announced, Unannoun
 }
 
 /// Takes the header from the socket, and not a byte more.
-async fn read(socket: &mut Socket, proxy: Peer) -> Result<Told, Unannounced> {
+async fn read(socket: &mut Socket, proxy: Peer) -> Result<ProxyInfo, Unannounced> {
     let mut bytes = vec![0; HEADER_BYTES_MAX];
     let mut taken = 0;
     loop {

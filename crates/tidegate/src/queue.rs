@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use crate::clock;
 
-/// Waits until the thread has come past a mark, which is handed in behind everything that is in the queue by now and is
-/// answered or dropped there: at most so long for room, and so long for the thread. `false`: it was not in time. Where no
-/// thread is left, there is nothing to wait for.
+/// Waits until the thread has worked off everything that is in the queue by now: a mark is handed in behind it, which the
+/// thread answers or drops. It waits for `patience` at most until there is room for the mark, and as long again for the
+/// thread. `false`: it was not in time. Where no thread is left, there is nothing to wait for.
 pub(crate) fn is_through<T>(
     queue: &SyncSender<T>,
     mark: fn(SyncSender<()>) -> T,

@@ -12,11 +12,11 @@ use tokio::time::Instant;
 
 use crate::clock;
 use crate::config::OnChange;
-use crate::drain::{Drain, Pace, chance};
+use crate::drain::{Drain, Haste, Pace, chance};
 use crate::generation::Generation;
 use crate::handover::record;
-use crate::journal::Books;
-use crate::live::{About, Because, Filter, Idle, Live, Order, Register, Registered};
+use crate::journal::Telemetry;
+use crate::live::{About, CloseNotice, Filter, Live, Order, Register, Registered};
 use crate::metrics::TlsHandshake;
 use crate::outcome::Cause;
 use crate::policy::quota::Quota;
@@ -27,39 +27,35 @@ use crate::swap::Swap;
 pub(crate) struct Service {
     generation: Swap<Generation>,
     /// The access log, and the counters.
-    pub(crate) books: Arc<Books>,
+    pub(crate) telemetry: Arc<Telemetry>,
     /// The stop signal.
     pub(crate) drain: Drain,
     /// How many connections one client may have.
     pub(crate) quota: Quota,
-    /// How many handshakes one client may have under way: as many.
+    /// How many handshakes one client may have under way: as many as connections.
     pub(crate) handshakes: Quota,
     /// The WebSockets that are open.
     pub(crate) live: Arc<Register>,
-    /// Sessions that are told to close in a second.
+    /// How many sessions are told to close in a second.
     drain_rate: AtomicU32,
     is_short_of_memory: AtomicBool,
     connections: AtomicU64,
-    /// Another process takes the place of this one just now.
+    /// A hand-over to another process is under way.
     pub(crate) hands_over: AtomicBool,
     started: Instant,
 }
 
-/// Whom a drain of a part spares, and for how long it goes on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Spread {
-    /// They are told over this time; zero is as fast as `drain_rate` lets them.
-    pub(crate) window: Duration,
-    /// Only who is quiet for so long within the window is closed; `None` is everybody.
-    pub(crate) quiet: Option<Duration>,
-}
-
 impl Service {
     /// A service that starts now.
-    pub(crate) fn new(generation: Generation, books: Arc<Books>, quota: Quota, drain_rate: u32) -> Self {
+    pub(crate) fn new(
+        generation: Generation,
+        telemetry: Arc<Telemetry>,
+        quota: Quota,
+        drain_rate: u32,
+    ) -> Self {
         Self {
             generation: Swap::new(Arc::new(generation)),
-            books,
+            telemetry,
             drain: Drain::default(),
             handshakes: quota.beside(),
             quota,
@@ -77,8 +73,8 @@ impl Service {
         self.generation.load()
     }
 
-    /// Puts another generation in force. WebSockets that are open go on as they are, but for those whose route says what
-    /// is to become of them when it changes; how many those are.
+    /// Puts another generation in force, and returns how many WebSockets are told to close: those of routes that have
+    /// changed and do not keep theirs. All others go on as they are.
     pub(crate) fn succeed(&self, generation: Generation) -> usize {
         let generation = Arc::new(generation);
         let former = self.generation.store(Arc::clone(&generation));
@@ -90,7 +86,7 @@ impl Service {
             let fate = fates
                 .entry(Arc::as_ptr(route)) // alive, and so the only one at its address, for as long as the session is
                 .or_insert_with(|| generation.table.fate(Some(&former.table), route));
-            // Whose end is nearer than what it would be told now keeps its moment, however often the file changes.
+            // A session that was told to close sooner keeps its moment, however often the file changes.
             if let Some(window) = window(*fate)
                 && !live.leash.is_told(&RELOADED, now + window)
             {
@@ -99,30 +95,30 @@ impl Service {
         }
         told.iter()
             .map(|(window, sessions)| {
-                let spread = Spread { window: *window, quiet: None };
-                self.tell(sessions, &RELOADED, spread);
+                let pace = Pace::over(*window, sessions.len(), self.drain_rate(), now);
+                tell(sessions, &RELOADED, &pace);
                 sessions.len()
             })
             .sum()
     }
 
-    /// Enters a WebSocket that is open from now on, and `until` its token expires at the latest.
+    /// Enters a WebSocket that is open from now on; `until`: its token expires then.
     ///
-    /// What has been told to others since it was let in holds for it as well: behind its entry, so that whoever told
-    /// them has found it there, or it finds what they were told here.
+    /// What all others were told since it was let in holds for it as well. It looks for that only once it is in the register:
+    /// so whoever tells all sessions something finds it there, or it finds here what they were told.
     pub(crate) fn enter(&self, about: About, until: Option<Instant>) -> Registered {
         let live = self.live.enter(about);
         let route = &live.about.route;
         if let Some(age) = route.age_max {
             let at = live.since + age.mul_f64(0.9 + 0.2 * chance());
-            live.leash.tell(Order { at, idle: None, because: Arc::clone(&MAX_AGE) });
+            live.leash.tell(Order { at, idle: None, notice: Arc::clone(&MAX_AGE) });
         }
         if let Some(at) = until {
-            live.leash.tell(Order { at, idle: None, because: Arc::clone(&TOKEN_EXPIRED) });
+            live.leash.tell(Order { at, idle: None, notice: Arc::clone(&TOKEN_EXPIRED) });
         }
         if let Some(window) = window(self.generation().table.fate(None, route)) {
             let at = live.since + window.mul_f64(chance());
-            live.leash.tell(Order { at, idle: None, because: Arc::clone(&RELOADED) });
+            live.leash.tell(Order { at, idle: None, notice: Arc::clone(&RELOADED) });
         }
         if let Some(order) = self.drain.order() {
             live.leash.tell(order);
@@ -131,7 +127,7 @@ impl Service {
     }
 
     /// Enters a WebSocket that another process has opened, with what it was told there; connections are numbered behind
-    /// it. `None`: one of its number is here.
+    /// it. `None`: there is one with its number here.
     pub(crate) fn enter_again(
         &self,
         about: About,
@@ -152,27 +148,15 @@ impl Service {
         Some(live)
     }
 
-    /// Tells these sessions to close.
-    pub(crate) fn tell(&self, sessions: &[Arc<Live>], because: &Arc<Because>, spread: Spread) {
-        let begun = clock::now();
-        let pace = Pace::over(spread.window, sessions.len(), self.drain_rate(), begun);
-        for live in sessions {
-            let idle = spread.quiet.map(|quiet| Idle::new(quiet, begun + spread.window));
-            live.leash.tell(Order { at: pace.next(), idle, because: Arc::clone(because) });
-        }
-    }
-
-    /// Begins the end of everything: connections that there are get no more requests answered, and each WebSocket is
-    /// told to close, all of them within `patience`: as fast as `drain_rate` lets them, or with `all_of_it` spread over it,
-    /// where nobody waits for the end. The first time counts.
-    pub(crate) fn drain(&self, because: Arc<Because>, patience: Duration, all_of_it: bool) {
+    /// Begins the end of everything: no connection gets another request answered, and each WebSocket is told to close, all
+    /// of them within `patience`. The first call counts.
+    pub(crate) fn drain(&self, notice: Arc<CloseNotice>, patience: Duration, haste: Haste) {
         let (count, now) = (usize::try_from(self.live.open()).unwrap_or(usize::MAX), clock::now());
-        let pace = if all_of_it {
-            Pace::evenly(patience, count, now)
-        } else {
-            Pace::within(patience, count, self.drain_rate(), now)
+        let pace = match haste {
+            Haste::AtDrainRate => Pace::within(patience, count, self.drain_rate(), now),
+            Haste::None => Pace::evenly(patience, count, now),
         };
-        self.drain.start(because, pace);
+        self.drain.start(notice, pace);
         for live in self.live.sessions(&Filter::default()) {
             if let Some(order) = self.drain.order() {
                 live.leash.tell(order);
@@ -180,14 +164,11 @@ impl Service {
         }
     }
 
-    /// Has those told within `patience`, as fast as `drain_rate` lets them, that a drain would tell later. The drain has
-    /// begun.
-    pub(crate) fn make_haste(&self, because: &Arc<Because>, patience: Duration) {
+    /// Makes haste of a drain that has begun: sessions that it would tell later are told within `patience`, as fast as
+    /// `drain_rate` lets them.
+    pub(crate) fn make_haste(&self, notice: &Arc<CloseNotice>, patience: Duration) {
         let sessions = self.live.sessions(&Filter::default());
-        let pace = Pace::within(patience, sessions.len(), self.drain_rate(), clock::now());
-        for live in sessions {
-            live.leash.tell(Order { at: pace.next(), idle: None, because: Arc::clone(because) });
-        }
+        tell(&sessions, notice, &Pace::within(patience, sessions.len(), self.drain_rate(), clock::now()));
     }
 
     /// Whether it takes new connections, and means to go on doing so.
@@ -200,22 +181,22 @@ impl Service {
         self.is_short_of_memory.load(Ordering::Relaxed)
     }
 
-    /// Says whether there is; what was said before.
+    /// Sets whether there is; returns what it was before.
     pub(crate) fn set_short_of_memory(&self, is_short: bool) -> bool {
         self.is_short_of_memory.swap(is_short, Ordering::Relaxed)
     }
 
-    /// So many from now on.
+    /// Sets how many sessions are told to close in a second.
     pub(crate) fn set_drain_rate(&self, rate: u32) {
         self.drain_rate.store(rate, Ordering::Relaxed);
     }
 
-    /// Sessions that are told to close in a second.
+    /// How many sessions are told to close in a second.
     pub(crate) fn drain_rate(&self) -> u32 {
         self.drain_rate.load(Ordering::Relaxed)
     }
 
-    /// Goes on with numbers behind this one, if it has not come as far.
+    /// Numbers connections from behind this one on, unless it has come further already.
     pub(crate) fn number_connections_from(&self, last: u64) {
         self.connections.fetch_max(last, Ordering::Relaxed);
     }
@@ -233,14 +214,14 @@ impl Service {
     /// Counts a client that has come as far as its first request, over this version of TLS, if over any.
     pub(crate) fn with_tls(&self, version: Option<&'static str>) {
         if let Some(version) = version {
-            self.books.metrics.tls.add(TlsHandshake { result: "ok", version });
+            self.telemetry.metrics.tls.add(TlsHandshake { result: "ok", version });
         }
     }
 
     /// Counts a client that has not, and says why.
     pub(crate) fn without_tls(&self, conn: u64, error: &io::Error) {
         let result = if error.kind() == io::ErrorKind::TimedOut { "timeout" } else { "failed" };
-        self.books.metrics.tls.add(TlsHandshake { result, version: "" });
+        self.telemetry.metrics.tls.add(TlsHandshake { result, version: "" });
         tracing::debug!(conn, %error, "no TLS");
     }
 
@@ -264,7 +245,14 @@ impl Service {
     }
 }
 
-/// Over how long those are closed whose route has changed; `None`: they are not.
+/// Tells sessions to close, at this pace.
+fn tell(sessions: &[Arc<Live>], notice: &Arc<CloseNotice>, pace: &Pace) {
+    for live in sessions {
+        live.leash.tell(Order { at: pace.next(), idle: None, notice: Arc::clone(notice) });
+    }
+}
+
+/// Over how long the sessions of a route that has changed are closed; `None`: they are not.
 const fn window(fate: OnChange) -> Option<Duration> {
     match fate {
         OnChange::Keep => None,
@@ -273,16 +261,16 @@ const fn window(fate: OnChange) -> Option<Duration> {
     }
 }
 
-static RELOADED: LazyLock<Arc<Because>> = LazyLock::new(|| {
-    Because::new(Cause::Reloaded, CloseCode::GOING_AWAY, "the route has changed".to_owned())
+static RELOADED: LazyLock<Arc<CloseNotice>> = LazyLock::new(|| {
+    CloseNotice::new(Cause::Reloaded, CloseCode::GOING_AWAY, "the route has changed".to_owned())
 });
 
-static TOKEN_EXPIRED: LazyLock<Arc<Because>> = LazyLock::new(|| {
-    Because::new(Cause::TokenExpired, CloseCode::POLICY_VIOLATION, "token expired".to_owned())
+static TOKEN_EXPIRED: LazyLock<Arc<CloseNotice>> = LazyLock::new(|| {
+    CloseNotice::new(Cause::TokenExpired, CloseCode::POLICY_VIOLATION, "token expired".to_owned())
 });
 
-static MAX_AGE: LazyLock<Arc<Because>> =
-    LazyLock::new(|| Because::new(Cause::MaxAge, CloseCode::GOING_AWAY, "open for max_age".to_owned()));
+static MAX_AGE: LazyLock<Arc<CloseNotice>> =
+    LazyLock::new(|| CloseNotice::new(Cause::MaxAge, CloseCode::GOING_AWAY, "open for max_age".to_owned()));
 
 #[cfg(test)]
 mod tests {
@@ -296,9 +284,9 @@ mod tests {
     async fn connections_are_numbered_behind_every_session_that_was_taken() {
         let config = embedded();
         let log = AccessLog::open(&config.access_log).unwrap();
-        let books = Books { log, metrics: Metrics::default(), ticker: None };
+        let telemetry = Telemetry { log, metrics: Metrics::default(), ticker: None };
         let generation = Generation::first(config.routes).unwrap();
-        let service = Service::new(generation, Arc::new(books), Quota::new(0), 1);
+        let service = Service::new(generation, Arc::new(telemetry), Quota::new(0), 1);
         let take = |conn| {
             let about = About {
                 conn,

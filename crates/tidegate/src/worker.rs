@@ -69,7 +69,7 @@ pub(crate) struct Load {
 }
 
 impl Workers {
-    /// Starts so many threads.
+    /// Starts `count` threads.
     ///
     /// # Errors
     /// The system gives no thread or no event queue.

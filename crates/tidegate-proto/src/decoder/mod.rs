@@ -132,8 +132,8 @@ impl Decoder {
         self.frame_left
     }
 
-    /// Like [`step`](Self::step) for payload that nobody has seen, because it went elsewhere: consumes so many bytes of
-    /// the frame under way, or all that is left of it. `None` between two frames.
+    /// Like [`step`](Self::step) for payload that nobody has seen, because it went elsewhere: consumes `bytes` bytes of the
+    /// frame under way, or all that is left of it. `None` between two frames.
     #[inline]
     pub fn skip(&mut self, bytes: usize) -> Option<Step> {
         let step = if self.frame_left == 0 { None } else { self.go_on(bytes) };

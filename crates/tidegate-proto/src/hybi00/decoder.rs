@@ -44,13 +44,13 @@ pub struct Decoder {
 pub(super) enum State {
     /// Between two frames.
     Boundary,
-    /// In a message of which so many bytes were seen.
+    /// In a message; how many bytes of it were seen.
     Message { seen: u64 },
     /// In a frame of unknown type that a byte will end.
     Unknown { seen: u64 },
     /// In the length of a frame.
     Length(Length),
-    /// So many bytes of a frame are to be discarded.
+    /// The rest of a frame is to be discarded.
     Skip { left: u64 },
     /// The closing frame was seen.
     Closed,
@@ -187,7 +187,7 @@ impl Decoder {
         Ok((consumed, Event::Discarded { ends_frame: end.is_some() }))
     }
 
-    /// How many of `len` bytes more the limit allows in a frame of which so many were seen.
+    /// How many of `len` bytes more the limit allows in a frame of which `seen` were seen.
     fn allowed(&self, seen: u64, len: usize) -> usize {
         usize::try_from(self.bytes_max - seen).map_or(len, |left| left.min(len))
     }

@@ -15,7 +15,7 @@ use tokio::sync::oneshot;
 
 use super::connections::QueryError;
 use super::guard::{Guard, Rejected};
-use super::operations::{OPERATIONS, Operation, What};
+use super::operations::{Action, OPERATIONS, Operation};
 use super::query::Query;
 use super::{Gateway, ReloadOrder, Reloaded, UpgradeOrder, connections, metrics, openapi, routes};
 use crate::http::{Body, full};
@@ -36,7 +36,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) ->
     let answer = match admitted {
         Err(answer) => answer,
         // Away from the thread that accepts connections: with many routes a scrape takes its time.
-        Ok(asked) => tokio::task::spawn_blocking(move || carry_out(&gateway, &asked))
+        Ok(call) => tokio::task::spawn_blocking(move || carry_out(&gateway, &call))
             .await
             .unwrap_or_else(|_panicked| Answer::error(StatusCode::INTERNAL_SERVER_ERROR, "this is a bug")),
     };
@@ -44,7 +44,7 @@ pub(super) async fn answer(gateway: Arc<Gateway>, request: Request<Incoming>) ->
 }
 
 /// An operation that may be carried out, with what was asked of it.
-struct Asked {
+struct Call {
     operation: &'static Operation,
     /// What stands in place of the parameter of the path.
     segment: String,
@@ -52,7 +52,7 @@ struct Asked {
 }
 
 /// Checks everything that must be so before a request is carried out.
-fn admit(guard: &Guard, head: &Parts, has_body: bool) -> Result<Asked, Answer> {
+fn admit(guard: &Guard, head: &Parts, has_body: bool) -> Result<Call, Answer> {
     guard.host(head)?;
     let path = head.uri.path();
     let at_path = || OPERATIONS.iter().filter(|operation| operation.matches(path).is_some());
@@ -71,46 +71,46 @@ fn admit(guard: &Guard, head: &Parts, has_body: bool) -> Result<Asked, Answer> {
     }
     let query = Query::read(head.uri.query().unwrap_or(""), &operation.query()).map_err(Answer::bad)?;
     let segment = operation.matches(path).unwrap_or_default().to_owned();
-    Ok(Asked { operation, segment, query })
+    Ok(Call { operation, segment, query })
 }
 
 /// Carries it out.
-fn carry_out(gateway: &Gateway, asked: &Asked) -> Answer {
-    match asked.operation.what {
-        What::Health => Answer::text(StatusCode::OK, "ok\n"),
-        What::Ready if gateway.service.drain.is_started() => {
+fn carry_out(gateway: &Gateway, call: &Call) -> Answer {
+    match call.operation.action {
+        Action::Health => Answer::text(StatusCode::OK, "ok\n"),
+        Action::Ready if gateway.service.drain.is_started() => {
             Answer::text(StatusCode::SERVICE_UNAVAILABLE, "draining\n")
         }
-        What::Ready if gateway.service.is_short_of_memory() => {
+        Action::Ready if gateway.service.is_short_of_memory() => {
             Answer::text(StatusCode::SERVICE_UNAVAILABLE, "short of memory\n")
         }
-        What::Ready => Answer::text(StatusCode::OK, "ready\n"),
-        What::Metrics => {
+        Action::Ready => Answer::text(StatusCode::OK, "ready\n"),
+        Action::Metrics => {
             let media = crate::metrics::exposition::CONTENT_TYPE;
             Answer { media, ..Answer::text(StatusCode::OK, &metrics::text(gateway)) }
         }
-        What::Description => Answer::json(StatusCode::OK, &openapi::document()),
-        What::Status => Answer::json(StatusCode::OK, &status(gateway)),
-        What::Routes => Answer::json(StatusCode::OK, &routes::table(gateway)),
-        What::Config => Answer::json(StatusCode::OK, &gateway.config.load()),
-        What::Connections => connections::list(gateway, &asked.query)
+        Action::Description => Answer::json(StatusCode::OK, &openapi::document()),
+        Action::Status => Answer::json(StatusCode::OK, &status(gateway)),
+        Action::Routes => Answer::json(StatusCode::OK, &routes::table(gateway)),
+        Action::Config => Answer::json(StatusCode::OK, &gateway.config.load()),
+        Action::Connections => connections::list(gateway, &call.query)
             .map_or_else(Answer::from, |page| Answer::json(StatusCode::OK, &page)),
-        What::Connection => {
-            let one = asked.conn().and_then(|conn| connections::one(gateway, conn));
+        Action::Connection => {
+            let one = call.conn().and_then(|conn| connections::one(gateway, conn));
             one.map_or_else(Answer::none, |one| Answer::json(StatusCode::OK, &one))
         }
-        What::Close | What::Drain if gateway.service.hands_over.load(Ordering::Relaxed) => {
+        Action::Close | Action::Drain if gateway.service.hands_over.load(Ordering::Relaxed) => {
             let why = "a hand-over is under way; ask again when it has come to its end";
             Answer::error(StatusCode::SERVICE_UNAVAILABLE, why)
         }
-        What::Close => match asked.conn().map(|conn| connections::close(gateway, conn, &asked.query)) {
+        Action::Close => match call.conn().map(|conn| connections::close(gateway, conn, &call.query)) {
             Some(Err(wrong)) => Answer::bad(wrong),
             Some(Ok(Some(told))) => Answer::json(StatusCode::ACCEPTED, &told),
             Some(Ok(None)) | None => Answer::none(),
         },
-        What::Reload => reload(gateway),
-        What::Upgrade => upgrade(gateway, &asked.query),
-        What::Drain => connections::drain(gateway, &asked.query)
+        Action::Reload => reload(gateway),
+        Action::Upgrade => upgrade(gateway, &call.query),
+        Action::Drain => connections::drain(gateway, &call.query)
             .map_or_else(Answer::from, |told| Answer::json(StatusCode::ACCEPTED, &told)),
     }
 }
@@ -176,11 +176,11 @@ fn status(gateway: &Gateway) -> Value {
         "websockets_open": service.live.open(),
         "websockets_closing": connections::closing(gateway),
         "websockets_opened": service.live.opened(),
-        "websockets_taken_over": service.books.metrics.taken_over.load(Ordering::Relaxed),
+        "websockets_taken_over": service.telemetry.metrics.taken_over.load(Ordering::Relaxed),
     })
 }
 
-impl Asked {
+impl Call {
     /// The connection that the path names.
     fn conn(&self) -> Option<u64> {
         self.segment.parse().ok()
@@ -211,7 +211,10 @@ impl Answer {
     /// There is no such path, or it does not take the method.
     fn no_such(mut allowed: Vec<&str>) -> Self {
         if allowed.is_empty() {
-            return Self::error(StatusCode::NOT_FOUND, "nothing is served here; /openapi.json says what is");
+            return Self::error(
+                StatusCode::NOT_FOUND,
+                "nothing is served here; /openapi.json says action is",
+            );
         }
         if allowed.contains(&"GET") {
             allowed.push("HEAD");

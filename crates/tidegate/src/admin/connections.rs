@@ -13,7 +13,7 @@ use super::query::Query;
 use crate::clock;
 use crate::config;
 use crate::drain::Pace;
-use crate::live::{Because, Filter, Idle, Live, Order, close_rules};
+use crate::live::{CloseNotice, Filter, Idle, Live, Order, close_rules};
 use crate::outcome::Cause;
 
 /// Entries of one answer.
@@ -78,16 +78,16 @@ pub(super) fn one(gateway: &Gateway, conn: u64) -> Option<Value> {
 
 /// Tells one of them to close; `None` where there is none of this number.
 pub(super) fn close(gateway: &Gateway, conn: u64, query: &Query) -> Result<Option<Value>, String> {
-    let because = because(query, "closed by the operator")?;
+    let notice = notice(query, "closed by the operator")?;
     Ok(sole(gateway, conn).map(|live| {
-        live.leash.tell(Order { at: clock::now(), idle: None, because });
+        live.leash.tell(Order { at: clock::now(), idle: None, notice });
         json!({ "told": 1 })
     }))
 }
 
-/// Tells all that are meant to close, spread over a time; with `idle`, those that are quiet for so long within it.
+/// Tells all that are meant to close, spread over `window`; with `idle`, only those that are quiet for that long within it.
 pub(super) fn drain(gateway: &Gateway, query: &Query) -> Result<Value, QueryError> {
-    let because = because(query, "drained by the operator")?;
+    let notice = notice(query, "drained by the operator")?;
     let window = duration(query, "window")?;
     if query.text("idle").is_some() && window.is_zero() {
         return Err("idle needs a window: how long to wait for them to be quiet".to_owned().into());
@@ -102,7 +102,7 @@ pub(super) fn drain(gateway: &Gateway, query: &Query) -> Result<Value, QueryErro
         let at = pace.next();
         // The first look is at its own time, and there has to be a second one.
         let idle = quiet.map(|quiet| Idle::new(quiet, (now + window).max(at + quiet)));
-        live.leash.tell(Order { at, idle, because: Arc::clone(&because) });
+        live.leash.tell(Order { at, idle, notice: Arc::clone(&notice) });
     }
     let over = if quiet.is_some() { window } else { pace.span(meant.len()) };
     Ok(json!({ "told": meant.len(), "over_seconds": over.as_secs() }))
@@ -170,7 +170,7 @@ fn known_route(gateway: &Gateway, name: &str) -> Result<String, QueryError> {
     Err(QueryError::NoRoute(format!("no route is called {name:?}; there are: {shown}{more}")))
 }
 
-fn because(query: &Query, usual: &str) -> Result<Arc<Because>, String> {
+fn notice(query: &Query, usual: &str) -> Result<Arc<CloseNotice>, String> {
     let code = query.number("code", CloseCode::GOING_AWAY.get().into(), u16::MAX.into())?;
     let code = u16::try_from(code).ok().and_then(close_rules::code);
     let code = code.ok_or_else(|| format!("code has to be {}", close_rules::CODES))?;
@@ -178,7 +178,7 @@ fn because(query: &Query, usual: &str) -> Result<Arc<Because>, String> {
     close_rules::check_reason(reason).map_err(|_wrong| {
         format!("reason has to have at most {CLOSE_REASON_BYTES_MAX} bytes, and nothing unprintable")
     })?;
-    Ok(Because::new(Cause::Operator, code, reason.to_owned()))
+    Ok(CloseNotice::new(Cause::Operator, code, reason.to_owned()))
 }
 
 /// Zero where it is not set.

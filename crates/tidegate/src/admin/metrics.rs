@@ -17,8 +17,8 @@ pub(super) fn text(gateway: &Gateway) -> String {
     connections(&mut exposition, gateway);
     let generation = gateway.service.generation();
     let names: HashSet<_> = generation.table.routes().map(|(route, _)| route.name.as_str()).collect();
-    gateway.service.books.metrics.forget_others(|name| names.contains(name));
-    let routes = gateway.service.books.metrics.routes();
+    gateway.service.telemetry.metrics.forget_others(|name| names.contains(name));
+    let routes = gateway.service.telemetry.metrics.routes();
     let routes: Vec<_> = routes.iter().map(|(name, route)| (&**name, &**route)).collect();
     requests(&mut exposition, &routes);
     websockets(&mut exposition, &routes);
@@ -37,16 +37,16 @@ fn gateway_itself(exposition: &mut Exposition, gateway: &Gateway) {
     exposition.family(&f::DRAINING).whole(&[], service.drain.is_started().into());
     exposition.family(&f::GENERATION).whole(&[], service.generation().number);
     let mut reloads = exposition.family(&f::RELOADS);
-    for (result, count) in service.books.metrics.reloads.all() {
+    for (result, count) in service.telemetry.metrics.reloads.all() {
         reloads.whole(&[result], count);
     }
     let mut handovers = exposition.family(&f::HANDOVERS);
-    for (result, count) in service.books.metrics.handovers.all() {
+    for (result, count) in service.telemetry.metrics.handovers.all() {
         handovers.whole(&[result], count);
     }
-    let taken_over = service.books.metrics.taken_over.load(Ordering::Relaxed);
+    let taken_over = service.telemetry.metrics.taken_over.load(Ordering::Relaxed);
     exposition.family(&f::TAKEN_OVER).whole(&[], taken_over);
-    exposition.family(&f::LINES_LOST).whole(&[], service.books.log.lines_lost());
+    exposition.family(&f::LINES_LOST).whole(&[], service.telemetry.log.lines_lost());
 }
 
 fn connections(exposition: &mut Exposition, gateway: &Gateway) {
@@ -58,12 +58,12 @@ fn connections(exposition: &mut Exposition, gateway: &Gateway) {
     exposition.family(&f::HANDSHAKES).whole(&[], places.handshakes as u64);
     exposition.family(&f::HANDSHAKES_MAX).whole(&[], places.handshakes_max as u64);
     let mut tls = exposition.family(&f::TLS);
-    for (handshake, count) in gateway.service.books.metrics.tls.all() {
+    for (handshake, count) in gateway.service.telemetry.metrics.tls.all() {
         tls.whole(&[handshake.result, handshake.version], count);
     }
     let mut ends = exposition.family(&f::CERTIFICATE_END);
     let mut seen = HashSet::new();
-    for certificate in gateway.service.books.metrics.certificates.load().iter() {
+    for certificate in gateway.service.telemetry.metrics.certificates.load().iter() {
         let labels = [certificate.listener.as_str(), certificate.file.as_str()];
         if seen.insert(labels.map(str::to_owned)) {
             let end = certificate.end.duration_since(UNIX_EPOCH).unwrap_or_default();
@@ -138,22 +138,22 @@ fn traffic(exposition: &mut Exposition, routes: &Routes<'_>) {
 fn backends(exposition: &mut Exposition, gateway: &Gateway) {
     let now = clock::now();
     let generation = gateway.service.generation();
-    let pools = generation.table.routes().map(|(route, pool)| (route.name.as_str(), pool.standings(now)));
+    let pools = generation.table.routes().map(|(route, pool)| (route.name.as_str(), pool.statuses(now)));
     let pools: Vec<_> = pools.collect();
-    let standings =
+    let statuses =
         || pools.iter().flat_map(|(route, pool)| pool.iter().map(move |backend| (*route, backend)));
     let mut samples = exposition.family(&f::BACKEND_OPEN);
-    for (route, backend) in standings() {
+    for (route, backend) in statuses() {
         samples.whole(&[route, &backend.name], backend.live as u64);
     }
     let mut samples = exposition.family(&f::BACKEND_CONNECTS);
-    for (route, backend) in standings() {
+    for (route, backend) in statuses() {
         for (result, count) in &backend.tried {
             samples.whole(&[route, &backend.name, result], *count);
         }
     }
     let mut samples = exposition.family(&f::BACKEND_RESTING);
-    for (route, backend) in standings() {
+    for (route, backend) in statuses() {
         samples.whole(&[route, &backend.name], backend.resting.into());
     }
 }

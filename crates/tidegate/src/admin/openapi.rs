@@ -42,7 +42,7 @@ fn described(operation: &Operation) -> Value {
         (status.to_string(), json!({ "description": meaning, "content": { media: {} } }))
     });
     json!({
-        "operationId": format!("{:?}", operation.what).to_ascii_lowercase(),
+        "operationId": format!("{:?}", operation.action).to_ascii_lowercase(),
         "summary": operation.summary,
         "parameters": parameters.collect::<Vec<_>>(),
         "responses": answers.collect::<Map<_, _>>(),

@@ -5,7 +5,7 @@ use http::Method;
 /// One operation.
 #[derive(Debug)]
 pub(super) struct Operation {
-    pub(super) what: What,
+    pub(super) action: Action,
     pub(super) method: Method,
     /// With `{name}` for a segment that is a parameter.
     pub(super) path: &'static str,
@@ -27,7 +27,7 @@ pub(super) struct Parameter {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum What {
+pub(super) enum Action {
     Health,
     Ready,
     Metrics,
@@ -46,7 +46,7 @@ pub(super) enum What {
 impl Operation {
     /// Whether it is asked without the token: load balancers have none, and learn nothing else here.
     pub(super) const fn is_open(&self) -> bool {
-        matches!(self.what, What::Health | What::Ready)
+        matches!(self.action, Action::Health | Action::Ready)
     }
 
     /// Whether it changes something.
@@ -83,7 +83,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 /// All of them.
 pub(super) const OPERATIONS: &[Operation] = &[
     Operation {
-        what: What::Health,
+        action: Action::Health,
         method: Method::GET,
         path: "/healthz",
         summary: "Whether the process is alive. Needs no token.",
@@ -92,7 +92,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "It is.")],
     },
     Operation {
-        what: What::Ready,
+        action: Action::Ready,
         method: Method::GET,
         path: "/readyz",
         summary: "Whether it takes connections. Needs no token.",
@@ -101,7 +101,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "It does."), (503, "It does not: it drains, or memory is short.")],
     },
     Operation {
-        what: What::Metrics,
+        action: Action::Metrics,
         method: Method::GET,
         path: "/metrics",
         summary: "Every metric, in the text format of OpenMetrics.",
@@ -110,7 +110,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "The metrics.")],
     },
     Operation {
-        what: What::Description,
+        action: Action::Description,
         method: Method::GET,
         path: "/openapi.json",
         summary: "This description.",
@@ -119,16 +119,16 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "The description.")],
     },
     Operation {
-        what: What::Routes,
+        action: Action::Routes,
         method: Method::GET,
         path: "/routes",
-        summary: "The route table with its backends and what goes through it.",
+        summary: "The route table with its backends and action goes through it.",
         parameters: &[],
         media: JSON,
         answers: &[(200, "The routes, in file order.")],
     },
     Operation {
-        what: What::Status,
+        action: Action::Status,
         method: Method::GET,
         path: "/status",
         summary: "The gateway in a few numbers.",
@@ -137,7 +137,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "The numbers.")],
     },
     Operation {
-        what: What::Config,
+        action: Action::Config,
         method: Method::GET,
         path: "/config",
         summary: "The configuration in force, every key with its value, without secrets.",
@@ -146,7 +146,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "The configuration, in the words of the file.")],
     },
     Operation {
-        what: What::Connections,
+        action: Action::Connections,
         method: Method::GET,
         path: "/connections",
         summary: "The WebSockets that are open, a page of at most 1000.",
@@ -155,7 +155,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "A page; next_after begins the next one, and is null on the last."), BAD, NO_ROUTE],
     },
     Operation {
-        what: What::Connection,
+        action: Action::Connection,
         method: Method::GET,
         path: "/connections/{conn}",
         summary: "One of them.",
@@ -164,7 +164,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(200, "The WebSocket."), NONE],
     },
     Operation {
-        what: What::Close,
+        action: Action::Close,
         method: Method::DELETE,
         path: "/connections/{conn}",
         summary: "Closes one of them, at the end of the message that is under way.",
@@ -173,7 +173,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         answers: &[(202, "It was told."), BAD, DENIED, NONE, HANDS_OVER],
     },
     Operation {
-        what: What::Drain,
+        action: Action::Drain,
         method: Method::POST,
         path: "/drain",
         summary: "Closes those that are meant, spread over a time. New ones are let in.",
@@ -188,14 +188,14 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
-        what: What::Reload,
+        action: Action::Reload,
         method: Method::POST,
         path: "/reload",
         summary: "Reads the configuration again, and puts it in force whole or not at all.",
         parameters: &[],
         media: JSON,
         answers: &[
-            (200, "It is in force; report says what has changed, and warnings what to look at."),
+            (200, "It is in force; report says action has changed, and warnings action to look at."),
             BAD,
             DENIED,
             (422, "It has errors; nothing has changed."),
@@ -203,7 +203,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         ],
     },
     Operation {
-        what: What::Upgrade,
+        action: Action::Upgrade,
         method: Method::POST,
         path: "/upgrade",
         summary: "Hands listeners and WebSockets over to a new process of the gateway, and ends this one.",
@@ -223,7 +223,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-const BAD: (u16, &str) = (400, "The query is wrong, or there is a body; the answer says what to write.");
+const BAD: (u16, &str) = (400, "The query is wrong, or there is a body; the answer says action to write.");
 const DENIED: (u16, &str) = (403, "Neither Content-Type: application/json nor a field X-Tidegate.");
 const NO_ROUTE: (u16, &str) = (404, "No route has this name; the answer lists those there are.");
 const HANDS_OVER: (u16, &str) = (503, "A hand-over is under way: ask again when it has come to its end.");

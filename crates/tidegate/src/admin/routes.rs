@@ -6,7 +6,7 @@ use super::Gateway;
 use crate::clock;
 use crate::config::Route;
 use crate::metrics::MovedOneWay;
-use crate::pool::{Pool, Standing};
+use crate::pool::{BackendStatus, Pool};
 
 /// All routes, in file order.
 pub(super) fn table(gateway: &Gateway) -> Value {
@@ -16,13 +16,13 @@ pub(super) fn table(gateway: &Gateway) -> Value {
 }
 
 fn shown(gateway: &Gateway, route: &Route, pool: &Pool) -> Value {
-    let metrics = gateway.service.books.metrics.route(&route.name);
+    let metrics = gateway.service.telemetry.metrics.route(&route.name);
     let (moved, _) = metrics.moved();
     json!({
         "name": route.name,
         "host": route.host.as_ref().map(ToString::to_string),
         "path": route.path.to_string(),
-        "backends": pool.standings(clock::now()).iter().map(backend).collect::<Vec<_>>(),
+        "backends": pool.statuses(clock::now()).iter().map(backend).collect::<Vec<_>>(),
         "websockets_open": metrics.open_now(),
         "websockets_opened": metrics.opened(),
         "in": one_way(&moved.inbound),
@@ -35,13 +35,13 @@ fn one_way(moved: &MovedOneWay) -> Value {
     json!({ "messages": moved.messages(), "bytes": moved.bytes })
 }
 
-fn backend(standing: &Standing) -> Value {
+fn backend(status: &BackendStatus) -> Value {
     let connects: Map<_, _> =
-        standing.tried.iter().map(|(result, count)| ((*result).to_owned(), (*count).into())).collect();
+        status.tried.iter().map(|(result, count)| ((*result).to_owned(), (*count).into())).collect();
     json!({
-        "name": standing.name,
-        "connections_open": standing.live,
-        "resting": standing.resting,
+        "name": status.name,
+        "connections_open": status.live,
+        "resting": status.resting,
         "connects": connects,
     })
 }

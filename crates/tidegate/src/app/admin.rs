@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::Running;
-use super::doors::set_mode;
+use super::listeners::set_mode;
 use crate::admin::{self, Gateway, Guard, ReloadOrder};
 use crate::config::Admin;
 use crate::handover::message;

@@ -43,7 +43,7 @@ impl Running {
             });
             let ends;
             (known, ends) = looked.await.unwrap_or_default();
-            self.service.books.metrics.certificates.store(Arc::new(ends));
+            self.service.telemetry.metrics.certificates.store(Arc::new(ends));
             tokio::time::sleep(INTERVAL).await; // a look costs a few system calls, and renewal is no matter of seconds
         }
     }

@@ -9,7 +9,7 @@ use tokio::time::sleep;
 
 use super::Running;
 use crate::clock;
-use crate::live::{Because, Filter, Live, Order};
+use crate::live::{CloseNotice, Filter, Live, Order};
 use crate::memory::{Bounds, Fullness};
 use crate::outcome::Cause;
 use crate::relay::budget;
@@ -69,7 +69,7 @@ fn holders(service: &Service) -> Vec<Arc<Live>> {
     sessions
 }
 
-/// Closes those that hold the most, until they come to so many bytes; how many are told so for the first time.
+/// Closes the sessions that hold the most, until they hold `bytes` together; returns how many were not told before.
 fn let_go(mut holders: Vec<Arc<Live>>, bytes: u64) -> usize {
     let now = clock::now();
     holders.sort_by_cached_key(|live| Reverse(live.traffic.held())); // cached: it changes meanwhile
@@ -80,13 +80,17 @@ fn let_go(mut holders: Vec<Arc<Live>>, bytes: u64) -> usize {
         }
         freed += live.traffic.held();
         if !live.leash.is_told(&OVERLOADED, now) {
-            live.leash.tell(Order { at: now, idle: None, because: Arc::clone(&OVERLOADED) });
+            live.leash.tell(Order { at: now, idle: None, notice: Arc::clone(&OVERLOADED) });
             closed += 1;
         }
     }
     closed
 }
 
-static OVERLOADED: LazyLock<Arc<Because>> = LazyLock::new(|| {
-    Because::new(Cause::Overloaded, CloseCode::TRY_AGAIN_LATER, "the gateway is short of memory".to_owned())
+static OVERLOADED: LazyLock<Arc<CloseNotice>> = LazyLock::new(|| {
+    CloseNotice::new(
+        Cause::Overloaded,
+        CloseCode::TRY_AGAIN_LATER,
+        "the gateway is short of memory".to_owned(),
+    )
 });

@@ -3,7 +3,7 @@
 mod admin;
 mod certificates;
 mod descriptors;
-mod doors;
+mod listeners;
 mod memory;
 mod reload;
 mod signals;
@@ -23,7 +23,7 @@ use tokio_util::sync::CancellationToken;
 
 use self::admin::{AdminListener, AdminServer};
 use self::descriptors::connections_max;
-use self::doors::Doors;
+use self::listeners::Listeners;
 use self::reload::Settings;
 pub(crate) use self::reload::Source;
 use self::signals::{Hangups, Upgrades};
@@ -34,10 +34,11 @@ use crate::access_log::AccessLog;
 use crate::admin::{Gateway, ReloadOrder, UpgradeOrder};
 use crate::clock;
 use crate::config::{self, Config};
+use crate::drain::Haste;
 use crate::generation::Generation;
-use crate::journal::Books;
+use crate::journal::Telemetry;
 use crate::listener::{Gate, Inherited, Places, Served};
-use crate::live::Because;
+use crate::live::CloseNotice;
 use crate::metrics::Metrics;
 use crate::notify;
 use crate::outcome::Cause;
@@ -118,7 +119,7 @@ pub(crate) struct Running {
     stop: CancellationToken,
     /// Whether they accept just now.
     gate: Gate,
-    doors: tokio::sync::Mutex<Doors>,
+    listeners: tokio::sync::Mutex<Listeners>,
     places: Places,
     /// The admin listener, if there is one.
     admin: Mutex<Option<AdminServer>>,
@@ -164,19 +165,19 @@ impl Running {
             .with_context(|| format!("cannot open the access log {:?}", config.access_log))?;
         let ticker = config.traffic_symbols.then(Ticker::start).transpose();
         let ticker = ticker.context("cannot start the thread that prints symbols")?;
-        let books = Arc::new(Books { log: access_log, metrics: Metrics::default(), ticker });
+        let telemetry = Arc::new(Telemetry { log: access_log, metrics: Metrics::default(), ticker });
         let generation = Generation::first(config.routes)?;
         let records = generation.recorder.is_some();
         let quota = Quota::new(config.connections_per_client_max);
-        let service = Arc::new(Service::new(generation, books, quota, config.drain_rate));
+        let service = Arc::new(Service::new(generation, telemetry, quota, config.drain_rate));
         memory::divide(config.buffered_max, config.workers);
         let workers =
             Arc::new(Workers::start(config.workers, &service).context("cannot start worker threads")?);
         let connections_max = connections_max(config.connections_max, records, config.workers);
         let places = Places::new(connections_max, config.handshakes_max);
-        let mut doors = Doors::new(stop.clone(), gate.clone(), places.clone(), Arc::clone(&workers));
-        let all = doors.prepare(config.listeners, inherited)?;
-        doors.change(all);
+        let mut listeners = Listeners::new(stop.clone(), gate.clone(), places.clone(), Arc::clone(&workers));
+        let all = listeners.prepare(config.listeners, inherited)?;
+        listeners.change(all);
         let (reload, orders) = admin::orders();
         let (upgrade, upgrades) = upgrade::orders();
         let admin = admin_listener.map(|listener| {
@@ -190,11 +191,11 @@ impl Running {
                 upgrade,
             })
         });
-        let (doors, settings) = (tokio::sync::Mutex::new(doors), Mutex::new(settings));
+        let (listeners, settings) = (tokio::sync::Mutex::new(listeners), Mutex::new(settings));
         Ok(Self {
             stop,
             gate,
-            doors,
+            listeners,
             places,
             admin: Mutex::new(admin),
             service,
@@ -255,7 +256,7 @@ impl Running {
         self.service.live.wait_for(|live| live.open() == 0).await;
     }
 
-    /// Waits until it had no connection for so long. It looks once a second, so that connections need not tell.
+    /// Waits until it has had no connection for this time. It looks once a second, so that connections need not tell.
     pub(crate) async fn unused_for(&self, time: Duration) {
         let mut looks = interval(Duration::from_secs(1));
         let (mut seen, mut since) = (0, None);
@@ -285,15 +286,16 @@ impl Running {
         self.refuse_orders().await;
         let patience = self.settings().patience;
         let (code, reason) = stop.close();
-        let all_of_it = stop == Stop::HandedOver; // nobody waits for this process to end
-        self.service.drain(Because::new(Cause::Drained, code, reason.to_owned()), patience, all_of_it);
+        // Nobody waits for a process to end that has handed over.
+        let haste = if stop == Stop::HandedOver { Haste::None } else { Haste::AtDrainRate };
+        self.service.drain(CloseNotice::new(Cause::Drained, code, reason.to_owned()), patience, haste);
         tracing::info!(connections = self.workers.live(), "stopping; a second signal stops at once");
         self.await_the_end(stop, patience, signals).await;
         self.workers.stop();
-        self.doors.lock().await.clear();
+        self.listeners.lock().await.clear();
         drop(self.admin().take());
-        self.service.books.log.flush();
-        if let Some(ticker) = &self.service.books.ticker {
+        self.service.telemetry.log.flush();
+        if let Some(ticker) = &self.service.telemetry.ticker {
             ticker.flush();
         }
         if let Some(recorder) = &self.service.generation().recorder {
@@ -317,8 +319,8 @@ impl Running {
                     Some(stop) if !is_in_haste => {
                         is_in_haste = true;
                         let (code, reason) = stop.close();
-                        let because = Because::new(Cause::Drained, code, reason.to_owned());
-                        self.service.make_haste(&because, until.saturating_duration_since(clock::now()));
+                        let notice = CloseNotice::new(Cause::Drained, code, reason.to_owned());
+                        self.service.make_haste(&notice, until.saturating_duration_since(clock::now()));
                     }
                     Some(_) => {
                         tracing::warn!(connections = self.workers.live(), "connections are cut: told to stop at once");
@@ -335,7 +337,7 @@ impl Running {
     }
 
     async fn with_certificates(&self) -> Vec<(Arc<Swap<Served>>, Vec<PathBuf>)> {
-        self.doors.lock().await.with_certificates()
+        self.listeners.lock().await.with_certificates()
     }
 
     fn admin(&self) -> MutexGuard<'_, Option<AdminServer>> {

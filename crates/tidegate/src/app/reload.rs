@@ -103,7 +103,7 @@ impl Running {
     /// What is wrong with it; nothing has changed then.
     pub(crate) async fn reload(&self) -> Result<ReloadReport, ReloadError> {
         let source = self.source.clone().ok_or(ReloadError::NoSource)?;
-        let mut doors = self.doors.lock().await;
+        let mut listeners = self.listeners.lock().await;
         if self.stop.is_cancelled() {
             return Err(ReloadError::Stopping);
         }
@@ -116,21 +116,21 @@ impl Running {
         let prepared = spawn_blocking(read).await.context("the check has panicked")??;
         let Prepared { mut config, generation, log, shown, warnings } = prepared;
         // Sockets that the process was started with went to the listeners that it was started with.
-        let change = doors.prepare(std::mem::take(&mut config.listeners), &mut Inherited::default())?;
+        let change = listeners.prepare(std::mem::take(&mut config.listeners), &mut Inherited::default())?;
 
         // From here on nothing fails.
-        self.service.books.log.redirect(log);
+        self.service.telemetry.log.redirect(log);
         self.service.quota.set(config.connections_per_client_max);
         self.service.set_drain_rate(config.drain_rate);
         memory::divide(config.buffered_max, self.settings().workers);
         let records = generation.recorder.is_some();
         let connections_max = connections_max(config.connections_max, records, self.settings().workers);
-        doors.places().set(connections_max, config.handshakes_max);
+        listeners.places().set(connections_max, config.handshakes_max);
         let (shown, staying) = with_what_stays(shown, &self.shown.load());
         self.shown.store(Arc::new(shown));
         let (number, routes) = (generation.number, generation.table.differences(&former.table));
         let closing = self.service.succeed(generation);
-        let listeners = doors.change(change);
+        let listeners = listeners.change(change);
         self.settle(Settings::of(&config));
         let warnings = warnings.iter().map(ToString::to_string).chain(staying).collect();
         Ok(ReloadReport { generation: number, routes, listeners, closing, warnings })
@@ -160,7 +160,7 @@ impl Running {
     pub(super) async fn reload_and_tell(&self) -> Result<Reloaded, String> {
         notify::reloading();
         let result = self.reload().await;
-        self.service.books.metrics.reloads.add(if result.is_ok() { "ok" } else { "failed" });
+        self.service.telemetry.metrics.reloads.add(if result.is_ok() { "ok" } else { "failed" });
         match &result {
             Ok(report) => {
                 for warning in &report.warnings {
@@ -182,7 +182,7 @@ impl Running {
     /// Whoever has moved the log away wants it opened anew, whatever the file says.
     fn reopen_log(&self) {
         match Sink::open(&self.settings().access_log) {
-            Ok(sink) => self.service.books.log.redirect(sink),
+            Ok(sink) => self.service.telemetry.log.redirect(sink),
             Err(error) => tracing::warn!(%error, "the access log cannot be opened anew"),
         }
     }

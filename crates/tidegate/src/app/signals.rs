@@ -47,7 +47,7 @@ impl Stop {
     }
 }
 
-/// For so long after a hand-over, whoever stops the process that was the gateway means the gateway: it may not be known
+/// For this time after a hand-over, whoever stops the process that was the gateway means the gateway: it may not be known
 /// yet that another one is.
 const NEWS: Duration = Duration::from_secs(5);
 

@@ -32,8 +32,8 @@ pub struct Admitted<T> {
     until: Option<Instant>,
 }
 
-/// What belongs to a route.
-pub trait OfRoute {
+/// A proof that a request belongs to a route.
+pub trait HasRoute {
     /// The route.
     fn route(&self) -> &Arc<Route>;
 }
@@ -137,13 +137,13 @@ impl<T> Admitted<T> {
     }
 }
 
-impl OfRoute for Permit {
+impl HasRoute for Permit {
     fn route(&self) -> &Arc<Route> {
         Self::route(self)
     }
 }
 
-impl OfRoute for Selected {
+impl HasRoute for Selected {
     fn route(&self) -> &Arc<Route> {
         Self::route(self)
     }
@@ -168,7 +168,7 @@ impl Guards {
     }
 
     /// Decides about one request. A route without `auth` is everybody's.
-    pub(crate) async fn admit<T: OfRoute>(
+    pub(crate) async fn admit<T: HasRoute>(
         &self,
         what: T,
         request: &Request,

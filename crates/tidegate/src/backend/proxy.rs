@@ -84,7 +84,7 @@ fn head(selected: &Selected, target: &HttpTarget, request: &Request, body: Uploa
     let mut fields = end_to_end(&request.fields);
     add_forwarded(&mut fields, request);
     if request.fields.contains_key(TRANSFER_ENCODING) {
-        // Said in so many words: the HTTP library does not expect a GET to have a body, and would leave it out.
+        // Said explicitly: the HTTP library does not expect a GET to have a body, and would leave it out.
         fields.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
     } else if let Some(length) = request.fields.get(CONTENT_LENGTH) {
         fields.insert(CONTENT_LENGTH, length.clone());

@@ -18,7 +18,7 @@ use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::replayed::Replayed;
-use super::{Agreed, ConnectError, FarSide, plain};
+use super::{Agreed, ConnectError, Connected, plain};
 use crate::config::HttpTarget;
 use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;
@@ -42,7 +42,7 @@ pub(super) async fn upgrade(
     target: &HttpTarget,
     permit: &Permit,
     request: &Request,
-) -> Result<(FarSide, Agreed), ConnectError> {
+) -> Result<(Connected, Agreed), ConnectError> {
     let ours = own_handshake(permit);
     let head = request_head(target, permit, request, &ours);
     let answer = match timeout(permit.route().upgrade_timeout, ask(socket, head)).await {
@@ -58,7 +58,7 @@ pub(super) async fn upgrade(
         .map_err(ConnectError::Handshake)?;
     let mut fields = end_to_end(&answered);
     fields.remove("sec-websocket-origin"); // belongs to the answer to hybi-00 clients, which is ours
-    let far = FarSide::WebSocket { socket, early, reserved: agreed.extensions.reserved() };
+    let far = Connected::WebSocket { socket, early, reserved: agreed.extensions.reserved() };
     let agreed = Agreed {
         subprotocol: agreed.subprotocol.or_else(|| own_subprotocol(permit)),
         extensions: agreed.extensions,

@@ -32,7 +32,7 @@ impl<K: Send + Sync + 'static> Resumed<K> {
     ) -> Result<Self, Unfit> {
         let generation = service.generation();
         let (route, seat) = generation.table.resume(&record.about.route, record.about.backend.as_deref());
-        let entry = Entry::resumed(&service.books, &record, &route);
+        let entry = Entry::resumed(&service.telemetry, &record, &route);
         let share = record.about.client.and_then(|client| service.quota.count(client));
         let about = about(&record, route);
         let live = service.enter_again(about, record.age, record.counts, record.orders).ok_or(Unfit::Twice);

@@ -39,7 +39,7 @@ use self::failure::Failure;
 use self::line::Line;
 use self::listen::{Listening, refuse};
 use self::plan::Plan;
-use self::session::{End, Shape};
+use self::session::{End, Settings};
 use self::stop::StopSignals;
 use crate::io::Socket;
 
@@ -66,7 +66,8 @@ pub(crate) fn run(args: ConnectArgs) -> anyhow::Result<ExitCode> {
 
 async fn serve(plan: Plan) -> anyhow::Result<ExitCode> {
     let signals = StopSignals::listen()?;
-    let shared = Arc::new(Shared { line: plan.line, shape: plan.shape, stop: CancellationToken::new() });
+    let shared =
+        Arc::new(Shared { line: plan.line, settings: plan.settings, stop: CancellationToken::new() });
     match Listening::bind(&plan.listen).await {
         Ok(None) => Ok(one(&shared, signals).await),
         Ok(Some(listening)) => {
@@ -83,7 +84,7 @@ async fn serve(plan: Plan) -> anyhow::Result<ExitCode> {
 /// What all local connections have in common.
 struct Shared {
     line: Line,
-    shape: Shape,
+    settings: Settings,
     stop: CancellationToken,
 }
 
@@ -105,7 +106,7 @@ async fn one(shared: &Shared, mut signals: StopSignals) -> ExitCode {
             Some(Err(failure)) => Outcome::Failed(failure),
             Some(Ok(opened)) => {
                 let local = tokio::io::join(tokio::io::stdin(), tokio::io::stdout());
-                Outcome::Ended(session::run(local, false, opened, &shared.shape, &shared.stop).await)
+                Outcome::Ended(session::run(local, false, opened, &shared.settings, &shared.stop).await)
             }
         }
     };
@@ -181,7 +182,7 @@ async fn relay(local: Socket, shared: &Shared) {
     };
     let subprotocol = opened.agreed.subprotocol.as_ref().map(ToString::to_string);
     tracing::debug!(subprotocol, "{place}: open");
-    let end = session::run(local, true, opened, &shared.shape, &shared.stop).await;
+    let end = session::run(local, true, opened, &shared.settings, &shared.stop).await;
     if end.is_clean() {
         tracing::debug!("{place}: {end}");
     } else {

@@ -14,14 +14,14 @@ use super::mistake::PlanError;
 use super::open::{Limits, Opener};
 use super::place::Place;
 use super::proxy::{Login, Proxies, Proxy};
-use super::session::Shape;
+use super::session::Settings;
 use super::tls::{self, Believed};
 
 /// What is to be done.
 pub(super) struct Plan {
     pub(super) listen: ListenAt,
     pub(super) line: Line,
-    pub(super) shape: Shape,
+    pub(super) settings: Settings,
     pub(super) connections_max: usize,
 }
 
@@ -69,19 +69,19 @@ impl ConnectArgs {
         let backoff = backoff(&self.way, reconnect)?;
         Ok(Plan {
             line: Line::new(opener, backoff, self.times.connect_timeout),
-            shape: self.shape()?,
+            settings: self.settings()?,
             connections_max: self.max_connections as usize,
             listen: self.listen,
         })
     }
 
-    fn shape(&self) -> Result<Shape, PlanError> {
+    fn settings(&self) -> Result<Settings, PlanError> {
         let FrameArgs { text, chunk, max_frame, no_close, ping_interval } = self.frames;
         let chunk = chunk.unwrap_or(CHUNK_DEFAULT.min(max_frame));
         if !(CHUNK_MIN..=max_frame).contains(&chunk) || max_frame > FRAME_MAX {
             return Err(PlanError::Sizes);
         }
-        Ok(Shape {
+        Ok(Settings {
             message: if text { MessageType::Text } else { MessageType::Binary },
             chunk: usize::try_from(chunk).map_err(|_too_large| PlanError::Sizes)?,
             frame_bytes_max: max_frame,

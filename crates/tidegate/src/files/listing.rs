@@ -72,7 +72,7 @@ pub(super) async fn page(
     Ok(response)
 }
 
-/// So many others have asked for one, or are slow to take theirs, that there is no memory for it.
+/// There is no memory for another one: too many have asked for theirs, or are slow to take it.
 fn busy() -> Response<Body> {
     let again = [("Retry-After", "1")];
     text(StatusCode::SERVICE_UNAVAILABLE, "too many clients ask for lists of folders at once", &again)
@@ -113,7 +113,7 @@ impl Entries {
         Ok(entries)
     }
 
-    /// The page. Of rows it has so many bytes at the most, and one more row.
+    /// The page. Its rows have at most `bytes_max` bytes, and one row more.
     fn render(&self, path: &str, has_parent: bool, bytes_max: usize) -> String {
         let title = escaped(&percent_decode_str(path).decode_utf8_lossy());
         let mut page = format!(

@@ -10,7 +10,7 @@ pub(super) enum Wanted {
     Whole,
     /// This part.
     Part(HeaderValue),
-    /// So much from its end.
+    /// The end of it, of a length.
     Last(HeaderValue),
 }
 

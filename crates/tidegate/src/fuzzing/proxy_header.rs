@@ -3,7 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::config::ProxyVersion;
-use crate::proxy_header::{Announcement, Scan, Told, scan};
+use crate::proxy_header::{Announcement, ProxyInfo, Scan, scan};
 
 /// Reads an input, and writes one that it describes.
 pub fn run(data: &[u8]) {
@@ -52,15 +52,15 @@ fn write_and_read(data: &[u8]) {
 }
 
 /// A whole header at the front of these bytes.
-fn naive(bytes: &[u8]) -> Option<(usize, Told)> {
+fn naive(bytes: &[u8]) -> Option<(usize, ProxyInfo)> {
     if bytes.starts_with(b"PROXY ") { naive_line(bytes) } else { naive_binary(bytes) }
 }
 
-fn naive_line(bytes: &[u8]) -> Option<(usize, Told)> {
+fn naive_line(bytes: &[u8]) -> Option<(usize, ProxyInfo)> {
     let len = bytes.iter().position(|byte| *byte == b'\n')? + 1;
     let line = std::str::from_utf8(&bytes[..len]).ok().filter(|_| len <= 107)?.strip_suffix("\r\n")?;
     let words: Vec<_> = line.split(' ').collect();
-    let nothing = Told { addresses: None, secure: false };
+    let nothing = ProxyInfo { addresses: None, secure: false };
     if words[1] == "UNKNOWN" {
         return Some((len, nothing));
     }
@@ -75,16 +75,16 @@ fn naive_line(bytes: &[u8]) -> Option<(usize, Told)> {
         fits.then_some(SocketAddr::new(address, number))
     };
     let addresses = (endpoint(source, source_port)?, endpoint(destination, destination_port)?);
-    Some((len, Told { addresses: Some(addresses), secure: false }))
+    Some((len, ProxyInfo { addresses: Some(addresses), secure: false }))
 }
 
-fn naive_binary(bytes: &[u8]) -> Option<(usize, Told)> {
+fn naive_binary(bytes: &[u8]) -> Option<(usize, ProxyInfo)> {
     let rest = bytes.strip_prefix(b"\r\n\r\n\0\r\nQUIT\n")?;
     let [command, family, high, low, rest @ ..] = rest else { return None };
     let len = usize::from(*high) * 256 + usize::from(*low);
     let rest = rest.get(..len).filter(|_| len <= 2048)?;
     if *command == 0x20 {
-        return Some((16 + len, Told { addresses: None, secure: false }));
+        return Some((16 + len, ProxyInfo { addresses: None, secure: false }));
     }
     let address_len = match (command, family / 16, family % 16) {
         (0x21, 0, 0..=2) => 0,
@@ -123,7 +123,7 @@ fn naive_binary(bytes: &[u8]) -> Option<(usize, Told)> {
     };
     let is_tcp = matches!(*family, 0x11 | 0x21);
     let addresses = is_tcp.then(|| (endpoint(0), endpoint(1)));
-    Some((16 + len, Told { addresses, secure }))
+    Some((16 + len, ProxyInfo { addresses, secure }))
 }
 
 fn naive_field(bytes: &[u8], at: usize) -> Option<(u8, &[u8])> {

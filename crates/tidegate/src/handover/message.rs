@@ -55,7 +55,7 @@ pub(crate) enum Taker {
 /// From either, behind the hand-over: the line stays for as long as both live. What is not understood ends it.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Word {
+pub(crate) enum Notice {
     /// The gateway is to stop, this process as well; `restart`: to come back.
     Stop { restart: bool },
 }

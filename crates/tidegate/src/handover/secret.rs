@@ -103,7 +103,7 @@ impl Wiped {
         self.0.extend_from_slice(bytes);
     }
 
-    /// Appends so many zeros, and lends them.
+    /// Appends `count` zeros, and lends them.
     pub(crate) fn append(&mut self, count: usize) -> &mut [u8] {
         self.make_room(count);
         let before = self.0.len();
@@ -111,18 +111,18 @@ impl Wiped {
         &mut self.0[before..]
     }
 
-    /// Takes back so many zeros that were appended, and that nobody has written over.
+    /// Takes back `count` zeros that were appended, and that nobody has written over.
     pub(crate) fn take_back(&mut self, count: usize) {
         self.0.truncate(self.0.len() - count);
     }
 
-    /// Keeps so many bytes.
+    /// Keeps `len` bytes.
     fn truncate(&mut self, len: usize) {
         self.0[len..].zeroize();
         self.0.truncate(len);
     }
 
-    /// Drops so many bytes at the front.
+    /// Drops `count` bytes at the front.
     pub(crate) fn drop_front(&mut self, count: usize) {
         self.0.copy_within(count.., 0);
         self.truncate(self.0.len() - count);

@@ -1,6 +1,6 @@
 //! The line between the two processes: frames with descriptors, over a pair of Unix sockets that nobody else has.
 //!
-//! A frame is eight bytes, `TG`, its kind, how many descriptors come with it, and its length, and then so many bytes. The
+//! A frame is a header of eight bytes (`TG`, its kind, how many descriptors come with it, its length) and its payload. The
 //! descriptors travel with the first byte of the frame (`SCM_RIGHTS`).
 
 use std::collections::VecDeque;
@@ -56,7 +56,7 @@ pub(crate) struct Sender(Arc<UnixStream>);
 
 /// A way for other threads to say something on the way, without ever waiting.
 #[derive(Debug, Clone)]
-pub(crate) struct Voice(Arc<UnixStream>);
+pub(crate) struct SharedSender(Arc<UnixStream>);
 
 /// The end that listens.
 #[derive(Debug)]
@@ -131,8 +131,8 @@ impl Sender {
     }
 
     /// For other threads.
-    pub(crate) fn voice(&self) -> Voice {
-        Voice(Arc::clone(&self.0))
+    pub(crate) fn shared(&self) -> SharedSender {
+        SharedSender(Arc::clone(&self.0))
     }
 
     /// Nothing more goes over this line, in either direction; what has arrived can still be received. What the other end
@@ -142,7 +142,7 @@ impl Sender {
     }
 }
 
-impl Voice {
+impl SharedSender {
     /// Says something short, whole or not at all. It cuts nothing that is being sent just then: a frame without a record
     /// goes in one piece.
     ///
@@ -238,7 +238,7 @@ impl Receiver {
     }
 }
 
-/// These bytes as a frame, which so many descriptors go with.
+/// A frame with this payload, for as many descriptors.
 fn frame(kind: Kind, bytes: &[u8], descriptors: usize) -> io::Result<Wiped> {
     let too_long = || io::Error::new(io::ErrorKind::InvalidInput, "a frame of the hand-over is too long");
     let length = u32::try_from(bytes.len()).ok().filter(|_| bytes.len() <= FRAME_BYTES_MAX);
@@ -340,9 +340,9 @@ mod tests {
         let (sender, mut receiver) = split(ours);
         let (mut there, _) = split(theirs);
         there.say(&"before").await.unwrap();
-        there.voice().say_at_once(&"and from another thread").unwrap();
+        there.shared().say_at_once(&"and from another thread").unwrap();
         sender.hang_up();
-        assert!(there.say(&"after").await.is_err() && there.voice().say_at_once(&"after").is_err());
+        assert!(there.say(&"after").await.is_err() && there.shared().say_at_once(&"after").is_err());
         assert_eq!(receiver.received().unwrap().unwrap().message::<String>().unwrap(), "before");
         let other = receiver.received().unwrap().unwrap();
         assert_eq!(other.message::<String>().unwrap(), "and from another thread");

@@ -12,7 +12,7 @@
 pub(super) enum Framing {
     /// In a head.
     Head(Head),
-    /// In a body, or chunk, of which so many bytes are still to come; then go on there.
+    /// In a body, or chunk: how many bytes of it are still to come, and what follows them.
     Data(u64, After),
     /// In the line of a chunk's size.
     Size { size: u64, blank: bool },
@@ -51,7 +51,7 @@ enum Line {
     Start,
     /// The first one.
     Request,
-    /// So many bytes of a name that may be one of [`FIELDS`].
+    /// In a name that may be one of [`FIELDS`]: how many of its bytes were seen.
     Name {
         at: usize,
         candidates: [bool; FIELDS.len()],
@@ -76,7 +76,7 @@ struct Protocols {
 enum Element {
     #[default]
     Before,
-    /// Behind so many bytes of [`WEBSOCKET`].
+    /// Behind this many bytes of [`WEBSOCKET`].
     Named(usize),
     /// Behind it, and blanks.
     Behind,

@@ -122,8 +122,8 @@ pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, r
     }
 }
 
-/// Completes when the client has taken nothing for so long of what is there for it, or nothing moves and nothing is to
-/// come. How long an answer itself may take, or be silent in its midst, is not judged here.
+/// Completes when, for as long as `patience`, the client has taken nothing of what waits for it, or nothing has moved and no
+/// answer is to come. How long an answer itself may take, or be silent in its midst, is not judged here.
 async fn watch(requests: &impl Requests, flow: &Flow, patience: Duration) {
     let look = || (flow.written(), flow.is_stuck());
     let mut seen = look();

@@ -1,12 +1,12 @@
 //! Listening sockets that another process of the gateway has handed over, together with who had them there.
 
 use std::io;
-use std::os::fd::{AsFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 
 use socket2::Socket;
 
 use super::inherited::InheritedSocket;
-use super::{Listening, Origin, SocketFile};
+use super::unix::SocketFile;
 use crate::config::ListenAddress;
 use crate::handover::message;
 
@@ -51,23 +51,6 @@ pub(super) fn take(
             InheritedSocket { socket: one.socket, own: one.about.own }
         })
         .collect()
-}
-
-impl Listening {
-    /// What another process has to know of it, and its descriptor. `group` is the number of its listener.
-    ///
-    /// # Errors
-    /// The system has no more descriptors.
-    pub(crate) fn hand_over(&self, group: usize, admin: bool) -> io::Result<(message::Listener, OwnedFd)> {
-        let own = match self.origin {
-            Origin::Tcp(_) => true,
-            Origin::Adopted => false,
-            Origin::Unix(own) => own,
-        };
-        let descriptor = self.socket.as_fd();
-        let address = self.served.load().listener.address.to_string();
-        Ok((message::Listener { address, group, admin, own }, descriptor.try_clone_to_owned()?))
-    }
 }
 
 /// The file of a socket that a gateway has bound, if it has one. It is not removed before it is said to be ours.

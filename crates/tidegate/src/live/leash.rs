@@ -7,7 +7,7 @@ use std::task::Waker;
 use tokio::time::Instant;
 
 use super::order::Verdict;
-use super::{Because, Counts, Order};
+use super::{CloseNotice, Counts, Order};
 use crate::handover::{MoveRequest, StayReason};
 
 /// One end is with the relay, the other with everybody else.
@@ -26,7 +26,7 @@ struct State {
     /// They have changed since they were handed out.
     is_told: bool,
     /// Why it is closing.
-    obeyed: Option<Arc<Because>>,
+    obeyed: Option<Arc<CloseNotice>>,
     /// It is asked whether it can be moved to another process.
     move_request: Option<Box<MoveRequest>>,
 }
@@ -93,20 +93,20 @@ impl Leash {
     }
 
     /// Whether it was told to close for this reason, not later than at this time.
-    pub(crate) fn is_told(&self, because: &Arc<Because>, by: Instant) -> bool {
+    pub(crate) fn is_told(&self, notice: &Arc<CloseNotice>, by: Instant) -> bool {
         let state = self.state();
         let firm = state.orders.firm.as_ref();
-        firm.is_some_and(|order| order.because.cause == because.cause && order.at <= by)
+        firm.is_some_and(|order| order.notice.cause == notice.cause && order.at <= by)
     }
 
     /// Notes that the relay does what it was told.
-    pub(crate) fn obeyed(&self, because: &Arc<Because>) {
-        self.state().obeyed = Some(Arc::clone(because));
+    pub(crate) fn obeyed(&self, notice: &Arc<CloseNotice>) {
+        self.state().obeyed = Some(Arc::clone(notice));
     }
 
     /// Why the relay has closed, where it was told to.
     pub fn reason(&self) -> Option<String> {
-        self.state().obeyed.as_ref().map(|because| because.reason.clone())
+        self.state().obeyed.as_ref().map(|notice| notice.reason.clone())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -127,11 +127,11 @@ impl Orders {
     }
 
     /// Why to close now, if it is time to, by what has passed so far.
-    pub(crate) fn due(&mut self, now: Instant, counts: impl Fn() -> Counts) -> Option<Arc<Because>> {
+    pub(crate) fn due(&mut self, now: Instant, counts: impl Fn() -> Counts) -> Option<Arc<CloseNotice>> {
         for order in [&mut self.firm, &mut self.if_idle] {
             let Some(told) = order.as_mut().filter(|told| now >= told.at) else { continue };
             match told.judge(now, counts()) {
-                Verdict::Obey => return Some(Arc::clone(&told.because)),
+                Verdict::Obey => return Some(Arc::clone(&told.notice)),
                 Verdict::Wait => {}
                 Verdict::Void => *order = None,
             }
@@ -177,7 +177,11 @@ mod tests {
     }
 
     fn order(at: Instant, idle: Option<Idle>, reason: &str) -> Order {
-        Order { at, idle, because: Because::new(Cause::Operator, CloseCode::GOING_AWAY, reason.to_owned()) }
+        Order {
+            at,
+            idle,
+            notice: CloseNotice::new(Cause::Operator, CloseCode::GOING_AWAY, reason.to_owned()),
+        }
     }
 
     #[tokio::test(start_paused = true)]

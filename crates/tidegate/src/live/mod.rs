@@ -23,7 +23,7 @@ use tokio::time::Instant;
 
 pub use self::leash::Leash;
 pub(crate) use self::leash::{News, Orders};
-pub use self::order::{Because, Idle, Order};
+pub use self::order::{CloseNotice, Idle, Order};
 pub use self::traffic::{Counts, Traffic};
 
 use crate::clock;
@@ -144,7 +144,7 @@ impl Register {
         self.open.load(Ordering::Relaxed)
     }
 
-    /// WebSockets that were opened since the start. Who has read it finds at least so many, but for those that are gone.
+    /// WebSockets that were opened since the start. A look at the register behind it finds all of these that are not gone.
     pub fn opened(&self) -> u64 {
         self.opened.load(Ordering::Acquire)
     }

@@ -18,13 +18,13 @@ pub struct Order {
     /// Only once it is quiet; `None`: whatever it does.
     pub idle: Option<Idle>,
     /// Why, and what the client is told; the same for all who are told together.
-    pub because: Arc<Because>,
+    pub notice: Arc<CloseNotice>,
 }
 
 /// When a session counts as quiet.
 #[derive(Debug, Clone)]
 pub struct Idle {
-    /// Nothing has passed either way for so long.
+    /// For how long nothing must have passed either way.
     quiet: Duration,
     /// If it was not quiet by then, it stays open.
     until: Instant,
@@ -32,9 +32,9 @@ pub struct Idle {
     seen: Option<Counts>,
 }
 
-/// Why sessions are told to close.
+/// Why sessions are told to close, and what their clients are told. The same for all that are told together.
 #[derive(Debug)]
-pub struct Because {
+pub struct CloseNotice {
     /// What the access log says.
     pub cause: Cause,
     /// The Close code for clients.
@@ -43,7 +43,7 @@ pub struct Because {
     pub reason: String,
 }
 
-impl Because {
+impl CloseNotice {
     /// A reason that is longer than a Close frame can say is cut.
     pub fn new(cause: Cause, code: CloseCode, mut reason: String) -> Arc<Self> {
         reason.truncate(reason.floor_char_boundary(CLOSE_REASON_BYTES_MAX));
@@ -57,7 +57,7 @@ impl Because {
 }
 
 impl Idle {
-    /// Quiet for so long, and not later than `until`.
+    /// Once nothing has passed for `quiet`, and not later than `until`.
     pub const fn new(quiet: Duration, until: Instant) -> Self {
         Self { quiet, until, seen: None }
     }
@@ -84,9 +84,9 @@ impl Order {
         record::Order {
             due_in: self.at.saturating_duration_since(now),
             idle,
-            cause: self.because.cause.label().to_owned(),
-            code: self.because.code.get(),
-            reason: self.because.reason.clone(),
+            cause: self.notice.cause.label().to_owned(),
+            code: self.notice.code.get(),
+            reason: self.notice.reason.clone(),
         }
     }
 
@@ -99,7 +99,7 @@ impl Order {
         });
         let cause = Cause::named(&written.cause).unwrap_or(Cause::Operator);
         let code = CloseCode::new(written.code).unwrap_or(CloseCode::GOING_AWAY);
-        Self { at: now + written.due_in, idle, because: Because::new(cause, code, written.reason) }
+        Self { at: now + written.due_in, idle, notice: CloseNotice::new(cause, code, written.reason) }
     }
 
     /// Judges the order at a time when it is due, by what has passed so far.
@@ -125,10 +125,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_busy_session_is_waited_for_until_it_is_quiet_or_the_time_is_up() {
         let start = crate::clock::now();
-        let because = Because::new(Cause::Operator, CloseCode::GOING_AWAY, String::new());
+        let notice = CloseNotice::new(Cause::Operator, CloseCode::GOING_AWAY, String::new());
         let idle = Some(Idle::new(2 * S, start + 5 * S));
         let busy = Counts { bytes_in: 1, ..Counts::default() };
-        let mut order = Order { at: start, idle, because };
+        let mut order = Order { at: start, idle, notice };
         let mut other = order.clone();
         assert_eq!(order.judge(start, Counts::default()), Verdict::Wait);
         assert_eq!(order.at, start + 2 * S);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_reason_fits_into_a_close_frame() {
-        let because = Because::new(Cause::Operator, CloseCode::GOING_AWAY, "ä".repeat(100));
-        assert_eq!(because.reason, "ä".repeat(61));
+        let notice = CloseNotice::new(Cause::Operator, CloseCode::GOING_AWAY, "ä".repeat(100));
+        assert_eq!(notice.reason, "ä".repeat(61));
     }
 }

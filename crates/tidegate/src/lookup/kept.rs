@@ -19,8 +19,8 @@ use crate::clock;
 /// Bytes of all files of a folder.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// A file is known by its stamp only when it has been at rest for so long: what is written twice within one tick of its
-/// file system's clock has the same stamp both times. The coarsest tick in use.
+/// A file is known by its stamp only when it has been at rest for this time: what is written twice within one tick of its
+/// file system's clock has the same stamp both times. This is the coarsest tick in use.
 const REST: Duration = Duration::from_secs(2);
 
 /// A file of tokens, or a folder of them.

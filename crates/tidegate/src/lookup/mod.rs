@@ -47,15 +47,15 @@ pub struct Destination {
 /// The sources of all routes that have one.
 #[derive(Debug)]
 pub struct Lookups {
-    routes: HashMap<String, Known>,
+    routes: HashMap<String, RouteLookup>,
     places: Arc<Semaphore>,
 }
 
-/// What is known about a route.
+/// The look-up of one route.
 #[derive(Debug)]
-struct Known {
+struct RouteLookup {
     source: Source,
-    /// To its server, if it is one.
+    /// Those to its server that are not answered yet, where it is one.
     questions: Questions,
 }
 
@@ -67,7 +67,7 @@ enum Source {
         /// The last look-up saw a bad line, and said so.
         complained: AtomicBool,
     },
-    Held(HashMap<String, String>),
+    InMemory(HashMap<String, String>),
     Directory(PathBuf),
     UnixDirectory(PathBuf),
     Http(Asker, UrlTemplate),
@@ -185,7 +185,7 @@ impl Lookups {
             if let Some(Backend::Lookup(lookup)) = route.backends.first() {
                 let source = Source::load(route, &lookup.source, &asker)?;
                 let questions = Questions::new(route.pending_max);
-                sources.insert(route.name.clone(), Known { source, questions });
+                sources.insert(route.name.clone(), RouteLookup { source, questions });
             }
         }
         Ok(Self { routes: sources, places: Arc::new(Semaphore::new(AT_ONCE_MAX)) })
@@ -206,11 +206,11 @@ impl Lookups {
         };
         let token = token::of(request, &lookup.key)?;
         let known = self.routes.get(&permit.route().name).expect("every route with a look-up was loaded");
-        let Known { source, questions } = known;
+        let RouteLookup { source, questions } = known;
         let _asking = if source.is_server() { Some(questions.begin()?) } else { None };
         let look = async {
             let target = self.ask(source, token).await?.ok_or(LookupError::Unknown)?;
-            self.judged(lookup, target).await
+            self.checked(lookup, target).await
         };
         let target = timeout(lookup.timeout, look).await.map_err(|_elapsed| LookupError::Timeout)??;
         tracing::debug!(route = %permit.route().name, ?target, "looked up");
@@ -226,7 +226,7 @@ impl Lookups {
                 complain(bad, complained);
                 found
             }
-            Source::Held(tokens) => tokens.get(&token).cloned(),
+            Source::InMemory(tokens) => tokens.get(&token).cloned(),
             Source::Directory(folder) => {
                 let folder = folder.clone();
                 self.blocking(move || file::file_name(&folder, &token)).await?
@@ -246,8 +246,8 @@ impl Lookups {
         text.map(|text| Target::parse(&text).ok_or(LookupError::NoTarget)).transpose()
     }
 
-    /// A Unix socket is judged here, where links in its path end; an address when the name is resolved.
-    async fn judged(&self, lookup: &Lookup, target: Target) -> Result<Target, LookupError> {
+    /// Checks a Unix socket against `targets`, where links in its path end. An address is checked when its name is resolved.
+    async fn checked(&self, lookup: &Lookup, target: Target) -> Result<Target, LookupError> {
         let (Target::Unix(path), Some(patterns)) = (&target, &lookup.targets) else { return Ok(target) };
         let (path, patterns) = (path.clone(), patterns.clone());
         let real = self.blocking(move || {
@@ -278,7 +278,7 @@ impl Source {
         match self {
             Self::Http(..) | Self::Json(..) | Self::Redis(_) => true,
             Self::File { .. }
-            | Self::Held(_)
+            | Self::InMemory(_)
             | Self::Directory(_)
             | Self::UnixDirectory(_)
             | Self::Jwt(_) => false,
@@ -296,7 +296,7 @@ impl Source {
             LookupSource::ReadOnlyFile(path) => {
                 let (tokens, bad) = file::read_all(path).map_err(|error| failed(path, error.into()))?;
                 complain(bad, &AtomicBool::new(false));
-                Self::Held(tokens)
+                Self::InMemory(tokens)
             }
             LookupSource::Directory(path) => Self::Directory(path.clone()),
             LookupSource::UnixDirectory(path) => Self::UnixDirectory(path.clone()),

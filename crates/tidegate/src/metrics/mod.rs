@@ -21,7 +21,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::SystemTime;
 
 pub(crate) use self::process::Process;
-pub(crate) use self::route::{Asked, Closed, RouteMetrics};
+pub(crate) use self::route::{AnsweredRequest, Closed, RouteMetrics};
 pub(crate) use self::tally::Tally;
 pub(crate) use self::traffic::{Meter, MovedOneWay, Traffic};
 use crate::swap::Swap;

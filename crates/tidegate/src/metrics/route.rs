@@ -14,7 +14,7 @@ use crate::outcome::Party;
 #[derive(Debug)]
 pub(crate) struct RouteMetrics {
     /// Requests that were answered.
-    pub(crate) requests: Tally<Asked>,
+    pub(crate) requests: Tally<AnsweredRequest>,
     /// Requests that were refused, by the reason.
     pub(crate) refusals: Tally<&'static str>,
     /// WebSockets that have ended.
@@ -29,7 +29,7 @@ pub(crate) struct RouteMetrics {
 
 /// An answered request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Asked {
+pub(crate) struct AnsweredRequest {
     /// It asked for a WebSocket.
     pub(crate) websocket: bool,
     /// The status; 0 where a backend has made up one of its own.
@@ -78,7 +78,7 @@ impl RouteMetrics {
         self.open.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// It has ended, after so long.
+    /// It has ended, this long after it was opened.
     pub(crate) fn close(&self, closed: Closed, after: Duration) {
         self.open.fetch_sub(1, Ordering::Relaxed);
         self.durations.observe(after);
@@ -124,7 +124,7 @@ impl RouteMetrics {
     }
 }
 
-impl Asked {
+impl AnsweredRequest {
     /// A request with this answer. Whoever is behind the route may answer with any number: those without a meaning
     /// count as one.
     pub(crate) fn new(websocket: bool, status: u16) -> Self {
@@ -162,7 +162,7 @@ mod tests {
             (1000..5000).map(|code| Closed::new("client_closed", code, Party::Client).code).collect();
         assert!(codes.contains(&1000) && codes.contains(&4000) && !codes.contains(&4001));
         let statuses: std::collections::BTreeSet<u16> =
-            (0..1000).map(|status| Asked::new(false, status).status).collect();
+            (0..1000).map(|status| AnsweredRequest::new(false, status).status).collect();
         assert!(statuses.len() < 80 && statuses.contains(&499) && statuses.contains(&0), "{statuses:?}");
     }
 

@@ -171,7 +171,7 @@ impl Meter {
         self.traffic.round_trips.observe(time);
     }
 
-    /// So many bytes of the session wait for a socket now.
+    /// Notes how many bytes of the session wait for a socket now.
     pub(crate) fn buffered(&mut self, bytes: usize) {
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
         if bytes != self.buffered {

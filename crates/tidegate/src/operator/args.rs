@@ -50,8 +50,8 @@ pub(crate) struct GatewayArgs {
     tls: TlsArgs,
 }
 
-/// How it is told.
-pub(super) enum Told<'a> {
+/// Whom to tell, and how.
+pub(super) enum Recipient<'a> {
     /// By a signal to this process.
     Process(i32),
     /// By a signal to the process whose number is in this file.
@@ -135,11 +135,11 @@ pub(crate) struct WhyArgs {
 }
 
 impl GatewayArgs {
-    pub(super) fn told(&self) -> Told<'_> {
+    pub(super) fn recipient(&self) -> Recipient<'_> {
         match (self.pid, &self.pid_file) {
-            (Some(pid), _) => Told::Process(pid),
-            (None, Some(file)) => Told::PidFile(file),
-            (None, None) => Told::Place(PlaceArgs {
+            (Some(pid), _) => Recipient::Process(pid),
+            (None, Some(file)) => Recipient::PidFile(file),
+            (None, None) => Recipient::Place(PlaceArgs {
                 admin: self.admin.clone(),
                 admin_token_file: self.admin_token_file.clone(),
                 config: self.config.clone(),

@@ -61,7 +61,7 @@ impl Client {
         Ok(Self { place, tls, patience: PATIENCE, token })
     }
 
-    /// One that waits so long for an answer.
+    /// The same, which waits for an answer as long as this.
     pub(super) fn patient(self, patience: Duration) -> Self {
         Self { patience, ..self }
     }

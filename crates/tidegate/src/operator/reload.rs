@@ -8,7 +8,7 @@ use http::Method;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use super::args::{GatewayArgs, Told};
+use super::args::{GatewayArgs, Recipient};
 use super::client::Client;
 use super::{process, shown};
 
@@ -18,10 +18,10 @@ use super::{process, shown};
 /// There is no such gateway, or it is none that the signal would reload, or it refuses.
 pub(crate) fn reload(args: &GatewayArgs) -> anyhow::Result<ExitCode> {
     let hang_up = |pid| process::tell(pid, Signal::HUP, "SIGHUP");
-    match args.told() {
-        Told::Process(pid) => hang_up(pid)?,
-        Told::PidFile(file) => hang_up(process::read(file)?)?,
-        Told::Place(place) => {
+    match args.recipient() {
+        Recipient::Process(pid) => hang_up(pid)?,
+        Recipient::PidFile(file) => hang_up(process::read(file)?)?,
+        Recipient::Place(place) => {
             let answer = Client::new(&place)?.ask(&Method::POST, "/reload")?;
             let report = answer["report"].as_str().context("the gateway does not say what came of it")?;
             for warning in answer["warnings"].as_array().into_iter().flatten().filter_map(Value::as_str) {

@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use http::Method;
 use rustix::process::Signal;
 
-use super::args::{GatewayArgs, PlaceArgs, Told};
+use super::args::{GatewayArgs, PlaceArgs, Recipient};
 use super::client::Client;
 use super::{process, shown, with_query};
 
@@ -32,10 +32,10 @@ pub(crate) struct UpgradeArgs {
 /// There is no such gateway, or the new process did not take over; then all goes on in the old one.
 pub(crate) fn upgrade(args: &UpgradeArgs) -> anyhow::Result<ExitCode> {
     let hand_over = |pid| process::tell(pid, Signal::USR2, "SIGUSR2");
-    match args.gateway.told() {
-        Told::Process(pid) => hand_over(pid)?,
-        Told::PidFile(file) => hand_over(process::read(file)?)?,
-        Told::Place(place) => ask(&place, args.binary.as_ref())?,
+    match args.gateway.recipient() {
+        Recipient::Process(pid) => hand_over(pid)?,
+        Recipient::PidFile(file) => hand_over(process::read(file)?)?,
+        Recipient::Place(place) => ask(&place, args.binary.as_ref())?,
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -15,9 +15,9 @@ pub(crate) use self::write::{Announcement, TlsTold};
 /// of them, of which addresses and everything that is in use today need a few hundred.
 pub(crate) const HEADER_BYTES_MAX: usize = v2::HEAD_BYTES + v2::REST_BYTES_MAX;
 
-/// What a header says.
+/// What a PROXY header says.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Told {
+pub(crate) struct ProxyInfo {
     /// The client's address, and the one that it has connected to; `None`: nothing is said about them, and the
     /// connection's own count.
     pub(crate) addresses: Option<(SocketAddr, SocketAddr)>,
@@ -30,8 +30,8 @@ pub(crate) struct Told {
 pub(crate) enum Scan {
     /// The beginning of a header.
     More,
-    /// A header of so many bytes; what follows is the client's.
-    Whole(usize, Told),
+    /// A header, and how many bytes it has; what follows is the client's.
+    Whole(usize, ProxyInfo),
 }
 
 /// Why it is none. The proxy's fault, or it is no proxy.

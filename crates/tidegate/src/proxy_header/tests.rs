@@ -6,18 +6,18 @@ use super::*;
 use crate::config::ProxyVersion;
 
 /// What the whole of these bytes is, whatever follows it.
-fn read(bytes: &[u8]) -> Result<(usize, Told), Malformed> {
+fn read(bytes: &[u8]) -> Result<(usize, ProxyInfo), Malformed> {
     match scan(bytes)? {
         Scan::Whole(length, told) => Ok((length, told)),
         Scan::More => panic!("not whole: {}", bytes.escape_ascii()),
     }
 }
 
-fn told(source: &str, destination: &str) -> Told {
-    Told { addresses: Some((source.parse().unwrap(), destination.parse().unwrap())), secure: false }
+fn told(source: &str, destination: &str) -> ProxyInfo {
+    ProxyInfo { addresses: Some((source.parse().unwrap(), destination.parse().unwrap())), secure: false }
 }
 
-const NOTHING: Told = Told { addresses: None, secure: false };
+const NOTHING: ProxyInfo = ProxyInfo { addresses: None, secure: false };
 
 /// A header of version 2, made without the code under test.
 fn binary(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
@@ -105,7 +105,7 @@ fn binary_headers() {
         (with_fields(b"\x02\x00\x04host\x05\x00\x00"), told("192.0.2.1:4660", "198.51.100.2:443")),
         (
             with_fields(b"\x20\x00\x0f\x01\x00\x00\x00\x00\x21\x00\x07TLSv1.3"),
-            Told { secure: true, ..told("192.0.2.1:4660", "198.51.100.2:443") },
+            ProxyInfo { secure: true, ..told("192.0.2.1:4660", "198.51.100.2:443") },
         ),
         (with_fields(b"\x20\x00\x05\x00\x00\x00\x00\x01"), told("192.0.2.1:4660", "198.51.100.2:443")),
     ] {

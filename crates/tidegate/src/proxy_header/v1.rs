@@ -3,7 +3,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::str::FromStr;
 
-use super::{Malformed, Scan, Told};
+use super::{Malformed, ProxyInfo, Scan};
 
 /// What it begins with.
 pub(super) const SIGNATURE: &[u8] = b"PROXY ";
@@ -22,11 +22,11 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, Malformed> {
 }
 
 /// A line without its line feed.
-fn line(line: &[u8]) -> Result<Told, Malformed> {
+fn line(line: &[u8]) -> Result<ProxyInfo, Malformed> {
     let told = line.strip_prefix(SIGNATURE).and_then(|rest| rest.strip_suffix(b"\r"));
     let told = told.and_then(|told| str::from_utf8(told).ok()).ok_or(Malformed::Line)?;
     if told.split(' ').next() == Some("UNKNOWN") {
-        return Ok(Told { addresses: None, secure: false }); // what follows it means nothing (2.1)
+        return Ok(ProxyInfo { addresses: None, secure: false }); // what follows it means nothing (2.1)
     }
     let words: Vec<_> = told.split(' ').collect();
     let [family, source, destination, source_port, destination_port] = words[..] else {
@@ -39,7 +39,7 @@ fn line(line: &[u8]) -> Result<Told, Malformed> {
     };
     let source = SocketAddr::new(address(source)?, port(source_port)?);
     let destination = SocketAddr::new(address(destination)?, port(destination_port)?);
-    Ok(Told { addresses: Some((source, destination)), secure: false })
+    Ok(ProxyInfo { addresses: Some((source, destination)), secure: false })
 }
 
 /// Digits alone, and no zero before others.

@@ -2,7 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Malformed, Scan, Told};
+use super::{Malformed, ProxyInfo, Scan};
 
 /// What it begins with: no protocol that anybody speaks takes this for something of its own.
 pub(super) const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
@@ -48,7 +48,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, Malformed> {
     let Some(rest) = rest.get(..usize::from(length)) else { return Ok(Scan::More) };
     let whole = HEAD_BYTES + rest.len();
     if command == LOCAL {
-        return Ok(Scan::Whole(whole, Told { addresses: None, secure: false })); // the proxy itself; all else is skipped
+        return Ok(Scan::Whole(whole, ProxyInfo { addresses: None, secure: false })); // the proxy itself; all else is skipped
     }
     let (addresses, fields) = rest.split_at_checked(address_bytes).ok_or(Malformed::Length)?;
     let mut secure = false;
@@ -65,7 +65,7 @@ pub(super) fn scan(bytes: &[u8]) -> Result<Scan, Malformed> {
             _ => {}
         }
     }
-    Ok(Scan::Whole(whole, Told { addresses: read_addresses(family, addresses), secure }))
+    Ok(Scan::Whole(whole, ProxyInfo { addresses: read_addresses(family, addresses), secure }))
 }
 
 /// Bytes that addresses take; `None` where command, family or transport is none that there is.

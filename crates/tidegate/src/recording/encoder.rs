@@ -50,7 +50,7 @@ impl Encoder {
         }
     }
 
-    /// What stands behind all messages; the session has taken so long.
+    /// What stands behind all messages; `length` is that of the session.
     pub(super) fn tail(&self, length: Duration) -> Vec<u8> {
         match self.format {
             Format::Websockify => websockify::TAIL.to_vec(),

@@ -54,7 +54,7 @@ impl Backlog {
         }
     }
 
-    /// Notes that the socket has taken so many bytes more.
+    /// Notes that the socket has taken this many bytes more.
     pub(super) fn consume(&mut self, bytes: usize, now: Instant) {
         let Some(kept) = self.0.as_mut().filter(|_| bytes > 0) else { return };
         kept.gone += bytes;

@@ -12,7 +12,7 @@ thread_local! {
     static WAITING: Cell<usize> = const { Cell::new(0) };
 }
 
-/// So many bytes may wait from now on, divided among so many workers.
+/// Sets how many bytes may wait from now on, divided among the workers.
 pub(crate) fn set(bytes_max: u64, workers: usize) {
     let share = usize::try_from(bytes_max).unwrap_or(usize::MAX) / workers.max(1);
     SHARE.store(share.max(BYTES_SOFT), Ordering::Relaxed);
@@ -28,7 +28,7 @@ impl Held {
         self.0
     }
 
-    /// So many bytes wait now. Whether that is more than there is room for, and the fault of this relay.
+    /// Notes how many bytes wait now. `true`: that is more than there is room for, and it is this relay that grew.
     pub(super) fn set(&mut self, bytes: usize) -> bool {
         let grows = bytes > self.0;
         // Not there any more when the thread ends.

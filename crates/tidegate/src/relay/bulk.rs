@@ -16,7 +16,7 @@ use super::{Far, Relay};
 use crate::outcome::End;
 use crate::scratch::READ_BYTES_MAX;
 
-/// A read of so much says that there is more: what comes next is bulk.
+/// A read of this size says that there is more: what comes next is bulk.
 pub(super) const BULK_BYTES_MIN: usize = 256 << 10;
 
 /// Below this, a copy costs less than what a pipe takes.
@@ -43,7 +43,7 @@ impl Relay {
         far && unseen && self.client.leg.is_bare()
     }
 
-    /// One message of what fits into a pipe, and of at most so many bytes. Whether anything moved.
+    /// Moves what fits into a pipe, at most `bytes_max` bytes, as one message. Whether anything moved.
     pub(super) fn splice_from_tcp(
         &mut self,
         cx: &mut Context<'_>,
@@ -134,7 +134,7 @@ impl Endpoint {
         left.saturating_add(HEADER_READ_BYTES).min(READ_BYTES_MAX)
     }
 
-    /// Whether it sends bulk, as a read of so many bytes shows in which so many messages ended.
+    /// Whether it sends bulk, as far as its last read shows: the bytes of that, and how many messages ended in it.
     fn sends_bulk(&mut self, bytes: usize, messages: u64) -> bool {
         let left = self.receiver.decoder_mut().frame_left();
         let goes_on = left >= FRAME_LEFT_MIN;

@@ -280,7 +280,7 @@ impl Gathered<'_> {
         self.len += bytes.len();
     }
 
-    /// Where the next frame, with so much payload at most, may be made.
+    /// Where the next frame may be made, with at most `frame_bytes_max` bytes of payload.
     fn room(&mut self, frame_bytes_max: usize) -> &mut [u8] {
         let end =
             self.bytes.len().min(self.len.saturating_add(HEADER_BYTES_MAX).saturating_add(frame_bytes_max));

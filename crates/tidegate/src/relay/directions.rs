@@ -85,7 +85,7 @@ impl Relay {
         }
     }
 
-    /// Has the side that so many bytes may go to asked how much it takes, if it could be too little.
+    /// Has the socket of a side asked how much it takes, before up to `bytes_max` are read for it and that could be too much.
     pub(super) fn look_for_room(&mut self, now: Instant, to: Side, bytes_max: usize) {
         if bytes_max <= BYTES_SOFT {
             return;

@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{Owner, Relay, Terms, Unfit, frozen, limits};
-use crate::backend::FarSide;
+use crate::backend::Connected;
 use crate::clock;
 use crate::handover::{MoveRequest, record};
 use crate::io::Socket;
@@ -25,7 +25,7 @@ use crate::scratch;
 pub(crate) fn run<O: Owner>(
     client: Socket,
     early: Bytes,
-    far: FarSide,
+    far: Connected,
     terms: Terms<'_>,
     live: Registered,
     owner: O,

@@ -13,7 +13,7 @@ use super::endpoint::{Endpoint, ORDERLY};
 use super::leg::Patience;
 use super::{Far, Relay};
 use crate::config::{Route, spoken_size};
-use crate::live::Because;
+use crate::live::CloseNotice;
 use crate::outcome::{Breach, Cause, End};
 
 /// How long the Close for a client's violation waits for what a WebSocket backend still says to the messages before it.
@@ -30,9 +30,9 @@ impl Relay {
     }
 
     /// Begins the end that somebody ordered.
-    pub(super) fn end_as_told(&mut self, because: &Arc<Because>, now: Instant) {
-        self.live.leash.obeyed(because);
-        self.end_saying(because.end(), &because.reason, now);
+    pub(super) fn end_as_told(&mut self, notice: &Arc<CloseNotice>, now: Instant) {
+        self.live.leash.obeyed(notice);
+        self.end_saying(notice.end(), &notice.reason, now);
     }
 
     /// `reason`: what the client is told beside the code.

@@ -54,7 +54,7 @@ use self::rate::ControlRate;
 use self::tcp::Tcp;
 use self::turns::Turns;
 pub(crate) use self::turns::attend;
-use crate::backend::{Agreed, FarSide};
+use crate::backend::{Agreed, Connected};
 use crate::clock;
 use crate::config::Route;
 use crate::handover::record::Line;
@@ -143,24 +143,24 @@ impl Relay {
     fn new(
         client: Socket,
         early: Bytes,
-        far: FarSide,
+        far: Connected,
         rules: &Route,
         live: Registered,
         meter: Meter,
     ) -> Self {
         let reserved = match &far {
-            FarSide::WebSocket { reserved, .. } => *reserved,
-            FarSide::Echo | FarSide::Tcp(_) => Reserved::None,
+            Connected::WebSocket { reserved, .. } => *reserved,
+            Connected::Echo | Connected::Tcp(_) => Reserved::None,
         };
         let limits = limits(rules, &far);
         let decoder = |role| Decoder::new(role, limits).with_reserved(reserved);
         let far = match far {
-            FarSide::Echo => Far::Echo(Echo::default()),
-            FarSide::Tcp(socket) => {
+            Connected::Echo => Far::Echo(Echo::default()),
+            Connected::Tcp(socket) => {
                 let leg = Leg::new(socket, Bytes::new());
                 Far::Tcp(Box::new(Tcp::new(leg, rules, live.about.subprotocol.as_deref())))
             }
-            FarSide::WebSocket { socket, early, .. } => {
+            Connected::WebSocket { socket, early, .. } => {
                 let receiver = Receiver::new(decoder(Role::Client));
                 Far::WebSocket(Box::new(Endpoint::new(Leg::new(socket, early), receiver, Role::Client)))
             }
@@ -221,10 +221,10 @@ impl Far {
 
 /// The limits of a route for this kind of far side. To a TCP backend messages mean nothing and are never held, so they
 /// are limited only where the route says so.
-fn limits(rules: &Route, far: &FarSide) -> Limits {
+fn limits(rules: &Route, far: &Connected) -> Limits {
     let default = match far {
-        FarSide::Tcp(_) => Limits::NONE,
-        FarSide::Echo | FarSide::WebSocket { .. } => Limits::default(),
+        Connected::Tcp(_) => Limits::NONE,
+        Connected::Echo | Connected::WebSocket { .. } => Limits::default(),
     };
     Limits {
         frame_bytes_max: rules.frame_bytes_max,

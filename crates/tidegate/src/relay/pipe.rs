@@ -49,7 +49,7 @@ struct Ends {
     writer: OwnedFd,
 }
 
-/// A pipe with so many bytes in it.
+/// A pipe, and how many bytes are in it.
 #[derive(Debug)]
 pub(super) struct Pipe {
     /// Gone only once the pipe is on its way back.
@@ -70,9 +70,9 @@ impl Pipe {
         self.held
     }
 
-    /// Takes at most so many bytes from a socket; 0 is its end, and [`io::ErrorKind::Unsupported`] says that an ordinary
-    /// read has to take what comes next. For an empty pipe: in a full one, who would have to wait for whom could not be
-    /// told.
+    /// Takes at most `bytes_max` bytes from a socket; 0 is its end, and [`io::ErrorKind::Unsupported`] says that an ordinary
+    /// read has to take what comes next. Only for an empty pipe: of one with something in it could not be told whether it
+    /// waits for room in the pipe or for the socket.
     pub(super) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,

@@ -25,12 +25,12 @@ impl ControlRate {
         (self.tokens + (now - self.since).as_secs_f64() * PER_SECOND).min(BURST)
     }
 
-    /// One that lets so many through.
+    /// One with this many tokens left.
     pub(super) const fn going_on(tokens: f64, now: Instant) -> Self {
         Self { tokens: tokens.min(BURST), since: now }
     }
 
-    /// Takes `frames` tokens; `false` when there are not so many.
+    /// Takes `frames` tokens; `false` when there are fewer.
     pub(super) fn take(&mut self, frames: u32, now: Instant) -> bool {
         if frames == 0 {
             return true;

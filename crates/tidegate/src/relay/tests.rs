@@ -22,12 +22,12 @@ use super::driving::drive;
 use super::timing::MESSAGE_SILENCE;
 use super::turns::nobody_calls;
 use super::{Owner, Relay, Terms, attend, run};
-use crate::backend::{Agreed, FarSide};
+use crate::backend::{Agreed, Connected};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
 use crate::handover::record::Line;
 use crate::io::Socket;
-use crate::live::{About, Because, Idle, Order, Register, Registered};
+use crate::live::{About, CloseNotice, Idle, Order, Register, Registered};
 use crate::metrics::Meter;
 use crate::outcome::{Cause, End};
 use crate::scratch;
@@ -53,12 +53,12 @@ pub(super) fn route(lines: &str) -> Route {
 }
 
 /// Relays with the rules of this route until the end; how it ended, and after how long by the paused clock.
-async fn relayed(client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
+async fn relayed(client: Socket, far: Connected, route: &Route) -> (End, Duration) {
     relayed_as(&Agreed::default(), client, far, route).await
 }
 
 /// The same, where this was agreed with the client.
-async fn relayed_as(agreed: &Agreed, client: Socket, far: FarSide, route: &Route) -> (End, Duration) {
+async fn relayed_as(agreed: &Agreed, client: Socket, far: Connected, route: &Route) -> (End, Duration) {
     let begun = clock::now();
     let terms = Terms { rules: route, agreed, traffic: Arc::default(), tape: None, ticker: None };
     let end = run(client, Bytes::new(), far, terms, registered(), Then(|end, _| end)).await;
@@ -109,8 +109,8 @@ fn received(mut peer: TcpStream) -> Vec<u8> {
     bytes
 }
 
-fn websocket(socket: Socket) -> FarSide {
-    FarSide::WebSocket { socket, early: Bytes::new(), reserved: Reserved::None }
+fn websocket(socket: Socket) -> Connected {
+    Connected::WebSocket { socket, early: Bytes::new(), reserved: Reserved::None }
 }
 
 /// A thousand fragments, and never the last one: a minute of silence, then 1008. The backend has seen the fragments.
@@ -123,7 +123,7 @@ async fn t103_a_message_that_is_not_gone_on_with() {
         let (client, mut client_end) = pair();
         let (backend, backend_end) = pair();
         client_end.write_all(&fragments).unwrap();
-        let far = if to_websocket { websocket(backend) } else { FarSide::Echo };
+        let far = if to_websocket { websocket(backend) } else { Connected::Echo };
         let (end, after) = relayed(client, far, &route).await;
         assert_eq!(end, End::MessageUnfinished);
         assert!(after >= MESSAGE_SILENCE && after < MESSAGE_SILENCE + Duration::from_secs(10), "{after:?}");
@@ -147,7 +147,7 @@ async fn t103_t215_a_frame_of_hybi_00_that_is_not_gone_on_with() {
         let (client, mut client_end) = pair();
         let (backend, backend_end) = pair();
         client_end.write_all(b"\0half").unwrap();
-        let far = if to_websocket { websocket(backend) } else { FarSide::Echo };
+        let far = if to_websocket { websocket(backend) } else { Connected::Echo };
         let (end, after) = relayed_as(&agreed, client, far, &route).await;
         assert_eq!(end, End::MessageUnfinished);
         assert!(after >= MESSAGE_SILENCE && after < MESSAGE_SILENCE + Duration::from_secs(10), "{after:?}");
@@ -166,7 +166,7 @@ async fn t103_a_message_to_a_tcp_backend_may_stay_unfinished() {
     let (backend, backend_end) = pair();
     client_end.write_all(b"\x02\x81\0\0\0\0a").unwrap();
     let route = route("ping_interval = 0\nidle_timeout = '1h'");
-    let (end, after) = relayed(client, FarSide::Tcp(backend), &route).await;
+    let (end, after) = relayed(client, Connected::Tcp(backend), &route).await;
     assert_eq!((end, after >= HOUR), (End::Idle, true), "after {after:?}");
     assert_eq!(received(backend_end), b"a");
 }
@@ -180,7 +180,7 @@ async fn a_deadline_that_passes_in_the_line_wakes_once() {
     client_end.write_all(b"\x82\xff\0\0\0\0\0\x04\0\0\0\0\0\0").unwrap();
     client_end.write_all(&bulk).unwrap();
     let route = route("ping_interval = 0\nidle_timeout = '1s'");
-    let mut relayed = pin!(relayed(client, FarSide::Tcp(backend), &route));
+    let mut relayed = pin!(relayed(client, Connected::Tcp(backend), &route));
     let mut polls = 0;
     let counted = poll_fn(|cx| {
         polls += 1;
@@ -197,7 +197,7 @@ async fn f14_a_backend_that_is_silent_for_an_hour() {
     for to_websocket in [false, true] {
         let (client, client_end) = pair();
         let (backend, _backend_end) = pair();
-        let far = if to_websocket { websocket(backend) } else { FarSide::Tcp(backend) };
+        let far = if to_websocket { websocket(backend) } else { Connected::Tcp(backend) };
         let (end, after) = relayed(client, far, &route).await;
         assert_eq!((end, after >= HOUR), (End::Idle, true), "after {after:?}");
         assert_eq!(received(client_end), b"\x88\x02\x03\xe9");
@@ -210,13 +210,13 @@ async fn f37_a_quiet_session_closes_as_it_is_told() {
     let second = Duration::from_secs(1);
     let (client, client_end) = pair();
     let (live, begun) = (registered(), clock::now());
-    let because = Because::new(Cause::Operator, CloseCode::GOING_AWAY, "tidying up".to_owned());
+    let notice = CloseNotice::new(Cause::Operator, CloseCode::GOING_AWAY, "tidying up".to_owned());
     let idle = Some(Idle::new(2 * second, begun + 10 * second));
-    live.leash.tell(Order { at: begun + second, idle, because });
+    live.leash.tell(Order { at: begun + second, idle, notice });
     let (route, agreed) = (route(""), Agreed::default());
     let terms = Terms { rules: &route, agreed: &agreed, traffic: Arc::default(), tape: None, ticker: None };
     let ended = |end, live: Registered| (end, live.leash.reason());
-    let ended = run(client, Bytes::new(), FarSide::Echo, terms, live, Then(ended)).await;
+    let ended = run(client, Bytes::new(), Connected::Echo, terms, live, Then(ended)).await;
     let told = End::Told(Cause::Operator, CloseCode::GOING_AWAY);
     assert_eq!(ended, (told, Some("tidying up".to_owned())));
     assert!(clock::now() - begun >= 3 * second);
@@ -230,7 +230,7 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
         let (client, mut client_end) = pair();
         let (backend, backend_end) = pair();
         client_end.write_all(b"\x82\x81\0\0\0\0a").unwrap();
-        let far = if to_websocket { websocket(backend) } else { FarSide::Tcp(backend) };
+        let far = if to_websocket { websocket(backend) } else { Connected::Tcp(backend) };
         let relay =
             Relay::new(client, Bytes::new(), far, &route(""), registered(), Meter::new(Arc::default()));
         let mut struck = false;
@@ -259,7 +259,7 @@ async fn t249_f54_ends_panic_is_1011_to_both() {
 async fn t249_f54_a_bug_that_stays_ends_the_connection() {
     let (client, client_end) = pair();
     let meter = Meter::new(Arc::default());
-    let relay = Relay::new(client, Bytes::new(), FarSide::Echo, &route(""), registered(), meter);
+    let relay = Relay::new(client, Bytes::new(), Connected::Echo, &route(""), registered(), meter);
     let end = drive(relay, Then(|end, _| end), |_, _| panic!("the bug")).await;
     assert_eq!(end, End::Panicked);
     assert_eq!(received(client_end), b"");

@@ -19,8 +19,8 @@ impl Relay {
     /// What the clock demands, at the end of a turn. Whether anything came of it.
     pub(super) fn on_time(&mut self, now: Instant) -> bool {
         let had_ended = self.end.is_some();
-        if !had_ended && let Some(because) = self.orders.due(now, || self.live.traffic.counts()) {
-            self.end_as_told(&because, now);
+        if !had_ended && let Some(notice) = self.orders.due(now, || self.live.traffic.counts()) {
+            self.end_as_told(&notice, now);
         }
         let paused = self.client.is_readable() && self.inbound_room() == 0;
         let moved = match self.rang.take() {

@@ -10,15 +10,15 @@ use tokio::time::Instant;
 
 use super::{Far, Relay};
 use crate::clock;
-use crate::live::Because;
+use crate::live::CloseNotice;
 use crate::outcome::{Cause, End};
 
 /// Reads of each direction in one turn of the task, before neighbours get theirs; fewer where they bring much.
 const READS_PER_TURN: usize = 4;
 
 /// Why a session is closed whose TLS has come to the last of its keys.
-static KEYS_SPENT: LazyLock<Arc<Because>> = LazyLock::new(|| {
-    Because::new(Cause::KeysSpent, CloseCode::GOING_AWAY, "please reconnect for new keys".to_owned())
+static KEYS_SPENT: LazyLock<Arc<CloseNotice>> = LazyLock::new(|| {
+    CloseNotice::new(Cause::KeysSpent, CloseCode::GOING_AWAY, "please reconnect for new keys".to_owned())
 });
 
 impl Relay {

@@ -14,7 +14,7 @@ use std::task::{Context, Poll, Waker};
 /// What a turn moves at the most before it ends, but for the read that goes beyond it: what a short message waits for.
 const TURN_BYTES: u32 = 1 << 20;
 
-/// A turn that moved so much was bulk. Standing in line costs about a microsecond; moving this takes fifty.
+/// A turn that moved this much was bulk. Standing in line costs about a microsecond; moving this takes fifty.
 const BULK_TURN_BYTES: u32 = 128 << 10;
 
 thread_local! {
@@ -183,7 +183,7 @@ mod tests {
         log.lock().unwrap_or_else(PoisonError::into_inner).push(seen);
     }
 
-    /// Moves bulk for so many turns, and does something in each.
+    /// Moves bulk for a number of turns, and does something in each.
     fn bulk(
         number: u32,
         turns: u32,

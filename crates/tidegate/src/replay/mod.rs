@@ -37,7 +37,7 @@ pub struct Replay(Arc<Script>);
 /// How fast a recording is played.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Pace {
-    /// So many times as fast as it was.
+    /// This many times as fast as it was.
     Times(f64),
     /// As fast as the client takes it.
     Fast,

@@ -14,7 +14,7 @@ pub(super) type Traffic<'c> = WriteTraffic<'c, ServerConnectionData>;
 
 /// What is to be done with records after a step.
 enum Step {
-    /// There may be more in them, behind so many bytes.
+    /// There may be more in them, behind this many bytes.
     Go(usize),
     /// They are at their end, or cut: more has to be read.
     Starved,

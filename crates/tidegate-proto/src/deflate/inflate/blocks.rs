@@ -26,7 +26,7 @@ enum State {
     Header,
     /// The length of a stored block, and its complement.
     StoredLength,
-    /// So many bytes of a stored block.
+    /// The bytes that are left of a stored block.
     Stored(usize),
     /// The codes of the block.
     Codes,

@@ -43,7 +43,7 @@ pub(super) enum Alphabet {
 }
 
 impl Alphabet {
-    /// Bits of the first level; where no code is so long, it has fewer.
+    /// Bits of the first level; where all codes are shorter, it has fewer.
     const fn root_max(self) -> u32 {
         match self {
             Self::Literals => 10,

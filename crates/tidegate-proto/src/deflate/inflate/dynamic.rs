@@ -28,9 +28,9 @@ pub(super) struct Dynamic {
 enum Stage {
     /// The numbers of code lengths.
     Counts,
-    /// A length in the code of code lengths; of so many before it.
+    /// A length in the code of code lengths, and how many of them were read.
     MetaLength(usize),
-    /// A length in the codes for literals and distances; of so many before it.
+    /// A length in the codes for literals and distances, and how many of them were read.
     Length(usize),
 }
 

@@ -25,7 +25,7 @@ pub struct InflateLimits {
     /// How many bytes one byte of input may become, on average from the start of the message. Default 100; DEFLATE
     /// itself ends at 1032. Breach: [`Violation::InflatedTooMuch`].
     pub ratio_max: u32,
-    /// Up to so many bytes of a message, inflated, nobody asks for the ratio: small messages are often very regular.
+    /// Bytes of a message, inflated, up to which the ratio does not matter: small messages are often very regular.
     /// Default 64 KiB.
     pub ratio_floor_bytes: u64,
 }

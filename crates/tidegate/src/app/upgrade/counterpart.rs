@@ -3,8 +3,8 @@
 use std::future::pending;
 
 use crate::app::Stop;
-use crate::handover::message::Word;
-use crate::handover::wire::{Receiver, Voice};
+use crate::handover::message::Notice;
+use crate::handover::wire::{Receiver, SharedSender};
 
 /// The process before this one, or the one after it, as long as it is there.
 #[derive(Debug, Default)]
@@ -12,14 +12,14 @@ pub(in crate::app) struct Counterpart(Option<Line>);
 
 #[derive(Debug)]
 struct Line {
-    voice: Voice,
+    shared: SharedSender,
     receiver: Receiver,
 }
 
 impl Counterpart {
     /// The process at the other end of this line, over which a hand-over has come to its end.
-    pub(super) const fn at(voice: Voice, receiver: Receiver) -> Self {
-        Self(Some(Line { voice, receiver }))
+    pub(super) const fn at(shared: SharedSender, receiver: Receiver) -> Self {
+        Self(Some(Line { shared, receiver }))
     }
 
     /// Whether it lives, as far as is known.
@@ -30,7 +30,7 @@ impl Counterpart {
     /// Has it stop as well. Builds that hang up behind a hand-over do not hear it.
     pub(in crate::app) fn tell(&self, stop: Stop) {
         let Some(line) = &self.0 else { return };
-        if let Err(error) = line.voice.say_at_once(&Word::Stop { restart: stop.is_restart() }) {
+        if let Err(error) = line.shared.say_at_once(&Notice::Stop { restart: stop.is_restart() }) {
             tracing::debug!(%error, "the other process of a hand-over is gone");
         }
     }
@@ -41,8 +41,8 @@ impl Counterpart {
         let Some(line) = &mut self.0 else { return pending().await };
         let word = line.receiver.receive().await.ok().flatten().and_then(|frame| frame.message().ok());
         match word {
-            Some(Word::Stop { restart: true }) => Some(Stop::Restart),
-            Some(Word::Stop { restart: false }) => Some(Stop::Shutdown),
+            Some(Notice::Stop { restart: true }) => Some(Stop::Restart),
+            Some(Notice::Stop { restart: false }) => Some(Stop::Shutdown),
             None => {
                 self.0 = None;
                 None

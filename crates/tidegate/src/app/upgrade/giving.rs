@@ -18,7 +18,7 @@ use super::leftovers::Leftovers;
 use super::moving::Moving;
 use super::{Launch, Report, STEP, SWITCH};
 use crate::app::Running;
-use crate::app::doors::Doors;
+use crate::app::listeners::Listeners;
 use crate::clock;
 use crate::drain::told_within;
 use crate::handover::capabilities::Capabilities;
@@ -101,12 +101,12 @@ impl Running {
         if std::process::id() == FIRST_PROCESS {
             return Err(Failed::First);
         }
-        let mut doors = self.doors.lock().await; // nothing is reloaded meanwhile
+        let mut listeners = self.listeners.lock().await; // nothing is reloaded meanwhile
         let mut giving = Giving::start(launch, binary.as_deref(), self.gate.clone(), self.leftovers.clone())?;
-        let taken = giving.prepare(self, &doors).await?;
+        let taken = giving.prepare(self, &listeners).await?;
         giving.move_sessions(&self.service).await?;
         giving.switch(self).await?;
-        giving.move_stragglers(self, &doors).await?;
+        giving.move_stragglers(self, &listeners).await?;
         giving.finish().await?;
         self.stop_accepting(); // while nothing is reloaded: whoever waits to reload finds that it is too late
         let mut before = 0;
@@ -117,9 +117,9 @@ impl Running {
             }
             admin.close();
         }
-        doors.release(|index| taken.contains(&(before + index)));
+        listeners.release(|index| taken.contains(&(before + index)));
         let patience = self.settings().patience;
-        let counterpart = Counterpart::at(giving.sender.voice(), giving.receiver.take());
+        let counterpart = Counterpart::at(giving.sender.shared(), giving.receiver.take());
         Ok((giving.report(told_within(patience)), counterpart))
     }
 }
@@ -159,7 +159,7 @@ impl Giving {
     }
 
     /// Down to the word of the new process that it is ready; which listeners it takes over.
-    async fn prepare(&mut self, running: &Running, doors: &Doors) -> Result<Vec<usize>, Failed> {
+    async fn prepare(&mut self, running: &Running, listeners: &Listeners) -> Result<Vec<usize>, Failed> {
         let version = env!("CARGO_PKG_VERSION").to_owned();
         self.say(&Giver::Hello { format: FORMAT, version }).await?;
         match self.hear("says hello").await? {
@@ -170,7 +170,7 @@ impl Giving {
             Taker::Hello { format_min, .. } => return Err(Failed::Format(format_min)),
             other => return Err(Failed::Unexpected(format!("{other:?}"))),
         }
-        for (listener, descriptor) in listeners(running, doors)? {
+        for (listener, descriptor) in listening_sockets(running, listeners)? {
             let (message, descriptors) = (Giver::Listener(listener), [descriptor.as_fd()]);
             let said = timeout(STEP, self.sender.say_with(&message, &descriptors)).await;
             sent(said, "listens")?;
@@ -197,7 +197,7 @@ impl Giving {
     }
 
     /// Moves the sessions that open while the last handshakes come to their end, and those that have to end a message.
-    async fn move_stragglers(&mut self, running: &Running, doors: &Doors) -> Result<(), Failed> {
+    async fn move_stragglers(&mut self, running: &Running, listeners: &Listeners) -> Result<(), Failed> {
         let since = clock::now();
         let mut quiet_looks = 0;
         while clock::now() - since < STRAGGLERS {
@@ -205,7 +205,7 @@ impl Giving {
             if quiet_looks >= QUIET_LOOKS && !waits_for_messages {
                 break;
             }
-            let places = doors.places().occupancy();
+            let places = listeners.places().occupancy();
             // Looked at before the sessions: what has left the handshakes by then is one of those.
             quiet_looks = if places.handshakes == 0 && places.waiting == 0 { quiet_looks + 1 } else { 0 };
             // A client that was told yes is on its way to its relay: once around.
@@ -307,9 +307,9 @@ impl Drop for Giving {
 }
 
 /// Everything that listens, with the admin listener's place at the front.
-fn listeners(running: &Running, doors: &Doors) -> io::Result<Vec<(Listener, OwnedFd)>> {
+fn listening_sockets(running: &Running, listeners: &Listeners) -> io::Result<Vec<(Listener, OwnedFd)>> {
     let admin = running.admin().as_ref().map(|admin| admin.hand_over()).transpose()?;
-    Ok(admin.into_iter().chain(doors.hand_over()?).collect())
+    Ok(admin.into_iter().chain(listeners.hand_over()?).collect())
 }
 
 /// What came of sending something. That the other end is gone says what is received next, and says it better.

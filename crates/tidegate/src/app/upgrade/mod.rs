@@ -83,7 +83,7 @@ impl Running {
                 Err(failed) => (Err(failed), None),
             };
             tell(&result);
-            self.service.books.metrics.handovers.add(if result.is_ok() { "ok" } else { "failed" });
+            self.service.telemetry.metrics.handovers.add(if result.is_ok() { "ok" } else { "failed" });
             let successor = result.as_ref().ok().map(|report| report.pid).zip(counterpart);
             if let Some(order) = order {
                 order.answer(result.map(|report| report.json()).map_err(|failed| failed.to_string()));

@@ -45,7 +45,7 @@ impl Report {
         self.pauses.last().copied().unwrap_or_default()
     }
 
-    /// The pause that so many in a hundred did not exceed.
+    /// The pause that this percentage of all did not exceed.
     fn quantile(&self, percent: usize) -> Duration {
         self.pauses.get(self.pauses.len().saturating_sub(1) * percent / 100).copied().unwrap_or_default()
     }

@@ -25,7 +25,7 @@ use crate::handover::Record;
 use crate::handover::capabilities::CAPABILITIES;
 use crate::handover::message::{Giver, Taker};
 use crate::handover::record::FORMAT_MIN;
-use crate::handover::wire::{self, Frame, Kind, Voice};
+use crate::handover::wire::{self, Frame, Kind, SharedSender};
 use crate::listener::{Gate, Inherited, Place};
 use crate::service::Service;
 use crate::worker::Load;
@@ -99,7 +99,7 @@ pub(in crate::app) async fn take_over(
     drop(inherited); // what nobody here wants is closed
     taking.say(&Taker::Ready { listeners }).await?;
     let taken = taking.take_all(&running).await;
-    running.service.books.metrics.taken_over.fetch_add(taken.sessions, Ordering::Relaxed);
+    running.service.telemetry.metrics.taken_over.fetch_add(taken.sessions, Ordering::Relaxed);
     if !taken.is_over {
         tracing::error!(
             sessions = taken.sessions,
@@ -111,13 +111,13 @@ pub(in crate::app) async fn take_over(
         return Ok(Takeover::Abandoned(running));
     }
     running.gate.open();
-    running.doors.lock().await.keep();
+    running.listeners.lock().await.keep();
     if let Some(admin) = running.admin().as_mut() {
         admin.keep();
     }
     tracing::info!(sessions = taken.sessions, "took over");
-    running.service.books.metrics.handovers.add("taken");
-    Ok(Takeover::Complete(running, Counterpart::at(taking.sender.voice(), taking.receiver)))
+    running.service.telemetry.metrics.handovers.add("taken");
+    Ok(Takeover::Complete(running, Counterpart::at(taking.sender.shared(), taking.receiver)))
 }
 
 struct Taking {
@@ -159,9 +159,9 @@ impl Taking {
     /// Takes sessions until there are no more, or the other process is gone.
     async fn take_all(&mut self, running: &Running) -> TakenSessions {
         let taken = Arc::<AtomicU64>::default();
-        let voice = self.sender.voice();
+        let shared = self.sender.shared();
         let queues = running.workers.queue_to_each(|given| {
-            take_up(given, voice.clone(), Arc::clone(&running.service), Arc::clone(&taken))
+            take_up(given, shared.clone(), Arc::clone(&running.service), Arc::clone(&taken))
         });
         let is_over = loop {
             let frame = match self.receiver.receive().await {
@@ -221,18 +221,18 @@ impl Taking {
 /// What one worker does: it takes up sessions, says so, and goes on with them at once.
 async fn take_up(
     mut given: mpsc::UnboundedReceiver<Given>,
-    voice: Voice,
+    shared: SharedSender,
     service: Arc<Service>,
     taken: Arc<AtomicU64>,
 ) {
     while let Some((frame, load, place)) = given.recv().await {
         let (conn, result) = thaw(frame, &service, (load, place));
         match result {
-            Err(why) => drop(voice.say_at_once(&Taker::Declined { conn, why })), // not heard, it is not believed to be here
+            Err(why) => drop(shared.say_at_once(&Taker::Declined { conn, why })), // not heard, it is not believed to be here
             Ok(resumed) => {
                 taken.fetch_add(1, Ordering::SeqCst); // before it is heard, which may be the last thing that is waited for
                 // Said before it goes on: who hears it knows that the other side's copy is void.
-                if voice.say_at_once(&Taker::Taken { conn }).is_ok() {
+                if shared.say_at_once(&Taker::Taken { conn }).is_ok() {
                     resumed.go_on();
                 } else {
                     taken.fetch_sub(1, Ordering::SeqCst);

@@ -36,7 +36,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
         }
         self.connection.handle_end();
         self.end.get_or_insert(match error {
-            None if !self.shape.says_close => End::Ended,
+            None if !self.settings.says_close => End::Ended,
             // The Close, not TLS, says whether a WebSocket ended well; many servers leave close_notify out.
             Some(error) if error.kind() == io::ErrorKind::UnexpectedEof => End::Lost(None),
             error => End::Lost(error),
@@ -57,7 +57,7 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
 
     /// Tells the server that nothing more will be sent.
     fn close(&mut self, code: CloseCode, now: Duration) {
-        if self.shape.says_close {
+        if self.settings.says_close {
             self.connection.close(now, &Close::code(code));
         } else {
             self.server.finish_due = true;
@@ -80,9 +80,9 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
     pub(super) fn end_by(&self) -> Option<Duration> {
         let waits_for_local = !self.incoming.is_delivered() || self.local.unflushed;
         let limit = if waits_for_local || !self.outgoing.is_empty() {
-            self.shape.stall_timeout
+            self.settings.stall_timeout
         } else {
-            self.shape.close_timeout
+            self.settings.close_timeout
         };
         let quiet = self.is_ending().then(|| self.moved_at + limit);
         quiet.into_iter().chain(self.stop_by).min()

@@ -22,9 +22,9 @@ pub(super) struct Incoming {
     rest: Range<usize>,
 }
 
-/// Why decoding has stopped.
+/// What has stopped the decoding of what was read.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum Stopped {
     /// The rest is no whole frame.
     All,
     /// A Ping was read, and its Pong is due.
@@ -81,7 +81,7 @@ impl Incoming {
         connection: &mut Connection,
         keepalive: &mut Keepalive,
         now: Duration,
-    ) -> Result<Said, Violation> {
+    ) -> Result<Stopped, Violation> {
         let end = self.rest.end + read;
         let mut at = self.rest.start;
         if self.is_delivered() {
@@ -90,7 +90,7 @@ impl Incoming {
         let result = loop {
             let (consumed, event) = match connection.handle_bytes(now, &mut self.bytes[at..end], &mut []) {
                 Ok(Some(handled)) => handled,
-                Ok(None) => break Ok(Said::All),
+                Ok(None) => break Ok(Stopped::All),
                 Err(violation) => break Err(violation),
             };
             let mut said = None;
@@ -101,7 +101,7 @@ impl Incoming {
                 }
                 Event::Ping(_) => {
                     keepalive.heard(now);
-                    said = Some(Said::Ping);
+                    said = Some(Stopped::Ping);
                     0
                 }
                 Event::Pong(payload) => {
@@ -112,7 +112,7 @@ impl Incoming {
                 }
                 Event::Close(close) => {
                     let status = close.code.map_or(CloseStatus::NoCode, CloseStatus::Code);
-                    said = Some(Said::Closed(Closed { status, reason: printable(close.reason) }));
+                    said = Some(Stopped::Closed(Closed { status, reason: printable(close.reason) }));
                     0
                 }
             };
@@ -128,7 +128,7 @@ impl Incoming {
             }
         };
         self.rest = at..end;
-        if !matches!(result, Ok(Said::All | Said::Ping)) {
+        if !matches!(result, Ok(Stopped::All | Stopped::Ping)) {
             self.rest = end..end; // nothing behind it is looked at
         }
         result

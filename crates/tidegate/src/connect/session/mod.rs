@@ -36,7 +36,7 @@ const STOP_PATIENCE: Duration = Duration::from_millis(500);
 
 /// What a session is like, and how long it waits for what.
 #[derive(Debug, Clone)]
-pub(super) struct Shape {
+pub(super) struct Settings {
     /// Type of the messages that are sent.
     pub(super) message: MessageType,
     /// Payload bytes of a frame that is sent, at most.
@@ -61,10 +61,10 @@ pub(super) async fn run<L: AsyncRead + AsyncWrite + Unpin>(
     local: L,
     lingers: bool,
     opened: Opened,
-    shape: &Shape,
+    settings: &Settings,
     stop: &CancellationToken,
 ) -> End {
-    let mut session = Session::new(local, lingers, opened, shape);
+    let mut session = Session::new(local, lingers, opened, settings);
     let mut stopped = pin!(stop.cancelled());
     let mut alarm = pin!(tokio::time::sleep_until(session.deadline()));
     poll_fn(|cx| {
@@ -92,7 +92,7 @@ pub(super) async fn run<L: AsyncRead + AsyncWrite + Unpin>(
 }
 
 struct Session<'a, L> {
-    shape: &'a Shape,
+    settings: &'a Settings,
     local: Local<L>,
     server: Server,
     connection: Connection,
@@ -141,22 +141,22 @@ struct Server {
 }
 
 impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
-    fn new(local: L, lingers: bool, opened: Opened, shape: &'a Shape) -> Self {
-        let limits = Limits { frame_bytes_max: shape.frame_bytes_max, ..Limits::NONE };
+    fn new(local: L, lingers: bool, opened: Opened, settings: &'a Settings) -> Self {
+        let limits = Limits { frame_bytes_max: settings.frame_bytes_max, ..Limits::NONE };
         let receiver = Receiver::new(Decoder::new(Role::Client, limits));
         // Pings are ours to demand, for only we know when nobody reads their answers; and so is every deadline.
         let (forever, ping) = (Duration::MAX / 4, fresh_payload());
         let silent =
             Times { ping_interval: None, ping_timeout: None, idle_timeout: None, close_timeout: forever };
         let times = Times {
-            ping_interval: shape.ping_interval,
-            ping_timeout: Some(shape.ping_timeout),
-            idle_timeout: shape.idle_timeout,
+            ping_interval: settings.ping_interval,
+            ping_timeout: Some(settings.ping_timeout),
+            idle_timeout: settings.idle_timeout,
             close_timeout: forever,
         };
         let now = Duration::ZERO;
         let mut session = Self {
-            shape,
+            settings,
             local: Local { io: local, lingers, ended: false, finished: false, unflushed: false },
             server: Server {
                 socket: opened.socket,
@@ -169,7 +169,7 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
             connection: Connection::new(receiver, Encoder::new(Role::Client), &silent, now, ping),
             keepalive: Keepalive::new(now, &times, ping),
             ping_due: false,
-            outgoing: Outgoing::new(shape.chunk, shape.message),
+            outgoing: Outgoing::new(settings.chunk, settings.message),
             incoming: Incoming::new(&opened.early),
             end: None,
             started: clock::now(),
@@ -235,7 +235,7 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
 
     fn stall_deadline(&self) -> Option<Duration> {
         let waits = !self.outgoing.is_empty() || self.server.unflushed;
-        (waits && !self.server.finished).then(|| self.taken_at + self.shape.stall_timeout)
+        (waits && !self.server.finished).then(|| self.taken_at + self.settings.stall_timeout)
     }
 
     /// When [`poll`](Self::poll) must run although no socket is ready.

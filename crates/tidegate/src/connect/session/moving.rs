@@ -7,7 +7,7 @@ use std::time::Duration;
 use tidegate_proto::{CloseCode, Phase};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::incoming::Said;
+use super::incoming::Stopped;
 use super::outgoing::NotText;
 use super::{End, Session};
 
@@ -186,13 +186,13 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
     pub(super) fn decode(&mut self, mut bytes: usize, now: Duration) {
         let end = loop {
             match self.incoming.decode(bytes, &mut self.connection, &mut self.keepalive, now) {
-                Ok(Said::All) => return,
+                Ok(Stopped::All) => return,
                 // Each Ping gets its Pong while there is room; of all others the last one does (RFC 6455 §5.5.3).
-                Ok(Said::Ping) => {
+                Ok(Stopped::Ping) => {
                     self.append_controls(now);
                     bytes = 0;
                 }
-                Ok(Said::Closed(closed)) => break End::Closed(closed),
+                Ok(Stopped::Closed(closed)) => break End::Closed(closed),
                 Err(violation) => break End::Violation(violation),
             }
         };

@@ -60,7 +60,7 @@ pub(super) fn timers(table: Table, ping: u64, idle: u64) -> Table {
     }
 }
 
-/// So many seconds; 0 is never.
+/// A number of seconds; 0 is never.
 fn duration(seconds: u64) -> Toml {
     if seconds == 0 { Toml::Number(0) } else { format!("{seconds}s").into() }
 }

@@ -17,7 +17,7 @@ use tidegate_proto::{Decoder, Event, FrameHeader, Limits, MaskingKey, Opcode, Re
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
-use crate::backend::{Agreed, FarSide};
+use crate::backend::{Agreed, Connected};
 use crate::handover::capabilities::Capabilities;
 use crate::handover::record::{self, Line};
 use crate::handover::{Frozen, MoveAnswer, MoveRequest, Record, Reply, StayReason};
@@ -156,7 +156,7 @@ async fn a_relay_that_has_moved_is_given_to_nobody_else() {
     let agreed = Agreed::default();
     let terms = Terms { rules: &rules, agreed: &agreed, traffic: Arc::default(), tape: None, ticker: None };
     let live = register.enter(about());
-    let relay = tokio::spawn(run(client, Bytes::new(), FarSide::Echo, terms, live, Witness));
+    let relay = tokio::spawn(run(client, Bytes::new(), Connected::Echo, terms, live, Witness));
     let (live, Frozen { moved, .. }, mut answers, to) = frozen(&register).await;
     moved.send(()).unwrap();
     live.leash.ask(MoveRequest::new(1, Capabilities::ALL, to));
@@ -219,10 +219,10 @@ async fn hold(talk: &Talk, cut: Option<usize>) -> Heard {
     let relays = [&client, &backend].map(descriptor);
     let mut ends = Ends { client: client_end, backend: backend_end, relays };
     let far = match talk.kind {
-        Kind::Echo => FarSide::Echo,
-        Kind::Tcp | Kind::Text => FarSide::Tcp(backend),
+        Kind::Echo => Connected::Echo,
+        Kind::Tcp | Kind::Text => Connected::Tcp(backend),
         Kind::WebSocket => {
-            FarSide::WebSocket { socket: backend, early: Bytes::new(), reserved: Reserved::None }
+            Connected::WebSocket { socket: backend, early: Bytes::new(), reserved: Reserved::None }
         }
     };
     let rules = route(if talk.kind == Kind::Text { "message = 'text'" } else { "" });

@@ -41,7 +41,7 @@ pub(super) struct Hybi00 {
 
 /// Bytes to send to the client: parts of messages, in frames.
 #[derive(Debug, Default)]
-struct Said {
+struct ClientFrames {
     wire: Vec<u8>,
     /// The last place in them, if any, between two messages.
     boundary: Option<usize>,
@@ -51,13 +51,13 @@ struct Said {
 
 /// What a read of the client came to.
 #[derive(Debug, Default)]
-struct Heard {
+struct ClientRead {
     /// For the far side; unused where that is an echo.
     bytes: Vec<u8>,
     /// The last place in them, if any, where a message for a WebSocket backend ends.
     boundary: Option<usize>,
     /// The answer of an echo.
-    echo: Said,
+    echo: ClientFrames,
     payload_bytes: u64,
     messages: u64,
     /// Frames of no known type.
@@ -81,7 +81,7 @@ impl Hybi00 {
         &mut self,
         wire: &mut [u8],
         far: &Far,
-        heard: &mut Heard,
+        heard: &mut ClientRead,
         mut record: impl FnMut(Side, Chunk<'_>),
     ) -> Result<(), Violation> {
         let mut at = 0;
@@ -124,7 +124,7 @@ const fn message_type(coding: Coding) -> MessageType {
     }
 }
 
-impl Said {
+impl ClientFrames {
     /// Says the next part of a message. Text must be valid up to a cut code point.
     fn say(&mut self, encoder: &mut Encoder, payload: &[u8], ends_message: bool) {
         if self.wire.is_empty() && encoder.at_message_boundary() {
@@ -167,7 +167,7 @@ impl Relay {
     ) -> Result<(), Violation> {
         let Some(hybi00) = &mut self.hybi00 else { return Ok(()) };
         self.keepalive.heard(now);
-        let mut heard = Heard::default();
+        let mut heard = ClientRead::default();
         let record = |side, chunk: Chunk<'_>| {
             if let Some(mut tap) = Tape::tap(&mut self.tape, side, now) {
                 tap.record(chunk);
@@ -197,12 +197,12 @@ impl Relay {
     /// Far side to client: one message.
     pub(super) fn send_hybi00(&mut self, cx: &mut Context<'_>, now: Instant, payload: &[u8]) {
         let Some(hybi00) = &mut self.hybi00 else { return };
-        let mut said = Said::default();
+        let mut said = ClientFrames::default();
         said.say(&mut hybi00.encoder, payload, true);
         self.send_said(cx, now, &said);
     }
 
-    fn send_said(&mut self, cx: &mut Context<'_>, now: Instant, said: &Said) {
+    fn send_said(&mut self, cx: &mut Context<'_>, now: Instant, said: &ClientFrames) {
         self.count_out(MessageType::Text, said.messages, said.payload_bytes);
         if !said.wire.is_empty() {
             let gaps = Gaps { frames: said.boundary, messages: said.boundary };

@@ -10,7 +10,7 @@ use tokio::time::Instant;
 use super::super::endpoint::{Endpoint, fresh_mask};
 use super::super::websocket::close_echo;
 use super::super::{Far, Relay};
-use super::{Hybi00, Said};
+use super::{ClientFrames, Hybi00};
 use crate::outcome::End;
 use crate::recording::{Chunk, Side, Tap, Tape};
 
@@ -30,13 +30,13 @@ pub(super) struct Fragments {
 
 /// What a read of the backend came to.
 #[derive(Debug, Default)]
-struct Told {
-    said: Said,
+struct BackendRead {
+    said: ClientFrames,
     closed: Option<Option<CloseCode>>,
 }
 
 impl Fragments {
-    /// Messages of this type, in frames of so many bytes at most.
+    /// Messages of this type, in frames of at most `frame_bytes_max` bytes.
     pub(super) fn new(message: MessageType, frame_bytes_max: u64) -> Self {
         let frame_bytes_max = usize::try_from(frame_bytes_max).unwrap_or(usize::MAX).max(1);
         Self { encoder: Encoder::new(Role::Client), message, frame_bytes_max, held: Vec::new() }
@@ -67,7 +67,7 @@ impl Fragments {
     }
 }
 
-impl Told {
+impl BackendRead {
     /// Takes everything in `frames`, or all before what breaks the protocol.
     fn read(
         &mut self,
@@ -119,7 +119,7 @@ impl Relay {
         let (Far::WebSocket(backend), Some(hybi00)) = (&mut self.far, &mut self.hybi00) else {
             return Ok(());
         };
-        let mut told = Told::default();
+        let mut told = BackendRead::default();
         let tap = Tape::tap(&mut self.tape, Side::Backend, now);
         let result = told.read(backend, hybi00, &mut scratch[range], tap, now);
         let not_text = hybi00.not_text;

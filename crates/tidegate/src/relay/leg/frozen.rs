@@ -166,7 +166,7 @@ mod tests {
     use crate::relay::pipe::Pipe;
     use crate::relay::tests::pair;
 
-    /// A peer that takes nothing has so long for it, in however many processes.
+    /// The time that a peer may take nothing is the same, in however many processes it passes.
     #[tokio::test(start_paused = true)]
     async fn what_a_pipe_has_held_for_a_while_is_written_down_as_that_old() {
         let ((Socket::Plain(source), mut source_end), (socket, _end)) = (pair(), pair()) else {

@@ -38,8 +38,8 @@ impl Piped {
 }
 
 impl Leg {
-    /// Reads what is there, as far as it fits into an empty pipe, and at most so many bytes; for a leg that
-    /// [is bare](Self::is_bare). `None`: what comes next has to be read in the ordinary way.
+    /// Reads at most `bytes_max` of the bytes that are there into an empty pipe; for a leg that [is bare](Self::is_bare).
+    /// `None`: what comes next has to be read in the ordinary way.
     pub(in crate::relay) fn poll_fill(
         &mut self,
         cx: &mut Context<'_>,

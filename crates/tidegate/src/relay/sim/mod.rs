@@ -36,13 +36,13 @@ pub(crate) use self::choices::Choices;
 use self::plan::{ClientKind, FarKind, Plan, Script};
 use self::side::{Ears, Record, Side};
 use super::{Owner, Terms, attend, run};
-use crate::backend::{Agreed, FarSide};
+use crate::backend::{Agreed, Connected};
 use crate::clock;
 use crate::config::{self, Overrides, Route};
 use crate::handover::record::Line;
 use crate::io::Socket;
 use crate::io::simulated::{self, Peer};
-use crate::live::{About, Because, Counts, Order, Register, Registered};
+use crate::live::{About, CloseNotice, Counts, Order, Register, Registered};
 use crate::metrics::Traffic;
 use crate::outcome::End;
 
@@ -151,14 +151,14 @@ impl<'a> Stage<'a> {
         let (client, client_early) = Side::new(client_peer, client_ears, &plan.client);
         let (mut backend, mut backend_early) = Side::new(backend_peer, backend_ears, &plan.backend);
         let far = match plan.far {
-            FarKind::Echo => FarSide::Echo,
+            FarKind::Echo => Connected::Echo,
             FarKind::Tcp { .. } => {
                 // Nothing comes together with the handshake where there is none.
                 backend.unsay(std::mem::take(&mut backend_early));
-                FarSide::Tcp(backend_socket)
+                Connected::Tcp(backend_socket)
             }
             FarKind::WebSocket(reserved) => {
-                FarSide::WebSocket { socket: backend_socket, early: backend_early.into(), reserved }
+                Connected::WebSocket { socket: backend_socket, early: backend_early.into(), reserved }
             }
         };
         let deflate = matches!(plan.coding, ClientKind::Compressed).then_some(plan::DEFLATE);
@@ -167,8 +167,8 @@ impl<'a> Stage<'a> {
         let live = Arc::new(Register::default()).enter(about(&rules));
         let begun = clock::now();
         for (after, cause, code) in &plan.orders {
-            let because = Because::new(*cause, *code, "as was ordered".to_owned());
-            live.leash.tell(Order { at: begun + *after, idle: None, because });
+            let notice = CloseNotice::new(*cause, *code, "as was ordered".to_owned());
+            live.leash.tell(Order { at: begun + *after, idle: None, notice });
         }
         let terms =
             Terms { rules: &rules, agreed: &agreed, traffic: Arc::clone(&traffic), tape: None, ticker: None };

@@ -67,36 +67,60 @@ fn peer() {
     std::process::exit(7); // and not as a test that has passed
 }
 
+/// Plays a part: each act goes on with the next one, unless the part ends in it.
 fn play(part: &str, line: &mut Line) {
+    if greets(part, line) && is_willing(part, line) {
+        takes_over(part, line);
+    }
+}
+
+/// The first act: it says hello.
+fn greets(part: &str, line: &mut Line) -> bool {
     match part {
-        "dies at once" => return,
-        "is silent at once" => return line.fall_silent(),
+        "dies at once" => return false,
+        "is silent at once" => line.fall_silent(),
         "talks nonsense" => {
             line.0.write_all(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
-            return line.fall_silent();
+            line.fall_silent();
         }
         "reads other formats" => {
             line.say(&json!({ "hello": { "format_min": 99, "version": "99.0.0" } }));
-            return line.fall_silent();
+            line.fall_silent();
         }
         // As builds say it that know no more than plain sockets.
-        "knows no TLS" => line.say(&json!({ "hello": { "format_min": 1, "version": "0.0.0" } })),
-        _ => line.say(&json!({ "hello": { "format_min": 1, "knows": ["tls-1.3"], "version": "0.0.0" } })),
+        "knows no TLS" => {
+            line.say(&json!({ "hello": { "format_min": 1, "version": "0.0.0" } }));
+            return true;
+        }
+        _ => {
+            line.say(&json!({ "hello": { "format_min": 1, "knows": ["tls-1.3"], "version": "0.0.0" } }));
+            return true;
+        }
     }
+    false
+}
+
+/// The second act: it looks at the configuration.
+fn is_willing(part: &str, line: &mut Line) -> bool {
     match part {
-        "dies after hello" => return,
-        "is silent after hello" => return line.fall_silent(),
+        "dies after hello" => return false,
+        "is silent after hello" => line.fall_silent(),
         "refuses" => {
             line.say(&json!({ "refused": { "why": "it does not like this machine" } }));
-            return line.fall_silent();
+            line.fall_silent();
         }
         "speaks of what it cannot know" => {
             line.say(&json!({ "ready": { "listeners": [] } }));
             line.say(&json!({ "taken": { "conn": 4711 } }));
-            return line.fall_silent();
+            line.fall_silent();
         }
-        _ => {}
+        _ => return true,
     }
+    false
+}
+
+/// The third act: listeners and sessions come.
+fn takes_over(part: &str, line: &mut Line) {
     while let Some((is_session, said)) = line.hear() {
         if said == "prepare" {
             line.say(&json!({ "ready": { "listeners": [] } }));

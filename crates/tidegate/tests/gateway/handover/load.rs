@@ -177,10 +177,10 @@ fn f60_hand_overs_touch_nobody_over_tls() {
     );
 }
 
-/// So many hand-overs under so many clients, which speak TLS if there is an authority; what it came to.
-fn hold(upgrades: usize, clients: usize, authority: Option<&Authority>) -> String {
+/// A gateway that echoes behind each of [`TARGETS`], and the one that is its WebSocket backend. Clients speak TLS if there is
+/// an authority.
+fn echoing_gateway(authority: Option<&Authority>) -> (Gateway, Gateway) {
     const ROUTE: &str = "ping_interval = 0\norigins = ['http://gw.test']"; // what is verified is data alone
-    Gateway::raise_descriptor_limit();
     let service = echoing_service();
     let ws = gateway().route("/ws", "echo:", ROUTE).start();
     let mut builder = gateway()
@@ -190,7 +190,37 @@ fn hold(upgrades: usize, clients: usize, authority: Option<&Authority>) -> Strin
     if let Some(authority) = authority {
         builder = builder.secure(authority, &authority.issue("127.0.0.1")).listener("tls_hand_over = true");
     }
-    let mut gateway = builder.start();
+    (builder.start(), ws)
+}
+
+/// Has the gateway hand over so many times. What it said, and the longest of each of [`pauses`].
+fn hand_over(gateway: &mut Gateway, upgrades: usize, paced: Option<&Paced>) -> (String, [f64; 3]) {
+    let (mut told, mut worst) = (String::new(), [0.0_f64; 3]);
+    if let Some(paced) = paced {
+        writeln!(told, "answers without a hand-over: {}", paced.watch(|| thread::sleep(QUIET))).unwrap();
+    }
+    for _ in 0..upgrades {
+        let mut said = String::new();
+        let answers = paced.map(|paced| paced.watch(|| said = gateway.upgrade()));
+        if paced.is_none() {
+            said = gateway.upgrade();
+        }
+        assert!(said.contains("handed over to process"), "{said}");
+        writeln!(told, "{}", said.lines().last().unwrap_or_default()).unwrap();
+        if let Some(answers) = answers {
+            writeln!(told, "  {answers}").unwrap();
+        }
+        for (worst, pause) in worst.iter_mut().zip(pauses(&said)) {
+            *worst = worst.max(pause);
+        }
+    }
+    (told, worst)
+}
+
+/// So many hand-overs under so many clients, which speak TLS if there is an authority; what it came to.
+fn hold(upgrades: usize, clients: usize, authority: Option<&Authority>) -> String {
+    Gateway::raise_descriptor_limit();
+    let (mut gateway, ws) = echoing_gateway(authority);
     let door = Door { address: gateway.address(), tls: authority.map(Authority::client) };
     let descriptors = gateway.descriptors() - gateway.pipes();
     let mut sessions: Vec<Wire> = (0..clients).map(|n| door.open(TARGETS[n % 3])).collect();
@@ -216,27 +246,8 @@ fn hold(upgrades: usize, clients: usize, authority: Option<&Authority>) -> Strin
                 scope.spawn(|| lag(session, &stop))
             })
             .collect();
-        let (mut told, mut worst) = (String::new(), [0.0_f64; 3]);
-        if let Some(paced) = &paced {
-            writeln!(told, "answers without a hand-over: {}", paced.watch(|| thread::sleep(QUIET))).unwrap();
-        }
-        for _ in 0..upgrades {
-            let mut said = String::new();
-            let answers = paced.as_ref().map(|paced| paced.watch(|| said = gateway.upgrade()));
-            if paced.is_none() {
-                said = gateway.upgrade();
-            }
-            assert!(said.contains("handed over to process"), "{said}");
-            writeln!(told, "{}", said.lines().last().unwrap_or_default()).unwrap();
-            if let Some(answers) = answers {
-                writeln!(told, "  {answers}").unwrap();
-            }
-            for (worst, pause) in worst.iter_mut().zip(pauses(&said)) {
-                *worst = worst.max(pause);
-            }
-        }
+        let (mut told, [median, p99, longest]) = hand_over(&mut gateway, upgrades, paced.as_ref());
         stop.store(true, Ordering::Relaxed);
-        let [median, p99, longest] = worst;
         write!(
             told,
             "{upgrades} hand-overs, {clients} sessions, {} visitors, {} MiB to slow clients; pauses in the worst of \

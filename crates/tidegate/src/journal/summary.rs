@@ -1,4 +1,4 @@
-//! What a request said of itself, for the line that is written in the end: a WebSocket keeps it for hours.
+//! What the access line will say of a request: a WebSocket keeps it for hours, so it is small.
 
 use std::fmt::{Display, Write as _};
 
@@ -6,13 +6,13 @@ use http::Method;
 
 /// Client, method, host and path, in one piece of memory of just their size.
 #[derive(Debug)]
-pub(super) struct Said {
+pub(super) struct RequestSummary {
     text: Box<str>,
-    /// Where the first three of them end.
+    /// Where the first three of these parts end.
     ends: [u32; 3],
 }
 
-impl Said {
+impl RequestSummary {
     pub(super) fn new(client: impl Display, method: Option<&Method>, host: &str, path: &str) -> Self {
         Self::of(client, method.map_or("", Method::as_str), host, path)
     }
@@ -30,12 +30,12 @@ impl Said {
         Self { text: text.into(), ends }
     }
 
-    /// Its address, and its port where that is known.
+    /// The client's address, and its port where that is known.
     pub(super) fn client(&self) -> &str {
         self.part(0, self.ends[0])
     }
 
-    /// Empty where there was no request.
+    /// Empty where nothing could be read as a request.
     pub(super) fn method(&self) -> &str {
         self.part(self.ends[0], self.ends[1])
     }
@@ -53,7 +53,7 @@ impl Said {
     }
 }
 
-/// Of an address with its port.
+/// Bytes of an address with its port.
 const CLIENT_BYTES_USUAL: usize = 24;
 
 #[cfg(test)]
@@ -62,12 +62,15 @@ mod tests {
 
     #[test]
     fn each_part_is_what_it_was() {
-        let said = Said::new("192.0.2.1:4711", Some(&Method::GET), "h\u{fc}", "/path");
+        let summary = RequestSummary::new("192.0.2.1:4711", Some(&Method::GET), "h\u{fc}", "/path");
         assert_eq!(
-            (said.client(), said.method(), said.host(), said.path()),
+            (summary.client(), summary.method(), summary.host(), summary.path()),
             ("192.0.2.1:4711", "GET", "h\u{fc}", "/path")
         );
-        let said = Said::new("unix:", None, "", "");
-        assert_eq!((said.client(), said.method(), said.host(), said.path()), ("unix:", "", "", ""));
+        let summary = RequestSummary::new("unix:", None, "", "");
+        assert_eq!(
+            (summary.client(), summary.method(), summary.host(), summary.path()),
+            ("unix:", "", "", "")
+        );
     }
 }

@@ -15,10 +15,10 @@ use crate::swap::Swap;
 use crate::tls;
 use crate::worker::Workers;
 
-/// Everywhere that connections come in.
+/// All listeners that accept.
 #[derive(Debug)]
-pub(super) struct Doors {
-    doors: Vec<Door>,
+pub(super) struct Listeners {
+    listeners: Vec<ActiveListener>,
     /// Tells all of them to accept no more.
     stop: CancellationToken,
     gate: Gate,
@@ -28,7 +28,7 @@ pub(super) struct Doors {
 
 /// A listener that accepts, on one socket, or on several that the process was started with.
 #[derive(Debug)]
-struct Door {
+struct ActiveListener {
     served: Arc<Swap<Served>>,
     /// Tells it to accept no more; its sockets are closed with that.
     stop: CancellationToken,
@@ -37,22 +37,22 @@ struct Door {
     files: Vec<SocketFile>,
 }
 
-/// A change of the doors that cannot fail any more.
+/// A change of the listeners, made ready: it cannot fail any more.
 #[derive(Debug)]
 pub(super) struct Change {
-    /// What each door that stays is to serve; `None`: it is closed.
+    /// What each listener serves from now on; `None`: it is closed.
     kept: Vec<Option<Served>>,
     /// Each with its sockets, at least one.
     added: Vec<Vec<Listening>>,
 }
 
-impl Doors {
+impl Listeners {
     /// None yet.
     pub(super) fn new(stop: CancellationToken, gate: Gate, places: Places, workers: Arc<Workers>) -> Self {
-        Self { doors: Vec::new(), stop, gate, places, workers }
+        Self { listeners: Vec::new(), stop, gate, places, workers }
     }
 
-    /// Makes ready what listeners need: their TLS, and sockets for those that are new. A door whose address stays keeps
+    /// Makes ready what listeners need: their TLS, and sockets for those that are new. A listener whose address stays keeps
     /// its socket, so that no client is ever refused there. What it needs of the `inherited` sockets it takes.
     ///
     /// # Errors
@@ -64,12 +64,12 @@ impl Doors {
     ) -> anyhow::Result<Change> {
         let acceptor = self.workers.acceptor();
         let _registered_there = acceptor.enter();
-        let mut kept: Vec<Option<Served>> = self.doors.iter().map(|_| None).collect();
+        let mut kept: Vec<Option<Served>> = self.listeners.iter().map(|_| None).collect();
         let mut added = Vec::new();
         for listener in listeners {
             let served = Served { acceptor: tls::acceptor(&listener)?, listener };
             let address = &served.listener.address;
-            let stays = |at: &usize| kept[*at].is_none() && self.doors[*at].address() == *address;
+            let stays = |at: &usize| kept[*at].is_none() && self.listeners[*at].address() == *address;
             match (0..kept.len()).find(stays) {
                 Some(at) => kept[at] = Some(served),
                 None => added.push(Listening::open(served, inherited)?),
@@ -78,20 +78,20 @@ impl Doors {
         Ok(Change { kept, added })
     }
 
-    /// Carries a change out; how many doors were opened and closed.
+    /// Carries a change out; how many listeners were opened and closed.
     pub(super) fn change(&mut self, change: Change) -> (usize, usize) {
-        let before = self.doors.len();
-        let former = std::mem::take(&mut self.doors);
-        for (mut door, served) in former.into_iter().zip(change.kept) {
+        let before = self.listeners.len();
+        let former = std::mem::take(&mut self.listeners);
+        for (mut listener, served) in former.into_iter().zip(change.kept) {
             match served {
                 Some(served) => {
-                    door.serve(served);
-                    self.doors.push(door);
+                    listener.serve(served);
+                    self.listeners.push(listener);
                 }
-                None => door.close(),
+                None => listener.close(),
             }
         }
-        let closed = before - self.doors.len();
+        let closed = before - self.listeners.len();
         let opened = change.added.len();
         for sockets in change.added {
             self.open(sockets);
@@ -114,7 +114,7 @@ impl Doors {
             tokio::spawn(end_with(accepting, stop.clone()));
         }
         let sockets = sockets.iter().map(Arc::downgrade).collect();
-        self.doors.push(Door { served, stop, sockets, files });
+        self.listeners.push(ActiveListener { served, stop, sockets, files });
     }
 
     /// All sockets, for another process that is to take them over.
@@ -122,8 +122,9 @@ impl Doors {
     /// # Errors
     /// The system has no more descriptors.
     pub(super) fn hand_over(&self) -> io::Result<Vec<(message::Listener, OwnedFd)>> {
-        let doors = self.doors.iter().enumerate();
-        let sockets = doors.flat_map(|(group, door)| door.sockets.iter().map(move |socket| (group, socket)));
+        let listeners = self.listeners.iter().enumerate();
+        let sockets = listeners
+            .flat_map(|(group, listener)| listener.sockets.iter().map(move |socket| (group, socket)));
         let open = sockets.filter_map(|(group, socket)| Some((group, socket.upgrade()?)));
         open.map(|(group, socket)| socket.hand_over(group, false)).collect()
     }
@@ -132,19 +133,19 @@ impl Doors {
     /// that process's.
     pub(super) fn release(&mut self, is_taken: impl Fn(usize) -> bool) {
         let mut index = 0;
-        for door in &mut self.doors {
-            if (index..index + door.sockets.len()).any(&is_taken) {
-                door.files.iter_mut().for_each(SocketFile::release);
+        for listener in &mut self.listeners {
+            if (index..index + listener.sockets.len()).any(&is_taken) {
+                listener.files.iter_mut().for_each(SocketFile::release);
             }
-            index += door.sockets.len();
+            index += listener.sockets.len();
         }
     }
 
     /// The files of sockets that were taken over are ours, and have the permissions that our configuration says.
     pub(super) fn keep(&mut self) {
-        for door in &mut self.doors {
-            door.files.iter_mut().for_each(SocketFile::keep);
-            door.set_mode();
+        for listener in &mut self.listeners {
+            listener.files.iter_mut().for_each(SocketFile::keep);
+            listener.set_mode();
         }
     }
 
@@ -155,21 +156,21 @@ impl Doors {
 
     /// Every listener that has certificates, and the files they are read from.
     pub(super) fn with_certificates(&self) -> Vec<(Arc<Swap<Served>>, Vec<PathBuf>)> {
-        let with_files = |door: &Door| {
-            let served = door.served.load();
+        let with_files = |listener: &ActiveListener| {
+            let served = listener.served.load();
             let files = certificate_files(&served.listener);
-            (!files.is_empty()).then(|| (Arc::clone(&door.served), files))
+            (!files.is_empty()).then(|| (Arc::clone(&listener.served), files))
         };
-        self.doors.iter().filter_map(with_files).collect()
+        self.listeners.iter().filter_map(with_files).collect()
     }
 
     /// Removes the files of Unix sockets. Nobody listens any more.
     pub(super) fn clear(&mut self) {
-        self.doors.clear();
+        self.listeners.clear();
     }
 }
 
-impl Door {
+impl ActiveListener {
     fn address(&self) -> ListenAddress {
         self.served.load().listener.address.clone()
     }
