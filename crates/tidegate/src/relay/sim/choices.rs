@@ -9,6 +9,7 @@ pub(crate) struct Choices<'a> {
 
 impl<'a> Choices<'a> {
     /// The same choices for the same seed.
+    #[cfg(test)]
     pub(crate) const fn seeded(seed: u64) -> Self {
         Self { given: &[], state: seed }
     }
