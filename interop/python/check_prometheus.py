@@ -33,22 +33,12 @@ def program(name: str) -> str:
 
 def checks(stage: Stage) -> Iterator[Check]:
     yield Check("promtool: nothing to complain about in the rules", rules)
-    name = "grafana: the dashboard is what its own types say that one is"
-    yield Check(name, partial(of_its_types, stage))
     name = "prometheus: scrapes the admin listener, evaluates the rules, and understands the dashboard"
     yield Check(name, partial(scraped, stage))
 
 
 async def rules() -> None:
     command = [program("promtool"), "check", "rules", RULES]
-    process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
-    said, _ = await process.communicate()
-    if process.returncode != 0:
-        raise Failed(said.decode())
-
-
-async def of_its_types(stage: Stage) -> None:
-    command = ["node", stage.node_folder / "dashboard.mjs", DASHBOARD, stage.folder]
     process = await asyncio.create_subprocess_exec(*command, stdin=DEVNULL, stdout=PIPE, stderr=STDOUT)
     said, _ = await process.communicate()
     if process.returncode != 0:

@@ -20,6 +20,7 @@ import check_clients
 import check_connect
 import check_files
 import check_front
+import check_grafana
 import check_handoff
 import check_haproxy
 import check_http
@@ -67,6 +68,7 @@ async def main(binary: Path, folder: Path, node_folder: Path, java_folder: Path,
             check_chains,
             check_systemd,
             check_prometheus,
+            check_grafana,
             check_killed,
             check_abrupt,
             check_protocol,
