@@ -19,6 +19,7 @@ use std::task::{Context, Poll, ready};
 
 use rustls::server::UnbufferedServerConnection;
 use rustls::{CommonState, ServerConfig};
+use thin_vec::ThinVec;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use self::records::Records;
@@ -76,15 +77,15 @@ enum Protocol {
     Lost,
 }
 
-/// What is held besides: nothing, as a rule.
+/// What is held besides: nothing, as a rule, so that its places are small.
 #[derive(Default)]
 struct Held {
     /// The beginning of a record that the last read cut, and what of records the reader has not asked for.
-    incoming: Vec<u8>,
+    incoming: ThinVec<u8>,
     /// Payload that was opened and that the reader had no room for: less than a record.
-    opened: Vec<u8>,
+    opened: ThinVec<u8>,
     /// Records that the socket has not taken.
-    outgoing: Vec<u8>,
+    outgoing: ThinVec<u8>,
     /// How many bytes at their front have gone.
     gone: usize,
     /// The peer has said that it sends no more.
@@ -97,7 +98,7 @@ struct Held {
 struct Reader<'r, 'b> {
     into: &'r mut ReadBuf<'b>,
     /// What does not fit.
-    rest: &'r mut Vec<u8>,
+    rest: &'r mut ThinVec<u8>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
@@ -157,7 +158,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
             if end == kept {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into())); // it has ended without saying so
             }
-            self.held.incoming = Vec::new();
+            self.held.incoming = ThinVec::new();
             Poll::Ready(self.open(cx, &mut records[..end], reader))
         })
     }
@@ -183,7 +184,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
             Protocol::Records(layer) => layer.open_all(records, held, reader)?,
             Protocol::Lost => return Err(lost()),
         };
-        held.incoming = records[done..].to_vec();
+        held.incoming = records[done..].into();
         Ok(())
     }
 
@@ -223,7 +224,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
                 taken => self.held.gone += taken,
             }
         }
-        (self.held.outgoing, self.held.gone) = (Vec::new(), 0);
+        (self.held.outgoing, self.held.gone) = (ThinVec::new(), 0);
         Poll::Ready(Ok(()))
     }
 }
@@ -257,11 +258,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for TlsSocket<S> {
             into.put_slice(&this.held.opened[..bytes]);
             this.held.opened.drain(..bytes);
             if this.held.opened.is_empty() {
-                this.held.opened = Vec::new();
+                this.held.opened = ThinVec::new();
             }
             return Poll::Ready(Ok(()));
         }
-        let mut rest = Vec::new();
+        let mut rest = ThinVec::new();
         let mut reader = Reader { into, rest: &mut rest };
         let polled = this.poll_payload(cx, &mut reader, before);
         this.held.opened = rest;

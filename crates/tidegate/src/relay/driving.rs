@@ -1,15 +1,17 @@
 //! Who drives a relay: the future that takes turns for as long as it lives.
 
-use std::future::poll_fn;
 use std::os::fd::OwnedFd;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use pin_project_lite::pin_project;
+use tokio::time::Sleep;
 
-use super::{Owner, Relay, Terms, Unfit, frozen, limits};
+use super::frozen::{self, Verdict};
+use super::{Owner, Relay, Terms, Unfit, limits};
 use crate::backend::Connected;
 use crate::clock;
 use crate::handover::{MoveRequest, record};
@@ -77,69 +79,116 @@ pub(crate) fn go_on<O: Owner>(standing: Standing, owner: O) -> impl Future<Outpu
 }
 
 /// Takes turns whenever a socket is ready, the clock demands it, or somebody pulls the leash.
-#[expect(clippy::manual_async_fn, reason = "an `async fn` would keep a second place for the relay")]
-pub(super) fn drive<O: Owner>(
-    mut relay: Relay,
-    owner: O,
-    mut poll: impl FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
-) -> impl Future<Output = O::Fate> + Send {
-    async move {
-        poll_fn(|cx| {
-            relay.live.leash.watch(cx.waker());
-            Poll::Ready(())
-        })
-        .await;
-        let mut alarm = pin!(tokio::time::sleep_until(relay.deadline()));
-        let mut is_set = false;
+pub(super) fn drive<O: Owner, P>(relay: Relay, owner: O, poll: P) -> Drive<O, P>
+where
+    P: FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
+{
+    let alarm = tokio::time::sleep_until(relay.deadline());
+    Drive {
+        driven: Some(Driven { relay, owner }),
+        poll,
+        alarm,
+        is_set: false,
+        is_leashed: false,
+        verdict: None,
+    }
+}
+
+pin_project! {
+    /// What [`drive`] makes. A type and not an `async` block, which would keep places for all that is borrowed while it
+    /// waits: a twelfth of what a quiet connection costs.
+    #[must_use = "nothing is relayed unless it is polled"]
+    pub(super) struct Drive<O, P> {
+        // None when it is over.
+        driven: Option<Driven<O>>,
+        poll: P,
+        #[pin]
+        alarm: Sleep,
+        // The alarm will wake us.
+        is_set: bool,
+        // The leash wakes us.
+        is_leashed: bool,
         // While there is one, the relay stands still.
-        let mut verdict = None;
-        let is_moved = poll_fn(|cx| {
-            loop {
-                // Before any news: who asks again what has become another process's must not be given it a second time.
-                if let Some(awaited) = &mut verdict {
-                    if ready!(frozen::poll_moved(awaited, cx)) {
-                        return Poll::Ready(true);
-                    }
-                    verdict = None;
-                }
-                let Some(request) = relay.take_news() else { break };
-                verdict = relay.prepare_move(*request, &owner);
-            }
-            // A deadline that a turn leaves in the past must not ring for ever.
-            let quiet_until = relay.rang.map(|_| clock::now() + Duration::from_millis(1));
-            if relay.turn(cx, &mut poll).is_ready() {
-                return Poll::Ready(false);
-            }
-            // Who stands in line looks at the clock when it is called: an alarm would wake it for nothing, again and again.
-            if relay.turns.is_waiting() {
-                let now = clock::now();
-                relay.rang = relay.rang.or_else(|| (relay.deadline() <= now).then_some(now));
-                return Poll::Pending;
-            }
-            // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
-            let deadline = relay.deadline();
-            let deadline = quiet_until.map_or(deadline, |until| deadline.max(until));
-            if quiet_until.is_some() || deadline < alarm.deadline() {
-                alarm.as_mut().reset(deadline);
-                is_set = false;
-            }
-            // An alarm that is set and has not rung need not be asked.
-            if is_set && !alarm.is_elapsed() {
-                return Poll::Pending;
-            }
-            is_set = alarm.as_mut().poll(cx).is_pending();
-            if is_set {
-                return Poll::Pending;
-            }
-            relay.rang = Some(clock::now());
-            // After a sleep the clock may wake us before the sockets do. Nobody is judged who has not been heard.
-            pin!(tokio::task::yield_now()).poll(cx).map(|()| false)
+        verdict: Option<Verdict>,
+    }
+}
+
+/// A relay, and who draws the consequences.
+struct Driven<O> {
+    relay: Relay,
+    owner: O,
+}
+
+impl<O: Owner, P> Future for Drive<O, P>
+where
+    P: FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
+{
+    type Output = O::Fate;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<O::Fate> {
+        let is_moved = ready!(self.as_mut().poll_over(cx));
+        let Driven { relay, owner } = self.project().driven.take().expect(ONCE);
+        Poll::Ready(if is_moved {
+            owner.moved(relay.into_registered()) // our copies of the sockets are closed
+        } else {
+            owner.ended(relay.end.unwrap_or(End::ClientLost), relay.live)
         })
-        .await;
-        if is_moved {
-            return owner.moved(relay.into_registered()); // our copies of the sockets are closed
+    }
+}
+
+const ONCE: &str = "a future is not polled again when it is done";
+
+impl<O: Owner, P> Drive<O, P>
+where
+    P: FnMut(&mut Relay, &mut Context<'_>) -> Poll<()> + Send,
+{
+    /// Completes when the relay is over, with whether it has become another process's.
+    fn poll_over(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<bool> {
+        let mut this = self.project();
+        let Driven { relay, owner } = this.driven.as_mut().expect(ONCE);
+        if !std::mem::replace(this.is_leashed, true) {
+            relay.live.leash.watch(cx.waker());
         }
-        owner.ended(relay.end.unwrap_or(End::ClientLost), relay.live)
+        loop {
+            // Before any news: who asks again what has become another process's must not be given it a second time.
+            if let Some(awaited) = this.verdict {
+                if ready!(frozen::poll_moved(awaited, cx)) {
+                    return Poll::Ready(true);
+                }
+                *this.verdict = None;
+            }
+            let Some(request) = relay.take_news() else { break };
+            *this.verdict = relay.prepare_move(*request, owner);
+        }
+        // A deadline that a turn leaves in the past must not ring for ever.
+        let quiet_until = relay.rang.map(|_| clock::now() + Duration::from_millis(1));
+        if relay.turn(cx, this.poll).is_ready() {
+            return Poll::Ready(false);
+        }
+        // Who stands in line looks at the clock when it is called: an alarm would wake it for nothing, again and again.
+        if relay.turns.is_waiting() {
+            let now = clock::now();
+            relay.rang = relay.rang.or_else(|| (relay.deadline() <= now).then_some(now));
+            return Poll::Pending;
+        }
+        // The alarm may ring early, never late: deadlines that only move back do not touch the timer.
+        let deadline = relay.deadline();
+        let deadline = quiet_until.map_or(deadline, |until| deadline.max(until));
+        if quiet_until.is_some() || deadline < this.alarm.deadline() {
+            this.alarm.as_mut().reset(deadline);
+            *this.is_set = false;
+        }
+        // An alarm that is set and has not rung need not be asked.
+        if *this.is_set && !this.alarm.is_elapsed() {
+            return Poll::Pending;
+        }
+        *this.is_set = this.alarm.poll(cx).is_pending();
+        if *this.is_set {
+            return Poll::Pending;
+        }
+        relay.rang = Some(clock::now());
+        // After a sleep the clock may wake us before the sockets do. Nobody is judged who has not been heard.
+        pin!(tokio::task::yield_now()).poll(cx).map(|()| false)
     }
 }
 

@@ -7,6 +7,7 @@ use std::ops::Range;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use thin_vec::ThinVec;
 use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver, Role, hybi00};
 use tokio::time::Instant;
 
@@ -38,7 +39,7 @@ pub(super) struct Endpoint {
     /// What it sends are large frames, as fast as they are read.
     pub(super) bulk: bool,
     /// The beginning of a header or control frame that the last read cut; bounded by the decoder.
-    carry: Vec<u8>,
+    carry: ThinVec<u8>,
     /// What we are in this WebSocket: a client masks what it sends.
     role: Role,
     /// It speaks hybi-00: of control frames there is one, which closes and says nothing more.
@@ -103,7 +104,7 @@ impl Endpoint {
             receiver,
             closing: Closing::default(),
             bulk: false,
-            carry: Vec::new(),
+            carry: ThinVec::new(),
             role,
             hybi00: false,
             mid_frame: false,
@@ -157,7 +158,7 @@ impl Endpoint {
             Read::Bytes(bytes) => {
                 let start = HEADROOM - self.carry.len();
                 scratch[start..HEADROOM].copy_from_slice(&self.carry);
-                self.carry = Vec::new();
+                self.carry = ThinVec::new();
                 Fill::Bytes(start..HEADROOM + bytes)
             }
             // The Close frame, not TLS, says whether a WebSocket ended well; many clients leave close_notify out.
@@ -173,7 +174,7 @@ impl Endpoint {
             "the decoder leaves less than a control frame"
         );
         if !rest.is_empty() {
-            self.carry = rest.to_vec();
+            self.carry = rest.into();
         }
     }
 

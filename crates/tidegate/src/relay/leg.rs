@@ -52,9 +52,17 @@ pub(super) struct Leg {
 #[derive(Debug)]
 enum Phase {
     Open(Socket),
-    /// Everything is sent, then FIN; what still arrives is dropped. The time is when there last was progress.
-    Finishing(Socket, &'static Patience, Instant),
+    /// Everything is sent, then FIN; what still arrives is dropped. Boxed: it lasts for seconds, and being open for hours.
+    Finishing(Box<Finishing>),
     Gone,
+}
+
+#[derive(Debug)]
+struct Finishing {
+    socket: Socket,
+    patience: &'static Patience,
+    /// When there last was progress.
+    progress: Instant,
 }
 
 /// How long a leg may take to finish. A slow peer gets everything it is owed, as long as it takes some of it.
@@ -156,7 +164,7 @@ impl Leg {
         match &self.phase {
             Phase::Open(Socket::Served(socket)) => socket.is_spent(),
             Phase::Open(Socket::ServedUnix(socket)) => socket.is_spent(),
-            Phase::Open(_) | Phase::Finishing(..) | Phase::Gone => false,
+            Phase::Open(_) | Phase::Finishing(_) | Phase::Gone => false,
         }
     }
 
@@ -180,10 +188,8 @@ impl Leg {
     /// When patience with a leg that is finishing ends.
     fn finish_by(&self) -> Option<Instant> {
         match (&self.phase, self.fin) {
-            (Phase::Finishing(_, patience, progress), Fin::Sent) => Some(*progress + patience.after_fin),
-            (Phase::Finishing(_, patience, progress), Fin::NotYet | Fin::Due) => {
-                Some(*progress + patience.taking)
-            }
+            (Phase::Finishing(it), Fin::Sent) => Some(it.progress + it.patience.after_fin),
+            (Phase::Finishing(it), Fin::NotYet | Fin::Due) => Some(it.progress + it.patience.taking),
             (Phase::Open(_) | Phase::Gone, _) => None,
         }
     }
@@ -255,8 +261,8 @@ impl Leg {
     /// of ours can overtake what was sent. Gone when the peer has ended too, or patience has.
     pub(super) fn finish(&mut self, now: Instant, patience: &'static Patience) {
         self.phase = match std::mem::replace(&mut self.phase, Phase::Gone) {
-            Phase::Open(socket) => Phase::Finishing(socket, patience, now),
-            finishing_or_gone @ (Phase::Finishing(..) | Phase::Gone) => finishing_or_gone,
+            Phase::Open(socket) => Phase::Finishing(Box::new(Finishing { socket, patience, progress: now })),
+            finishing_or_gone @ (Phase::Finishing(_) | Phase::Gone) => finishing_or_gone,
         };
         self.half_close();
         self.early = None;
@@ -291,14 +297,15 @@ impl Leg {
 impl Phase {
     fn socket(&mut self) -> Option<&mut Socket> {
         match self {
-            Self::Open(socket) | Self::Finishing(socket, ..) => Some(socket),
+            Self::Open(socket) => Some(socket),
+            Self::Finishing(finishing) => Some(&mut finishing.socket),
             Self::Gone => None,
         }
     }
 
-    const fn progressed(&mut self, now: Instant) {
-        if let Self::Finishing(.., progress) = self {
-            *progress = now;
+    fn progressed(&mut self, now: Instant) {
+        if let Self::Finishing(finishing) = self {
+            finishing.progress = now;
         }
     }
 }

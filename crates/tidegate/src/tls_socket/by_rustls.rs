@@ -5,6 +5,7 @@ use std::mem;
 
 use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic};
+use thin_vec::ThinVec;
 use tokio::io::ReadBuf;
 
 use super::{Held, Reader};
@@ -49,7 +50,7 @@ pub(super) fn open_all(
 
 /// After an error: has the alert made ready to be sent, and what of the handshake stands before it. Nothing is read for
 /// that: a second look at the record that was wrong would find it wrong once more.
-fn say_why(tls: &mut UnbufferedServerConnection, outgoing: &mut Vec<u8>) {
+fn say_why(tls: &mut UnbufferedServerConnection, outgoing: &mut ThinVec<u8>) {
     while tls.wants_write() {
         let UnbufferedStatus { state, .. } = tls.process_tls_records(&mut []);
         let Ok(ConnectionState::EncodeTlsData(mut data)) = state else { return };
@@ -90,7 +91,7 @@ pub(super) fn seal(
 /// Does what a state of the protocol demands.
 fn settle(
     state: ConnectionState<'_, '_, ServerConnectionData>,
-    outgoing: &mut Vec<u8>,
+    outgoing: &mut ThinVec<u8>,
     read_ended: &mut bool,
     reader: &mut Reader<'_, '_>,
 ) -> Result<Step, rustls::Error> {
@@ -122,7 +123,7 @@ fn broken(error: rustls::Error) -> io::Error {
 }
 
 /// Puts what `encode` writes behind what there is.
-fn append(to: &mut Vec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
+fn append(to: &mut ThinVec<u8>, mut encode: impl FnMut(&mut [u8]) -> Result<usize, EncodeError>) {
     let start = to.len();
     let written = match encode(&mut []) {
         Ok(written) => written,

@@ -49,8 +49,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
             suite,
             opening,
             sealing,
-            incoming: Octets(incoming.clone()),
-            opened: Octets(opened.clone()),
+            incoming: Octets(incoming.to_vec()),
+            opened: Octets(opened.to_vec()),
             outgoing: Octets(outgoing[*gone..].to_vec()),
             read_ended: *read_ended,
             write_ended: *write_ended,
@@ -73,7 +73,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> TlsSocket<S> {
             socket,
             protocol: Protocol::Records(records),
             is_extractable: true,
-            held: Held { incoming, opened, outgoing, gone: 0, read_ended, write_ended },
+            held: Held {
+                incoming: incoming.into(),
+                opened: opened.into(),
+                outgoing: outgoing.into(),
+                gone: 0,
+                read_ended,
+                write_ended,
+            },
         })
     }
 

@@ -27,7 +27,7 @@ impl Endpoint {
         record::Endpoint {
             leg: self.leg.write_down(now),
             decoder: self.receiver.decoder_mut().clone(),
-            carry: Octets(self.carry.clone()),
+            carry: Octets(self.carry.to_vec()),
             mid_frame: self.mid_frame,
             mid_message: self.mid_message,
             pong: self.due.pong.as_deref().map(|pong| Octets(payload(pong))),
@@ -51,7 +51,7 @@ impl Endpoint {
         }
         let leg = Leg::take_up(written.leg, descriptor)?;
         let mut endpoint = Self {
-            carry,
+            carry: carry.into(),
             mid_frame: written.mid_frame,
             mid_message: written.mid_message,
             due: Due::default(),

@@ -28,7 +28,7 @@ impl Leg {
             Phase::Open(Socket::Tls(_) | Socket::Served(_) | Socket::ServedUnix(_)) => Err(StayReason::Tls),
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => Err(StayReason::Closing),
-            Phase::Finishing(..) | Phase::Gone => Err(StayReason::Closing),
+            Phase::Finishing(_) | Phase::Gone => Err(StayReason::Closing),
         }
     }
 
@@ -43,7 +43,7 @@ impl Leg {
             Phase::Open(Socket::Served(socket)) => socket.free_keys(),
             Phase::Open(Socket::ServedUnix(socket)) => socket.free_keys(),
             Phase::Open(Socket::Plain(_) | Socket::Unix(_) | Socket::Tls(_))
-            | Phase::Finishing(..)
+            | Phase::Finishing(_)
             | Phase::Gone => Ok(()),
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => Ok(()),
@@ -60,7 +60,7 @@ impl Leg {
             Phase::Open(Socket::Unix(socket)) => socket.as_fd().try_clone_to_owned(),
             Phase::Open(Socket::Served(socket)) => socket.get_ref().as_fd().try_clone_to_owned(),
             Phase::Open(Socket::ServedUnix(socket)) => socket.get_ref().as_fd().try_clone_to_owned(),
-            Phase::Open(Socket::Tls(_)) | Phase::Finishing(..) | Phase::Gone => {
+            Phase::Open(Socket::Tls(_)) | Phase::Finishing(_) | Phase::Gone => {
                 Err(io::ErrorKind::Unsupported.into())
             }
             #[cfg(any(test, fuzzing))]
@@ -73,7 +73,7 @@ impl Leg {
         let socket = match &self.phase {
             Phase::Open(Socket::Unix(_) | Socket::ServedUnix(_)) => record::Socket::Unix,
             Phase::Open(Socket::Plain(_) | Socket::Tls(_) | Socket::Served(_))
-            | Phase::Finishing(..)
+            | Phase::Finishing(_)
             | Phase::Gone => record::Socket::Tcp,
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => record::Socket::Tcp,
@@ -82,7 +82,7 @@ impl Leg {
             Phase::Open(Socket::Served(socket)) => socket.write_down(),
             Phase::Open(Socket::ServedUnix(socket)) => socket.write_down(),
             Phase::Open(Socket::Plain(_) | Socket::Unix(_) | Socket::Tls(_))
-            | Phase::Finishing(..)
+            | Phase::Finishing(_)
             | Phase::Gone => None,
             #[cfg(any(test, fuzzing))]
             Phase::Open(Socket::Simulated(_)) => None,
