@@ -47,6 +47,12 @@ impl Head {
         status.unwrap_or_else(|| panic!("no status line: {:?}", self.line))
     }
 
+    /// Whether it is an answer behind which none comes to the same request.
+    pub(crate) fn is_last_of_its_request(&self) -> bool {
+        let status = self.line.strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)?.parse().ok());
+        status.is_some_and(|status: u16| status == 101 || status >= 200)
+    }
+
     /// The target of a request.
     ///
     /// # Panics

@@ -9,6 +9,7 @@ use rustls::pki_types::ServerName;
 use rustls::{ClientConfig, ClientConnection, ServerConnection};
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
+use crate::gateway::Answers;
 use crate::transport::{Ended, Transport};
 use crate::{Deadline, Frame, Head, Identity, PATIENCE};
 
@@ -21,6 +22,8 @@ pub struct Wire {
     transport: Transport,
     /// Received and not asked for yet.
     ahead: Vec<u8>,
+    /// Where the answers of a gateway are counted.
+    answers: Option<Answers>,
 }
 
 /// How the peer ended its direction.
@@ -62,7 +65,7 @@ impl Wire {
     pub(crate) fn new(socket: TcpStream) -> Self {
         let set = socket.set_nodelay(true).and_then(|()| socket.set_write_timeout(Some(PATIENCE)));
         set.expect("a connected socket takes its options");
-        Self { transport: Transport::plain(socket), ahead: Vec::new() }
+        Self { transport: Transport::plain(socket), ahead: Vec::new(), answers: None }
     }
 
     /// Puts TLS on the connection, as its client: the peer must be who it is asked to be.
@@ -94,7 +97,12 @@ impl Wire {
     fn secured(self, connection: rustls::Connection) -> std::io::Result<Self> {
         self.socket().set_read_timeout(Some(PATIENCE)).expect("patience is not zero");
         let mut ahead = Vec::new();
-        Ok(Self { transport: self.transport.secure(connection, &mut ahead)?, ahead })
+        Ok(Self { transport: self.transport.secure(connection, &mut ahead)?, ahead, answers: self.answers })
+    }
+
+    /// Counts the heads that are read from now on as answers of a gateway.
+    pub(crate) fn answered_by(self, answers: &Answers) -> Self {
+        Self { answers: Some(answers.clone()), ..self }
     }
 
     fn socket(&self) -> &TcpStream {
@@ -104,7 +112,7 @@ impl Wire {
     /// A second handle to the same connection, to write on one thread while another reads. What was read ahead stays
     /// with the first.
     pub fn handle(&self) -> Self {
-        Self { transport: self.transport.clone(), ahead: Vec::new() }
+        Self { transport: self.transport.clone(), ahead: Vec::new(), answers: self.answers.clone() }
     }
 
     /// The address of this end.
@@ -318,7 +326,11 @@ impl Wire {
             }
             self.read_more(&deadline, "an HTTP head");
         };
-        Head::parse(&self.take(end))
+        let head = Head::parse(&self.take(end));
+        if let Some(answers) = self.answers.as_ref().filter(|_| head.is_last_of_its_request()) {
+            answers.count(self.local_address());
+        }
+        head
     }
 
     /// The next HTTP response: its head, and the body that its `Content-Length` announces.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::{Gateway, Lines, process, successor};
+use super::{Answers, Baseline, Gateway, Lines, successor};
 use crate::{Authority, Faults, Identity, PATIENCE, within};
 
 /// A gateway to be started: its configuration in pieces.
@@ -43,7 +43,7 @@ impl Gateway {
         let log = Lines::collect(child.stdout.take().expect("its output is a pipe"));
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
         let address = diagnosis.wait_for("the address", address_in);
-        let sockets = process::sockets(child.id()).expect("the gateway is running");
+        let baseline = Baseline::of(child.id()).expect("the gateway is running");
         successor::adopt_orphans();
         Self {
             child,
@@ -52,7 +52,8 @@ impl Gateway {
             client: None,
             log,
             diagnosis,
-            sockets,
+            baseline,
+            answers: Answers::default(),
             panics: 0,
             config: None,
         }

@@ -1,6 +1,8 @@
 //! The gateway as a process: started on a free port, watched from outside, always ended with the test.
 
+mod answers;
 mod builder;
+mod invariants;
 pub(crate) mod lines;
 pub(crate) mod process;
 mod successor;
@@ -15,10 +17,12 @@ use rustix::process::Signal;
 use rustls::ClientConfig;
 use serde_json::Value;
 
+pub(crate) use self::answers::Answers;
 pub use self::builder::Builder;
+use self::invariants::Baseline;
 use self::lines::Lines;
 use self::successor::{Successor, taken_over_by};
-use crate::{Request, Wire, eventually};
+use crate::{PATIENCE, Request, Wire, eventually, within};
 
 /// A running gateway. Dropping it kills the process and fails the test if it had panicked.
 #[derive(Debug)]
@@ -31,7 +35,9 @@ pub struct Gateway {
     client: Option<Arc<ClientConfig>>,
     log: Lines,
     diagnosis: Lines,
-    sockets: usize,
+    baseline: Baseline,
+    /// What its clients were answered.
+    answers: Answers,
     /// Threads or tasks that the test has made panic.
     panics: usize,
     config: Option<tempfile::NamedTempFile>,
@@ -66,13 +72,14 @@ impl Gateway {
     /// A new connection to it as it is, whatever its listener speaks.
     #[track_caller]
     pub fn connect_bare(&self) -> Wire {
-        Wire::connect(self.address)
+        Wire::connect(self.address).answered_by(&self.answers)
     }
 
     /// A new connection to it from far away; see [`Wire::connect_narrow`].
     #[track_caller]
     pub fn connect_narrow(&self, segment: u32, window: usize) -> Wire {
-        self.secured(Wire::connect_narrow(self.address, segment, window))
+        let wire = Wire::connect_narrow(self.address, segment, window);
+        self.secured(wire.answered_by(&self.answers))
     }
 
     #[track_caller]
@@ -176,11 +183,7 @@ impl Gateway {
 
     #[track_caller]
     fn expect_end(&mut self) {
-        let Self { child, successor, .. } = self;
-        let status = eventually("the process ends", || match successor {
-            Some(successor) => successor.try_wait(),
-            None => child.try_wait().expect("our own child can be asked").map(|status| status.code()),
-        });
+        let status = eventually("the process ends", || self.ended());
         assert_eq!(status, Some(0), "the process that was there before");
     }
 
@@ -247,7 +250,7 @@ impl Gateway {
 
     /// For how long its threads have run on a processor so far.
     pub fn cpu(&self) -> Duration {
-        process::cpu(self.pid()).expect("the gateway is running")
+        process::schedule(self.pid()).expect("the gateway is running").ran
     }
 
     /// Descriptors that it has open, of any kind.
@@ -291,31 +294,34 @@ impl Gateway {
     /// Waits until it has closed every connection: it has as many sockets as after its start.
     #[track_caller]
     pub fn settle(&self) {
-        eventually("the gateway has closed every connection", || {
-            (self.sockets() == self.sockets).then_some(())
-        });
+        let closed = within(PATIENCE, || self.has_closed().then_some(()));
+        assert!(
+            closed.is_some(),
+            "in {PATIENCE:?} it has not closed every connection: it had {:?} and has {:#?}",
+            self.baseline,
+            process::shown_descriptors(self.pid())
+        );
     }
 
     /// Waits until it rests: it uses less than a twentieth of a processor.
     #[track_caller]
     pub fn rest(&self) {
-        const PERIOD: Duration = Duration::from_millis(200);
-        eventually("the gateway rests", || {
-            let before = self.cpu();
-            thread::sleep(PERIOD);
-            (self.cpu() - before < PERIOD / 20).then_some(())
-        });
+        eventually("the gateway rests", || self.unrest().is_none().then_some(()));
     }
 
     /// That it still runs, and never panicked.
     #[track_caller]
     pub fn assert_alive(&mut self) {
-        let ended = match &mut self.successor {
+        assert_eq!(self.ended(), None, "the gateway has ended");
+        self.assert_no_panic();
+    }
+
+    /// How it has ended, if it has: its status, if it had one.
+    fn ended(&mut self) -> Option<Option<i32>> {
+        match &mut self.successor {
             None => self.child.try_wait().expect("our own child can be asked").map(|status| status.code()),
             Some(successor) => successor.try_wait(),
-        };
-        assert_eq!(ended, None, "the gateway has ended");
-        self.assert_no_panic();
+        }
     }
 
     /// That none of its threads has panicked so far, or as many as the test has announced.
@@ -334,7 +340,12 @@ impl Gateway {
     /// The test makes it lose a worker thread: by a panic, and with the socket that wakes its runtime for signals.
     pub const fn expect_lost_worker(&mut self) {
         self.panics += 1;
-        self.sockets -= 1;
+        self.baseline.lose_worker();
+    }
+
+    /// The test has had hundreds of connections open at once, of which the allocator keeps something.
+    pub const fn expect_crowd(&mut self) {
+        self.baseline.see_crowd();
     }
 
     /// From now on it may have no more than so many descriptors; those that it has it keeps.
@@ -354,16 +365,14 @@ impl Gateway {
 
     /// Threads that it has.
     pub fn threads(&self) -> usize {
-        process::threads(self.child.id()).expect("the gateway is running")
+        process::threads(self.pid()).expect("the gateway is running")
     }
 
-    /// The end of a test that leaves nothing behind: every connection is closed, the gateway runs, it never panicked,
-    /// and its access lines can be read.
+    /// The end of a test that leaves nothing behind: every connection is closed, the gateway runs and rests, it never
+    /// panicked, its memory is what it was, and its access lines are those of the answers that were read.
     #[track_caller]
     pub fn finish(mut self) {
-        self.settle();
-        self.assert_alive();
-        self.access_lines();
+        self.assert_invariants();
     }
 
     fn signal(&self, signal: Signal) {

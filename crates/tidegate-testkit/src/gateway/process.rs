@@ -1,6 +1,6 @@
 //! What the system tells about a process.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::net::SocketAddr;
@@ -29,15 +29,26 @@ fn kibibytes(table: &str, name: &str) -> io::Result<u64> {
     kib.map(|kib| kib << 10).ok_or_else(missing)
 }
 
-/// For how long its threads have run on a processor.
-pub(super) fn cpu(pid: u32) -> io::Result<Duration> {
-    let mut nanoseconds = 0;
+/// What the threads of a process have had of the processors so far.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Schedule {
+    /// For how long they have run.
+    pub(super) ran: Duration,
+    /// For how long they could have run, but others did.
+    pub(super) waited: Duration,
+}
+
+/// What its threads have had of the processors so far.
+pub(super) fn schedule(pid: u32) -> io::Result<Schedule> {
+    let mut sum = Schedule::default();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         // One that has ended between the listing and the look does not count any more.
         let times = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-        nanoseconds += times.split_ascii_whitespace().next().and_then(|time| time.parse().ok()).unwrap_or(0);
+        let mut times = times.split_ascii_whitespace().map(|time| time.parse().unwrap_or(0));
+        sum.ran += Duration::from_nanos(times.next().unwrap_or(0));
+        sum.waited += Duration::from_nanos(times.next().unwrap_or(0));
     }
-    Ok(Duration::from_nanos(nanoseconds))
+    Ok(sum)
 }
 
 /// Allows this process, and those that it starts from now on, as many descriptors as the system lets it have; how many
@@ -63,12 +74,12 @@ pub(super) fn threads(pid: u32) -> io::Result<usize> {
 
 /// How many descriptors it has.
 pub(super) fn all_descriptors(pid: u32) -> io::Result<usize> {
-    descriptors(pid, "")
+    descriptors(pid, |_| true)
 }
 
 /// Sockets among its descriptors.
 pub(super) fn sockets(pid: u32) -> io::Result<usize> {
-    descriptors(pid, "socket:")
+    descriptors(pid, |target| target.starts_with("socket:"))
 }
 
 /// The number of the next descriptor that it opens.
@@ -81,15 +92,50 @@ pub(super) fn next_descriptor(pid: u32) -> io::Result<u64> {
 
 /// Ends of pipes that it has open.
 pub(super) fn pipes(pid: u32) -> io::Result<usize> {
-    descriptors(pid, "pipe:")
+    descriptors(pid, |target| target.starts_with("pipe:"))
 }
 
-fn descriptors(pid: u32, kind: &str) -> io::Result<usize> {
+/// Descriptors that are neither sockets nor ends of pipes.
+pub(super) fn other_descriptors(pid: u32) -> io::Result<usize> {
+    descriptors(pid, |target| !target.starts_with("socket:") && !target.starts_with("pipe:"))
+}
+
+/// What its descriptors are, for a message to a human being: where they lead to, and of sockets whose they are.
+pub(super) fn shown_descriptors(pid: u32) -> Vec<String> {
+    let rows = socket_rows();
+    let all = fs::read_dir(format!("/proc/{pid}/fd")).into_iter().flatten().flatten();
+    let targets = all.filter_map(|entry| fs::read_link(entry.path()).ok());
+    let shown = targets.map(|target| {
+        let target = target.to_string_lossy().into_owned();
+        rows.get(&target).cloned().unwrap_or(target)
+    });
+    shown.collect()
+}
+
+/// The sockets of this machine by what a descriptor of them leads to.
+fn socket_rows() -> BTreeMap<String, String> {
+    /// The tables, where the inode stands in each, and what of a row tells whose socket it is.
+    const TABLES: [(&str, usize, [usize; 3]); 4] =
+        [("tcp", 9, [1, 2, 3]), ("tcp6", 9, [1, 2, 3]), ("udp", 9, [1, 2, 3]), ("unix", 6, [4, 5, 7])];
+    let mut rows = BTreeMap::new();
+    for (name, inode, told) in TABLES {
+        let table = fs::read_to_string(format!("/proc/net/{name}")).unwrap_or_default();
+        for row in table.lines().map(|row| row.split_ascii_whitespace().collect::<Vec<_>>()) {
+            let told = told.map(|column| row.get(column).copied().unwrap_or_default()).join(" ");
+            if let Some(inode) = row.get(inode) {
+                rows.insert(format!("socket:[{inode}]"), format!("{name} {told}"));
+            }
+        }
+    }
+    rows
+}
+
+fn descriptors(pid: u32, is_it: impl Fn(&str) -> bool) -> io::Result<usize> {
     let mut descriptors = 0;
     for descriptor in fs::read_dir(format!("/proc/{pid}/fd"))? {
         // One that is closed between the listing and the look was on its way out.
         let target = fs::read_link(descriptor?.path()).unwrap_or_default();
-        descriptors += usize::from(target.to_string_lossy().starts_with(kind));
+        descriptors += usize::from(is_it(&target.to_string_lossy()));
     }
     Ok(descriptors)
 }
@@ -157,8 +203,8 @@ mod tests {
         let pid = std::process::id();
         assert!(anonymous_memory(pid).unwrap() > 0);
         assert!(proportional_memory(pid).unwrap() > 0);
-        let begun = cpu(pid).unwrap();
-        eventually("it has run", || (cpu(pid).unwrap() > begun).then_some(()));
+        let begun = schedule(pid).unwrap().ran;
+        eventually("it has run", || (schedule(pid).unwrap().ran > begun).then_some(()));
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         assert!(sockets(pid).unwrap() >= 1, "{listener:?}");
     }

@@ -1,0 +1,102 @@
+use std::io::Write as _;
+use std::process::{Command, Stdio};
+
+use crate::{Backend, Gateway, Request, eventually};
+
+/// A shell that says that it listens where `backend` does, and then does as it is told: whoever connects to it is in the
+/// hands of the test.
+fn obedient(backend: &Backend) -> Gateway {
+    let script = format!(
+        "echo 'listening on http://{}' >&2; while read -r order; do eval \"$order\"; done",
+        backend.address()
+    );
+    let mut command = Command::new("bash");
+    command.args(["-c", &script]).stdin(Stdio::piped());
+    Gateway::run(command)
+}
+
+fn order(gateway: &mut Gateway, order: &str) {
+    let orders = gateway.child.stdin.as_mut().expect("its input is a pipe");
+    writeln!(orders, "{order}").expect("it reads its orders");
+}
+
+/// It is at rest, does this, and is found out by that invariant.
+#[track_caller]
+fn found_out(invariant: &str, gateway: &mut Gateway, does: &str) {
+    gateway.assert_invariants();
+    order(gateway, does);
+    eventually(invariant, || gateway.complaint().filter(|complaint| complaint.starts_with(invariant)));
+}
+
+#[test]
+fn i1_a_process_that_has_ended() {
+    let mut gateway = obedient(&Backend::bind());
+    gateway.assert_invariants();
+    order(&mut gateway, "exit 3");
+    gateway.wait();
+    assert!(gateway.complaint().is_some_and(|complaint| complaint.starts_with("I1")));
+}
+
+#[test]
+fn i2_a_panic_and_a_backtrace() {
+    let mut gateway = obedient(&Backend::bind());
+    found_out("I2", &mut gateway, "echo 'stack backtrace:' >&2");
+
+    let mut gateway = obedient(&Backend::bind());
+    found_out("I2", &mut gateway, "echo 'a thread panicked at src/main.rs:1:1:' >&2");
+    gateway.expect_panics(1);
+    gateway.assert_invariants();
+}
+
+#[test]
+fn i3_a_socket_a_file_and_pipes_that_stay_open() {
+    let backend = Backend::bind();
+    let address = backend.address();
+    let socket = format!("exec 7<>/dev/tcp/{}/{}", address.ip(), address.port());
+    let pipes = "for fd in {10..90}; do eval \"exec $fd< <(:)\"; done";
+    for left in [&socket, "exec 7</dev/null", pipes] {
+        found_out("I3", &mut obedient(&backend), left);
+    }
+}
+
+#[test]
+fn i3_a_socket_is_told_by_its_addresses() {
+    let backend = Backend::bind();
+    let address = backend.address();
+    let mut gateway = obedient(&backend);
+    let socket = format!("exec 7<>/dev/tcp/{}/{}", address.ip(), address.port());
+    found_out("I3", &mut gateway, &socket);
+    let told = gateway.complaint().expect("it is still open");
+    assert!(told.contains("\"tcp 0100007F:") && told.contains(&format!(":{:04X}", address.port())), "{told}");
+}
+
+#[test]
+fn i4_memory_that_is_not_given_back() {
+    let hoard = "hoard=$(head -c 40000000 /dev/zero | tr '\\0' a)";
+    found_out("I4", &mut obedient(&Backend::bind()), hoard);
+}
+
+#[test]
+fn i9_a_loop_without_end() {
+    found_out("I9", &mut obedient(&Backend::bind()), "while :; do :; done");
+}
+
+#[test]
+fn i10_lines_that_are_no_json_that_are_missing_and_that_are_too_many() {
+    let backend = Backend::bind();
+    found_out("I10", &mut obedient(&backend), "echo 'GET / 200'");
+
+    let mut gateway = obedient(&backend);
+    let mut client = gateway.connect();
+    client.send(Request::get("/").encode());
+    let mut far = backend.accept();
+    far.read_head();
+    far.send("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 404 Not Found\r\n\r\n");
+    gateway.assert_invariants(); // nobody has read the answer
+    assert_eq!((client.read_head().status(), client.read_head().status()), (100, 404));
+    let missing = gateway.complaint();
+    assert!(missing.as_ref().is_some_and(|missing| missing.starts_with("I10: 1 answers")), "{missing:?}");
+    let line = format!("echo '{{\"client\":\"{}\"}}'", client.local_address());
+    order(&mut gateway, &line);
+    found_out("I10", &mut gateway, &line);
+}
