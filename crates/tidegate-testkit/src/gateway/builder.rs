@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use rustls::ClientConfig;
 
-use super::{Answers, Baseline, Gateway, Lines, successor};
+use super::{AdminSocket, Answers, Baseline, Gateway, Lines, successor};
 use crate::{Authority, Faults, Identity, PATIENCE, within};
 
 /// A gateway to be started: its configuration in pieces.
@@ -53,6 +53,7 @@ impl Gateway {
             log,
             diagnosis,
             baseline,
+            admin: None,
             answers: Answers::default(),
             panics: 0,
             config: None,
@@ -122,8 +123,10 @@ impl Builder {
     /// It does not come to that; its diagnosis is shown.
     #[track_caller]
     pub fn start(&self) -> Gateway {
-        let config = self.file();
+        let admin = self.takes_admin().then(AdminSocket::new);
+        let config = self.file(admin.as_ref());
         let mut gateway = Gateway::run(self.command(config.path()));
+        gateway.admin = admin;
         gateway.client.clone_from(&self.client);
         gateway.config = Some(config);
         gateway
@@ -135,7 +138,7 @@ impl Builder {
     /// It listens, or ends as if nothing were wrong.
     #[track_caller]
     pub fn refused(&self) -> String {
-        let config = self.file();
+        let config = self.file(None);
         let mut child = self.command(config.path()).spawn().expect("the gateway can be started");
         let diagnosis = Lines::collect(child.stderr.take().expect("its diagnosis is a pipe"));
         let ended = within(PATIENCE, || child.try_wait().expect("our own child can be asked"));
@@ -149,18 +152,25 @@ impl Builder {
         said
     }
 
-    fn file(&self) -> tempfile::NamedTempFile {
+    /// Whether an admin listener of the kit's own may be added.
+    fn takes_admin(&self) -> bool {
+        let has_faults = self.environment.iter().any(|(name, _)| name == "LD_PRELOAD");
+        self.whole.is_none() && !has_faults && !self.top.contains("admin") && !self.top.contains('[')
+    }
+
+    fn file(&self, admin: Option<&AdminSocket>) -> tempfile::NamedTempFile {
         let mut file = tempfile::NamedTempFile::new().expect("a temporary file can be made");
-        file.write_all(self.config().as_bytes()).expect("a temporary file can be written");
+        file.write_all(self.config(admin).as_bytes()).expect("a temporary file can be written");
         file
     }
 
-    pub(super) fn config(&self) -> String {
+    pub(super) fn config(&self, admin: Option<&AdminSocket>) -> String {
         if let Some(whole) = &self.whole {
             return whole.clone();
         }
         let Self { top, listener, routes, .. } = self;
-        format!("{top}\n[[listener]]\naddress = \"127.0.0.1:0\"\n{listener}\n{routes}")
+        let admin = admin.filter(|_| self.takes_admin()).map(AdminSocket::line).unwrap_or_default();
+        format!("{top}{admin}\n[[listener]]\naddress = \"127.0.0.1:0\"\n{listener}\n{routes}")
     }
 
     fn command(&self, config: &Path) -> Command {

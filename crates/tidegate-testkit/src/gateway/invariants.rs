@@ -1,4 +1,4 @@
-//! What is true of every gateway at the end of a test, whatever was done to it: the invariants I1 to I4, I9 and I10.
+//! What is true of every gateway at the end of a test, whatever was done to it: the invariants I1 to I4, I6, I9 and I10.
 //!
 //! They are judged from outside of the process. Each is a condition that is waited for, and what the machine has to do
 //! beside the gateway counts neither for nor against it.
@@ -76,7 +76,14 @@ impl Gateway {
         if let Some(status) = self.ended() {
             return Some(format!("I1: the process has ended, with status {status:?}"));
         }
-        let all = [Self::told_bugs, Self::left_open, Self::kept_memory, Self::unrest, Self::unlike_answers];
+        let all = [
+            Self::told_bugs,
+            Self::left_open,
+            Self::counts_some_open,
+            Self::kept_memory,
+            Self::unrest,
+            Self::unlike_answers,
+        ];
         all.iter().find_map(|complain| complain(self))
     }
 

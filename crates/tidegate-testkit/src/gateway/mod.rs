@@ -2,6 +2,7 @@
 
 mod answers;
 mod builder;
+mod gauges;
 mod invariants;
 pub(crate) mod lines;
 pub(crate) mod process;
@@ -19,6 +20,7 @@ use serde_json::Value;
 
 pub(crate) use self::answers::Answers;
 pub use self::builder::Builder;
+use self::gauges::AdminSocket;
 use self::invariants::Baseline;
 use self::lines::Lines;
 use self::successor::{Successor, taken_over_by};
@@ -36,6 +38,8 @@ pub struct Gateway {
     log: Lines,
     diagnosis: Lines,
     baseline: Baseline,
+    /// Where the kit asks it what it has open.
+    admin: Option<AdminSocket>,
     /// What its clients were answered.
     answers: Answers,
     /// Threads or tasks that the test has made panic.
@@ -123,7 +127,8 @@ impl Gateway {
     #[track_caller]
     pub fn rewrite(&self, builder: &Builder) {
         let config = self.config.as_ref().expect("it was started with a file");
-        std::fs::write(config.path(), builder.config()).expect("a temporary file can be written");
+        std::fs::write(config.path(), builder.config(self.admin.as_ref()))
+            .expect("a temporary file can be written");
     }
 
     /// Puts this in the place of its configuration and has it read; what it says about that, down to whether it was

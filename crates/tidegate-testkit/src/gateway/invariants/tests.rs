@@ -1,6 +1,9 @@
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::os::unix::net::UnixListener;
 use std::process::{Command, Stdio};
+use std::thread;
 
+use super::super::gauges::AdminSocket;
 use crate::{Backend, Gateway, Request, eventually};
 
 /// A shell that says that it listens where `backend` does, and then does as it is told: whoever connects to it is in the
@@ -74,6 +77,43 @@ fn i3_a_socket_is_told_by_its_addresses() {
 fn i4_memory_that_is_not_given_back() {
     let hoard = "hoard=$(head -c 40000000 /dev/zero | tr '\\0' a)";
     found_out("I4", &mut obedient(&Backend::bind()), hoard);
+}
+
+#[test]
+fn i6_a_gauge_that_stays_above_zero() {
+    let mut gateway = obedient(&Backend::bind());
+    let admin = AdminSocket::new();
+    let listener = UnixListener::bind(admin.path()).expect("the folder is empty");
+    gateway.admin = Some(admin);
+    let told = |gateway: &mut Gateway, metrics: &str| {
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                let (mut socket, _) = listener.accept().expect("it is asked");
+                let mut asked = Vec::new();
+                while !asked.ends_with(b"\r\n\r\n") {
+                    let mut byte = [0];
+                    socket.read_exact(&mut byte).expect("it asks");
+                    asked.extend(byte);
+                }
+                socket.write_all(metrics.as_bytes()).expect("it listens");
+            });
+            gateway.counts_some_open()
+        })
+    };
+    let rest = "tidegate_connections_open 0\ntidegate_websockets_open{route=\"/\"} 0\n# EOF\n";
+    assert_eq!(told(&mut gateway, rest), None);
+    for open in ["connections_open 1", "websockets_open{route=\"/\"} 1", "buffered_bytes{route=\"/\"} 65536"]
+    {
+        let name = open.split([' ', '{']).next().unwrap_or_default();
+        let metrics = format!("tidegate_{open}\n{}", rest.replace(&format!("tidegate_{name}"), "other"));
+        let complaint = told(&mut gateway, &format!("tidegate_connections_open 0\n{metrics}"));
+        assert!(
+            complaint.is_some_and(|complaint| complaint.starts_with("I6") && complaint.contains(name)),
+            "{open}"
+        );
+    }
+    let complaint = told(&mut gateway, "HTTP/1.1 404 Not Found\r\n\r\n");
+    assert!(complaint.is_some_and(|complaint| complaint.starts_with("I6")), "no metrics are no proof");
 }
 
 #[test]
