@@ -223,6 +223,7 @@ fn f60_a_new_process_that_takes_no_tls_or_fails_with_it() {
         let binary = fake::binary(folder.path(), part);
         let said = tidegate(&socket, &["upgrade", "--binary", binary.to_str().unwrap()]);
         assert!(said.contains("422") && said.contains(why), "{part}: {said}");
+        gateway.diagnosis(why); // or it would be taken for the word of the next one
         echo(&mut client, part);
         client.conn.refresh_traffic_keys().unwrap();
         echo(&mut client, "with new keys");
