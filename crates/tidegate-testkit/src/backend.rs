@@ -27,7 +27,13 @@ impl Backend {
 
     /// Begins to listen for TLS, as this identity.
     pub fn bind_secure(identity: Identity) -> Self {
-        Self { identity: Some(identity), ..Self::bind() }
+        Self::bind().secured(identity)
+    }
+
+    /// With TLS on every connection from now on, as this identity.
+    #[must_use]
+    pub fn secured(self, identity: Identity) -> Self {
+        Self { identity: Some(identity), ..self }
     }
 
     /// Begins to listen at this address, where nobody has listened so far.

@@ -22,7 +22,12 @@ impl Canary {
     /// Connects to the `echo:` route at `target` and begins.
     #[track_caller]
     pub fn start(gateway: SocketAddr, target: &str) -> Self {
-        let mut wire = Wire::connect(gateway);
+        Self::over(Wire::connect(gateway), target)
+    }
+
+    /// The same over this connection to the gateway.
+    #[track_caller]
+    pub fn over(mut wire: Wire, target: &str) -> Self {
         wire.send(Request::upgrade(target).encode());
         assert_eq!(wire.read_head().status(), 101, "the canary is let in");
         let stop = Arc::new(AtomicBool::new(false));

@@ -13,20 +13,22 @@ const QUIET: Duration = Duration::from_secs(25);
 
 #[test]
 fn t123_f13_f24_f28_ends_write_stalled_for_30_s() {
-    let rig = Rig::with("ping_interval = 0");
-    let [deaf_client, mut deaf_client_ws] = [Far::Tcp, Far::Ws].map(|far| with_deaf_client(&rig, far));
-    let [deaf_backend, mut deaf_backend_ws] = [Far::Tcp, Far::Ws].map(|far| with_deaf_backend(&rig, far));
+    let hold = |rig: Rig| {
+        let [deaf_client, mut deaf_client_ws] = [Far::Tcp, Far::Ws].map(|far| with_deaf_client(&rig, far));
+        let [deaf_backend, mut deaf_backend_ws] = [Far::Tcp, Far::Ws].map(|far| with_deaf_backend(&rig, far));
 
-    assert!(deaf_backend_ws.client.is_silent_for(QUIET));
-    for mut session in [deaf_backend, deaf_backend_ws] {
-        session.client.expect_close_then_answer(1013);
-        expect_line(&rig.gateway, session, "backend_stalled", 1013, "gateway");
-    }
-    assert_eq!(deaf_client_ws.backend().read_frame().close_code(), Some(1001));
-    for session in [deaf_client, deaf_client_ws] {
-        expect_line(&rig.gateway, session, "client_stalled", 1006, "gateway");
-    }
-    rig.finish();
+        assert!(deaf_backend_ws.client.is_silent_for(QUIET));
+        for mut session in [deaf_backend, deaf_backend_ws] {
+            session.client.expect_close_then_answer(1013);
+            expect_line(&rig.gateway, session, "backend_stalled", 1013, "gateway");
+        }
+        assert_eq!(deaf_client_ws.backend().read_frame().close_code(), Some(1001));
+        for session in [deaf_client, deaf_client_ws] {
+            expect_line(&rig.gateway, session, "client_stalled", 1006, "gateway");
+        }
+        rig.finish();
+    };
+    plain_and_secure(hold);
 }
 
 /// A byte a second is no progress: TCP offers room by the segment, and the gateway asks for some within thirty seconds.
@@ -86,9 +88,14 @@ fn t103_a_message_that_is_not_gone_on_with_for_a_minute() {
         close_from_client(Far::Tcp, &mut tcp);
         rig.finish();
     };
+    plain_and_secure(hold);
+}
+
+/// Both at once: they wait for most of the time.
+fn plain_and_secure(hold: impl Fn(Rig) + Sync) {
     thread::scope(|scope| {
         for rig in [Rig::start(), Rig::secure_with("")] {
-            scope.spawn(move || hold(rig));
+            scope.spawn(|| hold(rig));
         }
     });
 }

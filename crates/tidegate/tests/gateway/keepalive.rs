@@ -6,42 +6,45 @@ use crate::rig::{EVERY_FAR, Far, Rig, expect_line};
 
 #[test]
 fn t058_f24_ends_ping_unanswered_is_1011() {
-    let rig = Rig::with("ping_interval = '200ms'\nping_timeout = '300ms'");
-    for far in EVERY_FAR {
-        let mut session = rig.open(far);
-        let ping = session.client.read_frame();
-        assert_eq!((ping.opcode, ping.mask), (opcode::PING, None));
-        session.client.expect_close_then_answer(1011);
-        session.expect_backend_end(far, b"", 1001);
-        expect_line(&rig.gateway, session, "ping_unanswered", 1011, "gateway");
-    }
-    rig.finish();
+    Rig::each_with("ping_interval = '200ms'\nping_timeout = '300ms'", |rig| {
+        for far in EVERY_FAR {
+            let mut session = rig.open(far);
+            let ping = session.client.read_frame();
+            assert_eq!((ping.opcode, ping.mask), (opcode::PING, None));
+            session.client.expect_close_then_answer(1011);
+            session.expect_backend_end(far, b"", 1001);
+            expect_line(&rig.gateway, session, "ping_unanswered", 1011, "gateway");
+        }
+        rig.finish();
+    });
 }
 
 /// A client that has vanished says nothing any more, not even FIN: nothing is kept for it.
 #[test]
 fn f24_a_client_that_has_vanished_is_let_go() {
-    let rig = Rig::with("ping_interval = '200ms'\nping_timeout = '300ms'");
-    for far in EVERY_FAR {
-        let mut session = rig.open(far);
-        session.expect_backend_end(far, b"", 1001);
-        rig.gateway.settle(); // although the client still has its end
-        expect_line(&rig.gateway, session, "ping_unanswered", 1011, "gateway");
-    }
-    rig.finish();
+    Rig::each_with("ping_interval = '200ms'\nping_timeout = '300ms'", |rig| {
+        for far in EVERY_FAR {
+            let mut session = rig.open(far);
+            session.expect_backend_end(far, b"", 1001);
+            rig.gateway.settle(); // although the client still has its end
+            expect_line(&rig.gateway, session, "ping_unanswered", 1011, "gateway");
+        }
+        rig.finish();
+    });
 }
 
 /// The kernel finds out that a peer has vanished of which nothing is expected, on either side.
 #[test]
 fn f14_f24_silent_peers_are_probed() {
-    let rig = Rig::start();
-    for far in [Far::Tcp, Far::Ws] {
-        let mut session = rig.open(far);
-        eventually("both connections are probed", || {
-            (rig.gateway.probes(&session.client) && rig.gateway.probes(session.backend())).then_some(())
-        });
-    }
-    rig.finish();
+    Rig::each(|rig| {
+        for far in [Far::Tcp, Far::Ws] {
+            let mut session = rig.open(far);
+            eventually("both connections are probed", || {
+                (rig.gateway.probes(&session.client) && rig.gateway.probes(session.backend())).then_some(())
+            });
+        }
+        rig.finish();
+    });
 }
 
 /// A time-out far below the number of answered pings: each answer begins a new round.

@@ -39,52 +39,56 @@ fn the_close_names_the_limit() {
 /// The default of `max_frame` and `max_message`, to the byte.
 #[test]
 fn t104_a_message_of_exactly_the_limit_passes() {
-    let rig = Rig::start();
-    let payload = numbered(MIB);
-    let halves = [Frame::binary(&payload[..MIB / 2]).unfinished(), Frame::continuation(&payload[MIB / 2..])];
-    for frames in [vec![Frame::binary(&payload)], halves.to_vec()] {
-        for far in EVERY_FAR {
-            let mut session = rig.open(far);
-            let bytes: Vec<u8> = frames.iter().flat_map(|frame| frame.clone().masked().encode()).collect();
-            beside(session.client.handle(), &bytes, || match far {
-                Far::Echo => {
-                    let (opcode, echoed) = session.client.read_message();
-                    assert_eq!(opcode, opcode::BINARY);
-                    assert_same(&echoed, &payload);
-                }
-                Far::Tcp => assert_same(&session.backend().read_exact(MIB), &payload),
-                Far::Ws => assert_same(&session.backend().read_exact(bytes.len()), &bytes),
-            });
-            close_from_client(far, &mut session);
+    Rig::each(|rig| {
+        let payload = numbered(MIB);
+        let halves =
+            [Frame::binary(&payload[..MIB / 2]).unfinished(), Frame::continuation(&payload[MIB / 2..])];
+        for frames in [vec![Frame::binary(&payload)], halves.to_vec()] {
+            for far in EVERY_FAR {
+                let mut session = rig.open(far);
+                let bytes: Vec<u8> =
+                    frames.iter().flat_map(|frame| frame.clone().masked().encode()).collect();
+                beside(session.client.handle(), &bytes, || match far {
+                    Far::Echo => {
+                        let (opcode, echoed) = session.client.read_message();
+                        assert_eq!(opcode, opcode::BINARY);
+                        assert_same(&echoed, &payload);
+                    }
+                    Far::Tcp => assert_same(&session.backend().read_exact(MIB), &payload),
+                    Far::Ws => assert_same(&session.backend().read_exact(bytes.len()), &bytes),
+                });
+                close_from_client(far, &mut session);
+            }
         }
-    }
-    rig.finish();
+        rig.finish();
+    });
 }
 
 #[test]
 fn t104_one_byte_more_is_too_big() {
-    let rig = Rig::start();
-    for far in EVERY_FAR {
-        // The header alone decides.
-        let mut session = rig.open(far);
-        session.client.send(Frame::binary("").masked().encode_header(MIB as u64 + 1));
-        session.client.expect_close(1009);
-        session.expect_backend_end(far, b"", 1001);
-    }
-    for far in [Far::Echo, Far::Ws] {
-        let mut session = rig.open(far);
-        let legal = Frame::binary(numbered(MIB)).unfinished().masked().encode();
-        let bytes = [legal.clone(), Frame::continuation("+").masked().encode()].concat();
-        beside(session.client.handle(), &bytes, || match far {
-            Far::Echo => expect_too_big(&mut session),
-            Far::Tcp | Far::Ws => assert_same(&session.backend().read_exact(legal.len()), &legal),
-        });
-        if far == Far::Ws {
-            expect_too_big(&mut session);
+    Rig::each(|rig| {
+        for far in EVERY_FAR {
+            // The header alone decides.
+            let mut session = rig.open(far);
+            session.client.send(Frame::binary("").masked().encode_header(MIB as u64 + 1));
+            session.client.expect_close(1009);
+            session.expect_backend_end(far, b"", 1001);
         }
-        session.expect_backend_end(far, b"", 1001);
-    }
-    rig.finish();
+        for far in [Far::Echo, Far::Ws] {
+            let mut session = rig.open(far);
+            let legal = Frame::binary(numbered(MIB)).unfinished().masked().encode();
+            let bytes = [legal.clone(), Frame::continuation("+").masked().encode()].concat();
+            beside(session.client.handle(), &bytes, || match far {
+                Far::Echo => expect_too_big(&mut session),
+                Far::Tcp | Far::Ws => assert_same(&session.backend().read_exact(legal.len()), &legal),
+            });
+            if far == Far::Ws {
+                expect_too_big(&mut session);
+            }
+            session.expect_backend_end(far, b"", 1001);
+        }
+        rig.finish();
+    });
 }
 
 /// In WebSocket to TCP messages are streamed: only frames are limited, unless the route limits messages as well.
@@ -152,49 +156,56 @@ fn m9_max_frame_limits_the_frames_that_are_made() {
 /// A frame in the smallest segments is still one frame, and costs the memory of none.
 #[test]
 fn t105_a_frame_in_single_bytes() {
-    let rig = Rig::start();
-    let mut session = rig.open(Far::Tcp);
     let payload = numbered(MIB);
-    let before = rig.gateway.memory();
-    let mut client = session.client.handle();
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for byte in Frame::binary(&payload).masked_with([1, 2, 3, 4]).encode() {
-                client.send([byte]);
+    let hold = |rig: Rig, piece: usize| {
+        let mut session = rig.open(Far::Tcp);
+        let before = rig.gateway.memory();
+        let mut client = session.client.handle();
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                for bytes in Frame::binary(&payload).masked_with([1, 2, 3, 4]).encode().chunks(piece) {
+                    client.send(bytes);
+                }
+            });
+            for part in payload.chunks(MIB / 64) {
+                assert_same(&session.backend().read_exact(part.len()), part);
             }
         });
-        assert_same(&session.backend().read_exact(payload.len()), &payload);
-    });
-    let grown = rig.gateway.memory().saturating_sub(before);
-    assert!(grown < 2 << 20, "{grown} bytes for one frame");
-    drop((session, client));
-    rig.finish();
+        let grown = rig.gateway.memory().saturating_sub(before);
+        assert!(grown < 2 << 20, "{grown} bytes for one frame");
+        drop((session, client));
+        rig.finish();
+    };
+    hold(Rig::start(), 1);
+    // Each is a record, and sealed by itself.
+    hold(Rig::secure_with(""), 8);
 }
 
 #[test]
 fn t106_f29_frames_that_never_end_are_closed_as_idle_and_hold_no_memory() {
     const CONNECTIONS: usize = 200;
-    let rig = Rig::with("ping_interval = 0\nidle_timeout = '3s'");
-    let warm = rig.open(Far::Echo);
-    let before = rig.gateway.memory();
-    let payload = numbered(999_999);
-    let mut sessions: Vec<Session> = (0..CONNECTIONS)
-        .map(|_| {
-            let mut session = rig.open(Far::Tcp);
-            session.client.send(Frame::binary("").masked().encode_header(1_000_000));
-            beside(session.client.handle(), &payload, || {
-                assert_same(&session.backend().read_exact(payload.len()), &payload);
-            });
-            session
-        })
-        .collect();
-    let grown = rig.gateway.memory().saturating_sub(before);
-    assert!(grown < 8 << 20, "{grown} bytes for {CONNECTIONS} frames under way");
-    for session in &mut sessions {
-        session.client.expect_close_frame(1001);
-    }
-    drop((sessions, warm));
-    rig.finish();
+    Rig::each_with("ping_interval = 0\nidle_timeout = '3s'", |rig| {
+        let warm = rig.open(Far::Echo);
+        let before = rig.gateway.memory();
+        let payload = numbered(999_999);
+        let mut sessions: Vec<Session> = (0..CONNECTIONS)
+            .map(|_| {
+                let mut session = rig.open(Far::Tcp);
+                session.client.send(Frame::binary("").masked().encode_header(1_000_000));
+                beside(session.client.handle(), &payload, || {
+                    assert_same(&session.backend().read_exact(payload.len()), &payload);
+                });
+                session
+            })
+            .collect();
+        let grown = rig.gateway.memory().saturating_sub(before);
+        assert!(grown < 8 << 20, "{grown} bytes for {CONNECTIONS} frames under way");
+        for session in &mut sessions {
+            session.client.expect_close_frame(1001);
+        }
+        drop((sessions, warm));
+        rig.finish();
+    });
 }
 
 /// Whatever was echoed before, the last that comes is Close 1009.

@@ -68,18 +68,34 @@ impl Rig {
 
     /// TLS everywhere: `wss://` in front, `tls://` and `wss://` behind. The routes have these lines more.
     pub(crate) fn secure_with(route: &str) -> Self {
+        Self::secure_between(Backend::bind(), Backend::bind(), "", route)
+    }
+
+    /// The same in front of these backends, which get TLS for it, and with these lines at the top of the file.
+    pub(crate) fn secure_between(tcp: Backend, ws: Backend, top: &str, route: &str) -> Self {
         let authority = Authority::new();
         let identity = || authority.issue("127.0.0.1");
-        let (tcp, ws) = (Backend::bind_secure(identity()), Backend::bind_secure(identity()));
+        let [tcp, ws] = [tcp, ws].map(|backend| backend.secured(identity()));
         let from_anywhere = format!("origins = ['http://gw.test']\n{route}");
         let trust = format!("backend_tls = {{ ca = {:?} }}", authority.file());
-        Self::of(gateway().secure(&authority, &identity()), tcp, ws, &from_anywhere, &trust)
+        Self::of(gateway().top(top).secure(&authority, &identity()), tcp, ws, &from_anywhere, &trust)
     }
 
     /// What holds over TCP must hold over TLS on both sides as well.
     pub(crate) fn each(hold: impl Fn(Self)) {
-        hold(Self::start());
-        hold(Self::secure_with(""));
+        Self::each_with("", hold);
+    }
+
+    /// The same in front of these backends, and with these lines at the top of the file.
+    pub(crate) fn each_between(backend: impl Fn() -> Backend, top: &str, hold: impl Fn(Self)) {
+        hold(Self::between(backend(), backend(), top, ""));
+        hold(Self::secure_between(backend(), backend(), top, ""));
+    }
+
+    /// The same with these lines in each route.
+    pub(crate) fn each_with(route: &str, hold: impl Fn(Self)) {
+        hold(Self::with(route));
+        hold(Self::secure_with(route));
     }
 
     /// As this says, and with routes to these backends. Pings are for those tests that ask for them: on a busy machine

@@ -34,42 +34,48 @@ fn take_slowly(wire: &mut Wire, len: usize, gateway: &Gateway) -> Vec<u8> {
 
 #[test]
 fn f15_a_slow_client_does_not_make_the_gateway_hoard() {
-    let rig = Rig::start();
-    let (mut client, mut backend) = rig.open_tcp_narrow();
-    let payload = numbered(BULK);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            backend.send(&payload);
-            backend.finish();
+    Rig::each(|rig| {
+        let (mut client, mut backend) = rig.open_tcp_narrow();
+        let payload = numbered(BULK);
+        thread::scope(|scope| {
+            scope.spawn(|| {
+                backend.send(&payload);
+                backend.finish();
+            });
+            let begun = take_slowly(&mut client, SLOWLY, &rig.gateway);
+            client.put_back(&begun);
+            assert_same(&client.read_payload(BULK), &payload);
+            client.expect_close_then_answer(1000);
         });
-        let begun = take_slowly(&mut client, SLOWLY, &rig.gateway);
-        client.put_back(&begun);
-        assert_same(&client.read_payload(BULK), &payload);
-        client.expect_close_then_answer(1000);
+        drop(backend);
+        rig.finish();
     });
-    drop(backend);
-    rig.finish();
 }
 
 #[test]
 fn f22_a_slow_backend_does_not_make_the_gateway_hoard() {
-    let rig = Rig::between(Backend::bind_narrow(SEGMENT, WINDOW), Backend::bind(), "", "");
-    let (mut client, mut backend) = rig.open_tcp();
-    let payload = numbered(BULK);
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            for chunk in payload.chunks(1 << 20) {
-                client.send_frame(&Frame::binary(chunk).masked());
-            }
-            client.send_frame(&Frame::close(1000, "").masked());
-        });
-        let begun = take_slowly(&mut backend, SLOWLY, &rig.gateway);
-        backend.put_back(&begun);
-        assert_same(&backend.read_to_fin(), &payload);
-    });
-    client.expect_close(1000);
-    drop(backend);
-    rig.finish();
+    Rig::each_between(
+        || Backend::bind_narrow(SEGMENT, WINDOW),
+        "",
+        |rig| {
+            let (mut client, mut backend) = rig.open_tcp();
+            let payload = numbered(BULK);
+            thread::scope(|scope| {
+                scope.spawn(|| {
+                    for chunk in payload.chunks(1 << 20) {
+                        client.send_frame(&Frame::binary(chunk).masked());
+                    }
+                    client.send_frame(&Frame::close(1000, "").masked());
+                });
+                let begun = take_slowly(&mut backend, SLOWLY, &rig.gateway);
+                backend.put_back(&begun);
+                assert_same(&backend.read_to_fin(), &payload);
+            });
+            client.expect_close(1000);
+            drop(backend);
+            rig.finish();
+        },
+    );
 }
 
 /// The time that a client has to answer a Close does not run while it still reads what came before the Close.

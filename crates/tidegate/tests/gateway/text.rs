@@ -53,36 +53,38 @@ fn t107_t110_text_between_websockets_is_not_ours_to_judge() {
 
 #[test]
 fn t108_a_bad_byte_is_found_before_the_message_ends() {
-    let rig = Rig::start();
-    for far in [Far::Echo, Far::Tcp] {
-        let mut session = rig.open(far);
-        let bad = Frame::text("good \u{e9}\u{0} \u{fffd}").unfinished().masked();
-        session.client.send_frame(&bad);
-        // The header of a longer frame, and of its payload only the bad byte.
-        session.client.send(Frame::continuation("").masked().encode_header(1000));
-        session.client.send([0xff]);
-        let answers = Frame::parse_all(&session.client.read_to_fin());
-        assert_eq!(answers.last().and_then(Frame::close_code), Some(1007), "{far:?}");
-    }
-    rig.finish();
+    Rig::each(|rig| {
+        for far in [Far::Echo, Far::Tcp] {
+            let mut session = rig.open(far);
+            let bad = Frame::text("good \u{e9}\u{0} \u{fffd}").unfinished().masked();
+            session.client.send_frame(&bad);
+            // The header of a longer frame, and of its payload only the bad byte.
+            session.client.send(Frame::continuation("").masked().encode_header(1000));
+            session.client.send([0xff]);
+            let answers = Frame::parse_all(&session.client.read_to_fin());
+            assert_eq!(answers.last().and_then(Frame::close_code), Some(1007), "{far:?}");
+        }
+        rig.finish();
+    });
 }
 
 #[test]
 fn t109_a_code_point_may_be_cut_by_fragments_and_segments() {
-    let rig = Rig::start();
-    let text = "aé€😀".as_bytes();
-    for at in 1..text.len() {
-        let frames = [Frame::text(&text[..at]).unfinished(), Frame::continuation(&text[at..])];
-        let bytes: Vec<u8> =
-            frames.into_iter().flat_map(|frame| frame.masked_with([1, 2, 3, 4]).encode()).collect();
-        let mut session = rig.open(Far::Echo);
-        session.client.send_chopped(&bytes, at as u64);
-        assert_eq!(session.client.read_message(), (opcode::TEXT, text.to_vec()), "cut at {at}");
-        let (mut client, mut backend) = rig.open_tcp();
-        client.send_chopped(&bytes, at as u64);
-        assert_eq!(backend.read_exact(text.len()), text);
-    }
-    rig.finish();
+    Rig::each(|rig| {
+        let text = "aé€😀".as_bytes();
+        for at in 1..text.len() {
+            let frames = [Frame::text(&text[..at]).unfinished(), Frame::continuation(&text[at..])];
+            let bytes: Vec<u8> =
+                frames.into_iter().flat_map(|frame| frame.masked_with([1, 2, 3, 4]).encode()).collect();
+            let mut session = rig.open(Far::Echo);
+            session.client.send_chopped(&bytes, at as u64);
+            assert_eq!(session.client.read_message(), (opcode::TEXT, text.to_vec()), "cut at {at}");
+            let (mut client, mut backend) = rig.open_tcp();
+            client.send_chopped(&bytes, at as u64);
+            assert_eq!(backend.read_exact(text.len()), text);
+        }
+        rig.finish();
+    });
 }
 
 #[test]

@@ -222,18 +222,19 @@ fn t146_f17_interim_answers_without_end() {
 
 #[test]
 fn t148_frames_in_the_segment_of_the_101_come_after_the_clients_own() {
-    let rig = Rig::start();
-    let first = [Frame::text("welcome").encode(), Frame::binary([0, 255]).unfinished().encode()].concat();
-    let mut client = rig.gateway.connect();
-    client.send(Request::upgrade("/ws").encode());
-    let mut backend = rig.ws.accept();
-    let asked = backend.read_head();
-    backend.send([asked.answer_101(""), first].concat());
-    assert_eq!(client.read_head().status(), 101);
-    assert_eq!(client.read_frame(), Frame::text("welcome"));
-    assert_eq!(client.read_frame(), Frame::binary([0, 255]).unfinished());
-    drop((client, backend));
-    rig.finish();
+    Rig::each(|rig| {
+        let first = [Frame::text("welcome").encode(), Frame::binary([0, 255]).unfinished().encode()].concat();
+        let mut client = rig.gateway.connect();
+        client.send(Request::upgrade("/ws").encode());
+        let mut backend = rig.ws.accept();
+        let asked = backend.read_head();
+        backend.send([asked.answer_101(""), first].concat());
+        assert_eq!(client.read_head().status(), 101);
+        assert_eq!(client.read_frame(), Frame::text("welcome"));
+        assert_eq!(client.read_frame(), Frame::binary([0, 255]).unfinished());
+        drop((client, backend));
+        rig.finish();
+    });
 }
 
 #[test]

@@ -23,19 +23,21 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[test]
 fn f13_f15_f28_a_stalled_peer_among_five_hundred_costs_128_kib_at_most() {
     Gateway::raise_descriptor_limit();
-    let rig = rig(WORKERS);
-    let mut stalling: Vec<Session> = open(&rig);
-    let mut others: Vec<Wire> = (STALLED..CONNECTIONS).map(|_| rig.gateway.open("/echo")).collect();
-    talk(&mut others, 2);
-    let before = rig.gateway.memory();
-    stall(&mut stalling);
-    talk(&mut others, 2);
-    let grown = rig.gateway.memory().saturating_sub(before);
-    println!("{grown} bytes more");
-    let allowed = BYTES_PER_WORKER * WORKERS + BYTES_PER_STALLED * STALLED as u64;
-    assert!(grown <= allowed, "{grown} bytes for {STALLED} stalled connections");
-    drop((stalling, others));
-    rig.finish();
+    Rig::each_between(far_away, &format!("workers = {WORKERS}"), |mut rig| {
+        let mut stalling: Vec<Session> = open(&rig);
+        let mut others: Vec<Wire> = (STALLED..CONNECTIONS).map(|_| rig.gateway.open("/echo")).collect();
+        talk(&mut others, 2);
+        let before = rig.gateway.memory();
+        stall(&mut stalling);
+        talk(&mut others, 2);
+        let grown = rig.gateway.memory().saturating_sub(before);
+        println!("{grown} bytes more");
+        let allowed = BYTES_PER_WORKER * WORKERS + BYTES_PER_STALLED * STALLED as u64;
+        assert!(grown <= allowed, "{grown} bytes for {STALLED} stalled connections");
+        drop((stalling, others));
+        rig.gateway.expect_crowd();
+        rig.finish();
+    });
 }
 
 /// A gateway without faults and one with them are asked in turn. What counts is the processor time that the messages of
@@ -75,9 +77,12 @@ fn f05_f13_f15_others_keep_nine_tenths_of_their_throughput() {
     faulty.finish();
 }
 
+fn far_away() -> Backend {
+    Backend::bind_narrow(SEGMENT, WINDOW)
+}
+
 /// A gateway whose backends are far away.
 fn rig(workers: u64) -> Rig {
-    let far_away = || Backend::bind_narrow(SEGMENT, WINDOW);
     Rig::between(far_away(), far_away(), &format!("workers = {workers}"), "")
 }
 
