@@ -49,6 +49,7 @@ def lighttpd():
 
 def origins():
     yield "same", "https://gw.test\nhttps://gw.test:443"
+    yield "same-with-a-dot", "https://gw.test.\nhttps://gw.test"
     yield "below", "https://a.b.gw.test\nhttp://gw.test\nhttps://*.gw.test\nnull\nhttps://[::1]:8443"
     yield "almost", "https://evilgw.test\nhttps://gw.test\nhttps://*.gw.test\nhttps://gw.test.evil.test"
     yield "null", "null\nhttp://a\nnull"

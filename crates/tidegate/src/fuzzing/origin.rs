@@ -8,12 +8,12 @@ pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');
     let origin = lines.next().unwrap_or_default();
-    let Some(own) = lines.next().and_then(naive) else { return };
+    let Some(own) = lines.next().and_then(naive).map(without_dot) else { return };
     let entries: Vec<_> = lines.take(8).filter_map(entry).collect();
 
     let expected = naive(origin);
     let same = is_allowed(&OriginPolicy::SameOrigin, origin, &own);
-    assert_eq!(same, expected.as_ref() == Some(&own), "{origin:?} at {own:?}");
+    assert_eq!(same, expected.clone().map(without_dot).as_ref() == Some(&own), "{origin:?} at {own:?}");
     let listed = is_allowed(&OriginPolicy::List(entries.clone()), origin, &own);
     let is_meant = |entry: &OriginPattern| matches(entry, origin, expected.as_ref());
     assert_eq!(listed, entries.iter().any(is_meant), "{origin:?} in {entries:?}");
@@ -21,6 +21,14 @@ pub fn run(data: &[u8]) {
     if listed {
         assert!(origin == "null" || expected.is_some(), "{origin:?} is no origin");
     }
+}
+
+/// `https://gw.test.` is the same place as `https://gw.test`, which is how the gateway knows its own.
+fn without_dot(mut tuple: OriginTuple) -> OriginTuple {
+    if tuple.host.ends_with('.') {
+        tuple.host.pop();
+    }
+    tuple
 }
 
 fn entry(line: &str) -> Option<OriginPattern> {

@@ -41,7 +41,7 @@ use crate::clock;
 use crate::config::{self, Overrides, Route};
 use crate::handover::record::Line;
 use crate::io::Socket;
-use crate::io::simulated::{self, Peer};
+use crate::io::simulated::{self, Ending, Peer};
 use crate::live::{About, CloseNotice, Counts, Order, Register, Registered};
 use crate::metrics::Traffic;
 use crate::outcome::End;
@@ -260,11 +260,12 @@ impl<'a> Stage<'a> {
     /// Where frames pass untouched, what was read and not written is held, but for the gateway's own business.
     fn assert_bounded(&self) {
         if matches!((self.plan.coding, self.plan.far), (ClientKind::Plain, FarKind::WebSocket(_))) {
-            let ([_, client_read, client_written], [_, backend_read, backend_written]) =
-                (self.client.seen(), self.backend.seen());
-            for (read, written) in [(client_read, backend_written), (backend_read, client_written)] {
-                let is_open =
-                    self.ending_since.is_none() && self.first_order.is_none_or(|at| clock::now() < at);
+            let is_ending =
+                self.ending_since.is_some() || self.first_order.is_some_and(|at| clock::now() >= at);
+            for (from, to) in [(&self.client, &self.backend), (&self.backend, &self.client)] {
+                let ([_, read, _], [_, _, written]) = (from.seen(), to.seen());
+                // What is for a side that has reset is dropped, and held by nobody.
+                let is_open = !is_ending && to.record.ended != Some(Ending::Reset);
                 let held = read.saturating_sub(written);
                 assert!(!is_open || held <= HELD_BYTES_MAX / 2, "it holds {held} bytes: {:?}", self.plan);
             }

@@ -9,6 +9,7 @@ use tidegate_proto::{CloseCode, Limits, Reserved};
 
 use super::plan::{Act, ClientKind, FarKind, Pace, Plan, Script};
 use super::{Choices, perform, play};
+use crate::io::simulated::Ending;
 use crate::outcome::{Cause, End};
 
 /// Seeds of an ordinary run.
@@ -100,5 +101,18 @@ fn what_follows_a_message_that_cannot_be_passed_on_is_not_passed_on() {
         let plan = plan(far, ClientKind::Hybi00(Coding::Text), client, backend);
         let played = perform(&plan, Choices::seeded(seed));
         assert!(!played.client.received.windows(5).any(|word| word == b"three"), "{played:?}");
+    }
+}
+
+/// What the backend says to a client that has reset is read and dropped: it waits nowhere.
+#[test]
+fn nothing_is_held_for_a_client_that_has_reset() {
+    let frame = [&b"\x82\x7f\0\0\0\0\0\x04\0\0"[..], &[7; 0x4_0000]].concat();
+    for seed in 0..10 {
+        let client = script(vec![Act::End(Ending::Reset)]);
+        let backend = Script { pace: Pace::Never, ..script(vec![Act::Say(frame.clone()); 10]) };
+        let far = FarKind::WebSocket(Reserved::None);
+        let plan = plan(far, ClientKind::Plain, client, backend);
+        assert_eq!(perform(&plan, Choices::seeded(seed)).end, End::ClientLost);
     }
 }
