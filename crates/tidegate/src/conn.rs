@@ -119,7 +119,7 @@ async fn upgrade(
     let selected = selected?; // later: whoever opens nothing is told so first
     entry.on_route(selected.route());
     if opening.is_hybi00() {
-        entry.in_protocol(opening::HYBI00);
+        entry.in_hybi00();
     }
     let permit = policy::decide(selected, opening, request.origins(), &request.origin())?;
     if exchange.service.drain.is_started() {

@@ -53,8 +53,8 @@ pub(crate) struct Entry {
     route: Option<Arc<Route>>,
     /// Of several, the one that was chosen.
     backend: Option<Box<str>>,
-    /// The protocol of the WebSocket that it asks for, where it is not RFC 6455.
-    protocol: Option<&'static str>,
+    /// The WebSocket that it asks for is one of hybi-00, and not of RFC 6455.
+    hybi00: bool,
     /// It asks for a WebSocket.
     asks_upgrade: bool,
     /// A WebSocket was opened.
@@ -105,7 +105,7 @@ impl Entry {
             summary,
             route: None,
             backend: None,
-            protocol: None,
+            hybi00: false,
             asks_upgrade: false,
             websocket: false,
             written: false,
@@ -118,9 +118,14 @@ impl Entry {
         self.route = Some(Arc::clone(route));
     }
 
-    /// Names the protocol of the WebSocket that is asked for, where it is not RFC 6455.
-    pub(crate) const fn in_protocol(&mut self, protocol: &'static str) {
-        self.protocol = Some(protocol);
+    /// Notes that the WebSocket that is asked for is one of hybi-00.
+    pub(crate) const fn in_hybi00(&mut self) {
+        self.hybi00 = true;
+    }
+
+    /// The protocol that it asks for, where it is not RFC 6455.
+    fn protocol(&self) -> Option<&'static str> {
+        self.hybi00.then_some(HYBI00)
     }
 
     /// Names the backend, where there was one to choose.
@@ -144,7 +149,7 @@ impl Entry {
             method: (!method.is_empty()).then(|| method.to_owned()),
             host: self.summary.host().to_owned(),
             path: self.summary.path().to_owned(),
-            protocol: self.protocol.map(ToOwned::to_owned),
+            protocol: self.protocol().map(ToOwned::to_owned),
         }
     }
 
@@ -156,7 +161,7 @@ impl Entry {
         let mut entry = Self::of(telemetry, about.conn, summary, clock::ago(written.age));
         entry.on_route(route);
         entry.on_backend(about.backend.as_deref());
-        entry.protocol = about.hybi00.then_some(HYBI00);
+        entry.hybi00 = about.hybi00;
         entry.metrics.open_again();
         entry.asks_upgrade = true;
         entry.websocket = true;
@@ -257,7 +262,7 @@ impl Entry {
             path: self.summary.path(),
             origin,
             status,
-            protocol: self.protocol,
+            protocol: self.protocol(),
             reason,
             duration_ms: u64::try_from((clock::now() - self.since).as_millis()).unwrap_or(u64::MAX),
             websocket,

@@ -50,7 +50,8 @@ pub(super) struct Endpoint {
     mid_message: bool,
     /// Its frames broke the protocol: nothing more is read from it.
     failed: bool,
-    due: Due,
+    /// There is none as long as nothing is due.
+    due: Option<Box<Due>>,
     /// When we stop waiting for the other side of the closing handshake.
     close_until: Option<Instant>,
 }
@@ -59,9 +60,9 @@ pub(super) struct Endpoint {
 /// an older one (RFC 6455 §5.5.3).
 #[derive(Debug, Default)]
 struct Due {
-    pong: Option<Box<ControlFrame>>,
-    ping: Option<Box<ControlFrame>>,
-    close: Option<Box<DueClose>>,
+    pong: Option<ControlFrame>,
+    ping: Option<ControlFrame>,
+    close: Option<DueClose>,
 }
 
 #[derive(Debug)]
@@ -110,7 +111,7 @@ impl Endpoint {
             mid_frame: false,
             mid_message: false,
             failed: false,
-            due: Due::default(),
+            due: None,
             close_until: None,
         }
     }
@@ -127,26 +128,26 @@ impl Endpoint {
 
     /// Whether data may still be sent to it.
     pub(super) const fn is_writable(&self) -> bool {
-        self.leg.is_writable() && self.closing.may_send() && self.due.close.is_none()
+        self.leg.is_writable() && self.closing.may_send() && self.due_close().is_none()
     }
 
     /// Whether it is in full swing, and nothing of our own waits to be sent to it.
     pub(super) const fn is_calm(&self) -> bool {
-        self.leg.is_calm() && self.is_readable() && self.is_writable() && !self.due.any()
+        self.leg.is_calm() && self.is_readable() && self.is_writable() && self.due.is_none()
     }
 
     /// Whether a Close of ours was sent or waits for a frame boundary.
     pub(super) const fn is_closing(&self) -> bool {
-        !self.closing.may_send() || self.due.close.is_some()
+        !self.closing.may_send() || self.due_close().is_some()
     }
 
     /// Whether the Close that is due waits for the end of a relayed frame.
     pub(super) const fn close_waits_for_frame(&self) -> bool {
-        self.mid_frame && self.due.close.is_some()
+        self.mid_frame && self.due_close().is_some()
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        let patient_until = self.due.close.as_ref().and_then(|close| close.patient_until);
+        let patient_until = self.due_close().and_then(|close| close.patient_until);
         let ours = [patient_until, self.close_until].into_iter().flatten();
         self.leg.deadline().into_iter().chain(ours.filter(|_| self.leg.is_open())).min()
     }
@@ -214,7 +215,7 @@ impl Endpoint {
         (self.mid_frame, self.mid_message) = (true, true); // until it is known where it ends
         let mut pinged = false;
         let mut after = frames;
-        if let Some(gap) = gap.filter(|_| self.due.any()) {
+        if let Some(gap) = gap.filter(|_| self.due.is_some()) {
             self.leg.send(cx, now, &frames[..gap]);
             (self.mid_frame, self.mid_message) =
                 (false, gaps.messages.is_none_or(|messages| gap != messages));
@@ -243,44 +244,61 @@ impl Endpoint {
 
     /// Sends the control frames that are due, if this is a frame boundary. Whether one of them was a ping.
     pub(super) fn send_due(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
-        if self.mid_frame || !self.due.any() || !self.closing.may_send() {
+        if self.mid_frame || !self.closing.may_send() {
             return false;
         }
+        let close_waits = self.close_waits_for_message(now);
+        let Some(mut due) = self.due.take() else { return false };
         // A pong and a ping wait while the socket takes nothing, so a client that reads nothing holds one of each.
         let mut pinged = false;
         if self.leg.room() > 0 {
-            for (frame, is_ping) in [(self.due.pong.take(), false), (self.due.ping.take(), true)] {
+            for (frame, is_ping) in [(due.pong.take(), false), (due.ping.take(), true)] {
                 if let Some(frame) = frame {
                     self.leg.send(cx, now, frame.as_slice());
                     pinged |= is_ping;
                 }
             }
         }
-        if !self.close_waits_for_message(now)
-            && let Some(close) = self.due.close.take()
+        if !close_waits
+            && let Some(close) = due.close.take()
             && self.closing.send()
         {
             let frame = if self.hybi00 { &hybi00::CLOSING_FRAME } else { close.frame.as_slice() };
             self.leg.send(cx, now, frame);
-            self.due = Due::default();
             self.close_until = Some(now + CLOSE_WAIT);
+        } else if due.any() {
+            self.due = Some(due);
         }
         pinged
     }
 
+    /// The Close of ours that waits for its place.
+    const fn due_close(&self) -> Option<&DueClose> {
+        match &self.due {
+            Some(due) => due.close.as_ref(),
+            None => None,
+        }
+    }
+
+    fn due_close_mut(&mut self) -> Option<&mut DueClose> {
+        self.due.as_mut().and_then(|due| due.close.as_mut())
+    }
+
     pub(super) fn owe_pong(&mut self, payload: &[u8]) {
-        self.due.pong = Some(Box::new(ControlFrame::new(Opcode::Pong, payload, self.mask())));
+        let pong = ControlFrame::new(Opcode::Pong, payload, self.mask());
+        self.due.get_or_insert_default().pong = Some(pong);
     }
 
     pub(super) fn owe_ping(&mut self, payload: &[u8]) {
-        self.due.ping = Some(Box::new(ControlFrame::new(Opcode::Ping, payload, self.mask())));
+        let ping = ControlFrame::new(Opcode::Ping, payload, self.mask());
+        self.due.get_or_insert_default().ping = Some(ping);
     }
 
     /// Puts a Close in line for the next frame boundary; waits [`CLOSE_WAIT`] for the peer's, or for the boundary.
     pub(super) fn close(&mut self, now: Instant, close: &Close<'_>) {
         if !self.is_closing() {
-            self.due.close =
-                Some(Box::new(DueClose { frame: close.frame(self.mask()), patient_until: None }));
+            let frame = close.frame(self.mask());
+            self.due.get_or_insert_default().close = Some(DueClose { frame, patient_until: None });
             self.wait_for_close(now);
         }
     }
@@ -288,7 +306,7 @@ impl Endpoint {
     /// The same, in no hurry: a relayed message that is under way has [`MESSAGE_WAIT`] to end first.
     pub(super) fn close_between_messages(&mut self, now: Instant, close: &Close<'_>) {
         self.close(now, close);
-        if let Some(due) = &mut self.due.close {
+        if let Some(due) = self.due_close_mut() {
             due.patient_until = Some(now + MESSAGE_WAIT);
             self.close_until = Some(now + MESSAGE_WAIT + CLOSE_WAIT);
         }
@@ -296,14 +314,14 @@ impl Endpoint {
 
     /// The rest of a message that is under way will not come.
     pub(super) fn message_will_not_end(&mut self) {
-        if let Some(due) = &mut self.due.close {
+        if let Some(due) = self.due_close_mut() {
             due.patient_until = None;
         }
     }
 
     /// Whether a Close is due that lets a message end.
     fn is_patient(&self, now: Instant) -> bool {
-        self.due.close.as_ref().is_some_and(|close| close.patient_until.is_some_and(|until| now < until))
+        self.due_close().is_some_and(|close| close.patient_until.is_some_and(|until| now < until))
     }
 
     fn close_waits_for_message(&self, now: Instant) -> bool {
@@ -330,7 +348,7 @@ impl Endpoint {
             // it takes anything at all is watched elsewhere.
             self.close_until = self.close_until.map(|until| until.max(now + CLOSE_WAIT));
         }
-        if let Some(due) = &mut self.due.close
+        if let Some(due) = self.due_close_mut()
             && due.patient_until.is_some_and(|until| now >= until)
         {
             due.patient_until = None;

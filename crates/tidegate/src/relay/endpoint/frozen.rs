@@ -5,7 +5,7 @@ use std::os::fd::OwnedFd;
 use tidegate_proto::{CARRY_BYTES_MAX, Closing, ControlFrame, MaskingKey, Receiver, Role};
 use tokio::time::Instant;
 
-use super::{Due, Endpoint};
+use super::Endpoint;
 use crate::handover::StayReason;
 use crate::handover::capabilities::Capabilities;
 use crate::handover::record::{self, Octets};
@@ -15,7 +15,7 @@ use crate::relay::leg::Leg;
 impl Endpoint {
     /// Whether it can be moved: its closing has not begun, and its socket [can](Leg::may_move).
     pub(in crate::relay) fn may_move(&self, capabilities: Capabilities) -> Result<(), StayReason> {
-        let closes = self.closing != Closing::default() || self.due.close.is_some();
+        let closes = self.closing != Closing::default() || self.due_close().is_some();
         if closes || self.failed || self.close_until.is_some() {
             return Err(StayReason::Closing);
         }
@@ -24,14 +24,15 @@ impl Endpoint {
 
     /// Writes it down, for one that [may move](Self::may_move).
     pub(in crate::relay) fn write_down(&mut self, now: Instant) -> record::Endpoint {
+        let due = self.due.as_deref();
         record::Endpoint {
             leg: self.leg.write_down(now),
             decoder: self.receiver.decoder_mut().clone(),
             carry: Octets(self.carry.to_vec()),
             mid_frame: self.mid_frame,
             mid_message: self.mid_message,
-            pong: self.due.pong.as_deref().map(|pong| Octets(payload(pong))),
-            ping: self.due.ping.is_some(),
+            pong: due.and_then(|due| due.pong.as_ref()).map(|pong| Octets(payload(pong))),
+            ping: due.is_some_and(|due| due.ping.is_some()),
         }
     }
 
@@ -54,7 +55,7 @@ impl Endpoint {
             carry: carry.into(),
             mid_frame: written.mid_frame,
             mid_message: written.mid_message,
-            due: Due::default(),
+            due: None,
             ..Self::new(leg, Receiver::new(written.decoder), role)
         };
         if let Some(Octets(pong)) = written.pong {
