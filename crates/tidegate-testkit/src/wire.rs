@@ -102,6 +102,7 @@ impl Wire {
 
     /// Counts the heads that are read from now on as answers of a gateway.
     pub(crate) fn answered_by(self, answers: &Answers) -> Self {
+        answers.count_connection();
         Self { answers: Some(answers.clone()), ..self }
     }
 

@@ -348,9 +348,9 @@ impl Gateway {
         self.baseline.lose_worker();
     }
 
-    /// The test has had hundreds of connections open at once, of which the allocator keeps something.
-    pub const fn expect_crowd(&mut self) {
-        self.baseline.see_crowd();
+    /// The test has it keep something that takes so many bytes of memory.
+    pub const fn expect_kept(&mut self, bytes: u64) {
+        self.baseline.keep(bytes);
     }
 
     /// From now on it may have no more than so many descriptors; those that it has it keeps.

@@ -91,7 +91,8 @@ fn t104_one_byte_more_is_too_big() {
     });
 }
 
-/// In WebSocket to TCP messages are streamed: only frames are limited, unless the route limits messages as well.
+/// In WebSocket to TCP messages are streamed: only frames are limited, unless the route limits messages as well. Of what
+/// is counted nothing is different over TLS, over which the limit itself is held above.
 #[test]
 fn t104_messages_to_a_tcp_backend_have_no_limit_by_default() {
     let rig = Rig::start();

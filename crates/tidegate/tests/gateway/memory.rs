@@ -36,7 +36,7 @@ const FLOOD: usize = 64 << 20;
 fn i4_five_thousand_quiet_connections_hold_no_buffers() {
     let descriptors = usize::try_from(Gateway::raise_descriptor_limit()).unwrap_or(usize::MAX);
     let connections = CONNECTIONS.min((descriptors - 1_000) / 2);
-    let mut rig = Rig::with_top(&format!("workers = {MOVERS}"), "ping_interval = 0");
+    let rig = Rig::with_top(&format!("workers = {MOVERS}"), "ping_interval = 0");
     let payload = numbered(MIB);
     let frame = Frame::binary(&payload).masked().encode();
     let warm: Vec<Session> = (0..2 * MOVERS).map(|_| rig.open(Far::Tcp)).collect();
@@ -63,7 +63,6 @@ fn i4_five_thousand_quiet_connections_hold_no_buffers() {
         session.client.send_frame(&Frame::binary("still there?").masked());
         assert_eq!(session.backend().read_exact(12), b"still there?");
     }
-    rig.gateway.expect_crowd();
     rig.finish();
 }
 

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 #[test]
 fn f13_f15_f28_a_stalled_peer_among_five_hundred_costs_128_kib_at_most() {
     Gateway::raise_descriptor_limit();
-    Rig::each_between(far_away, &format!("workers = {WORKERS}"), |mut rig| {
+    Rig::each_between(far_away, &format!("workers = {WORKERS}"), |rig| {
         let mut stalling: Vec<Session> = open(&rig);
         let mut others: Vec<Wire> = (STALLED..CONNECTIONS).map(|_| rig.gateway.open("/echo")).collect();
         talk(&mut others, 2);
@@ -35,14 +35,13 @@ fn f13_f15_f28_a_stalled_peer_among_five_hundred_costs_128_kib_at_most() {
         let allowed = BYTES_PER_WORKER * WORKERS + BYTES_PER_STALLED * STALLED as u64;
         assert!(grown <= allowed, "{grown} bytes for {STALLED} stalled connections");
         drop((stalling, others));
-        rig.gateway.expect_crowd();
         rig.finish();
     });
 }
 
 /// A gateway without faults and one with them are asked in turn. What counts is the processor time that the messages of
 /// the others take: that somebody else has the processor is no fault of the gateway. Chance evens out, the longer the
-/// better; what stalled peers cost does not.
+/// better; what stalled peers cost does not. Over plain TCP: TLS would cost the same with the faults and without them.
 #[test]
 fn f05_f13_f15_others_keep_nine_tenths_of_their_throughput() {
     const OTHERS: usize = 32;
