@@ -31,24 +31,37 @@ fn kibibytes(table: &str, name: &str) -> io::Result<u64> {
 
 /// What the threads of a process have had of the processors so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Schedule {
+pub(crate) struct Schedule {
     /// For how long they have run.
-    pub(super) ran: Duration,
+    pub(crate) ran: Duration,
     /// For how long they could have run, but others did.
-    pub(super) waited: Duration,
+    pub(crate) waited: Duration,
 }
 
 /// What its threads have had of the processors so far.
-pub(super) fn schedule(pid: u32) -> io::Result<Schedule> {
+pub(crate) fn schedule(pid: u32) -> io::Result<Schedule> {
     let mut sum = Schedule::default();
     for thread in fs::read_dir(format!("/proc/{pid}/task"))? {
         // One that has ended between the listing and the look does not count any more.
         let times = fs::read_to_string(thread?.path().join("schedstat")).unwrap_or_default();
-        let mut times = times.split_ascii_whitespace().map(|time| time.parse().unwrap_or(0));
-        sum.ran += Duration::from_nanos(times.next().unwrap_or(0));
-        sum.waited += Duration::from_nanos(times.next().unwrap_or(0));
+        let thread = Schedule::parse(&times);
+        sum.ran += thread.ran;
+        sum.waited += thread.waited;
     }
     Ok(sum)
+}
+
+/// What the thread that asks has had.
+pub(crate) fn schedule_of_this_thread() -> io::Result<Schedule> {
+    Ok(Schedule::parse(&fs::read_to_string("/proc/thread-self/schedstat")?))
+}
+
+impl Schedule {
+    fn parse(times: &str) -> Self {
+        let mut times = times.split_ascii_whitespace().map(|time| time.parse().unwrap_or(0));
+        let mut next = || Duration::from_nanos(times.next().unwrap_or(0));
+        Self { ran: next(), waited: next() }
+    }
 }
 
 /// Allows this process, and those that it starts from now on, as many descriptors as the system lets it have; how many

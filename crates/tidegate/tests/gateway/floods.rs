@@ -10,7 +10,7 @@ use crate::rig::{EVERY_FAR, Far, Rig, Session, assert_same, expect_line};
 #[track_caller]
 fn bounded(frame: &Frame, expected: impl Fn(&Frame) -> bool) {
     Rig::each(|rig| {
-        let canary = Canary::over(rig.gateway.connect(), "/echo");
+        let canary = Canary::of(&rig.gateway, "/echo");
         for far in EVERY_FAR {
             let mut session = rig.open(far);
             session.client.send(frame.encode().repeat(190));
@@ -74,7 +74,7 @@ fn t122_empty_messages() {
     /// Each may take the patience of a whole read.
     const PARTS: usize = 20;
     Rig::each(|rig| {
-        let canary = Canary::over(rig.gateway.connect(), "/echo");
+        let canary = Canary::of(&rig.gateway, "/echo");
         let count = 1_000_000;
         let mut session = rig.open(Far::Echo);
         let mut writer = session.client.handle();

@@ -39,7 +39,7 @@ fn t060_f29_a_request_that_drips_is_given_up() {
 #[test]
 fn t061_f29_a_thousand_unfinished_requests_disturb_nobody() {
     let gateway = gateway().listener("head_timeout = '5s'").route("/echo", "echo:", "").start();
-    let canary = Canary::start(gateway.address(), "/echo");
+    let canary = Canary::of(&gateway, "/echo");
     let head = Request::upgrade("/echo").encode();
     let mut halves: Vec<Wire> = (0..1_000)
         .map(|_| {

@@ -34,7 +34,7 @@ fn each_of_one_worker(hold: impl Fn(Rig)) {
 /// Floods one end of each session while nobody reads the other, and returns how much each end took.
 fn hold(rig: &Rig, far: Far, flood: impl Fn(&mut Session) -> usize + Sync) -> (Vec<Session>, Vec<usize>) {
     let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| rig.open(far)).collect();
-    let canary = Canary::over(rig.gateway.connect(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let before = rig.gateway.memory();
     let taken: Vec<usize> = thread::scope(|scope| {
         let flooding: Vec<_> = sessions.iter_mut().map(|session| scope.spawn(|| flood(session))).collect();

@@ -121,7 +121,7 @@ fn f61_every_system_call_may_fail() {
         }
     }
     assert!(faults.struck() > 60, "{} calls have failed", faults.struck());
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     for far in [Far::Tcp, Far::Ws] {
         session(&rig, far);
     }
@@ -200,7 +200,7 @@ fn f61_options_of_sockets_are_not_needed() {
 fn t244_connections_that_are_gone_already_do_not_stop_the_acceptor() {
     let faults = Faults::new();
     let rig = Rig::faulty(&faults, "", "");
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     for _ in 0..5_000 {
         rig.gateway.connect().reset();
     }

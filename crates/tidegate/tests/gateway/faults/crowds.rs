@@ -15,7 +15,7 @@ const CROWD: usize = 400;
 fn f32_clients_that_reset_all_at_once_leave_nothing_behind() {
     Gateway::raise_descriptor_limit();
     let rig = Rig::start();
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let unfinished = &Frame::binary([7; 1000]).masked().encode()[..500];
     let mut crowd: Vec<Session> =
         [Far::Tcp, Far::Ws, Far::Echo].iter().flat_map(|far| (0..CROWD).map(|_| rig.open(*far))).collect();
@@ -48,7 +48,7 @@ fn t250_a_thousand_sessions_that_come_and_go_at_once() {
     const SESSIONS: usize = 125;
     Gateway::raise_descriptor_limit();
     let rig = Rig::start();
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let threads_before = rig.gateway.threads();
     thread::scope(|scope| {
         for thread in 0..THREADS {

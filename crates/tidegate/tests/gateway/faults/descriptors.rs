@@ -14,7 +14,7 @@ const PLENTY: u64 = 1024;
 #[test]
 fn t241_f48_without_descriptors_connections_wait_and_are_served_in_the_end() {
     let rig = Rig::start();
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let mut sessions: Vec<_> = [Far::Tcp, Far::Ws].into_iter().map(|far| rig.open(far)).collect();
     rig.gateway.limit_descriptors(rig.gateway.next_descriptor());
     let mut waiting: Vec<Wire> = (0..100).map(|_| rig.gateway.connect()).collect();
@@ -85,7 +85,7 @@ fn t246_without_a_port_for_the_backend_it_is_503_until_there_is_one() {
     const EADDRNOTAVAIL: i32 = 99;
     let faults = Faults::new();
     let rig = Rig::faulty(&faults, "", "");
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     faults.fail(Call::Connect, EADDRNOTAVAIL, 0, 1000);
     for target in ["/tcp", "/ws"] {
         assert_eq!(rig.refused(&Request::upgrade(target)).status(), 503);

@@ -18,7 +18,7 @@ fn f46_a_full_disk_costs_lines_and_nothing_else() {
         .top(&format!("access_log = {:?}\n{}", format!("file:{}", log.display()), crate::admin::ADMIN))
         .route("/echo", "echo:", "")
         .start();
-    let canary = Canary::start(gateway.address(), "/echo");
+    let canary = Canary::of(&gateway, "/echo");
     let session = || expect_echo(&mut gateway.open("/echo"));
     let written = || fs::read_to_string(&log).unwrap();
     session();

@@ -25,7 +25,7 @@ fn f21_a_backend_that_answers_nobody_is_asked_by_few_at_a_time() {
     const PENDING: usize = 5;
     const OTHERS: usize = 40;
     let rig = Rig::with(&format!("max_pending = {PENDING}"));
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let mut waiting: Vec<(Wire, Wire)> = (0..PENDING)
         .map(|_| {
             let (client, owed) = ask(&rig.gateway, &rig.ws);
@@ -146,7 +146,7 @@ fn t061_no_server_that_hangs_is_waited_for_by_many() {
         .route("/auth", "echo:", &guard)
         .tables(&tables.concat())
         .start();
-    let canary = Canary::start(gateway.address(), "/echo");
+    let canary = Canary::of(&gateway, "/echo");
     holds_few(&gateway, &plain, &Request::get("/plain"), PENDING);
     holds_few(&gateway, &auth, &Request::upgrade("/auth"), PENDING);
     for (path, server) in [("/text", &text), ("/json", &json), ("/redis", &redis)] {

@@ -37,7 +37,7 @@ fn t247_messages_in_flight_are_let_go_before_memory_is_used_up() {
     const SLACK: u64 = 6 * MIB;
     let tcp = Backend::bind_narrow(SEGMENT, WINDOW);
     let rig = Rig::between(tcp, Backend::bind(), "workers = 1\nmax_buffered = '8MiB'", "");
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let mut sessions: Vec<(Wire, Wire)> = (0..SESSIONS).map(|_| rig.open_tcp()).collect();
     let before = rig.gateway.memory();
     let frame = Frame::binary([7; 1 << 20]).masked().encode();

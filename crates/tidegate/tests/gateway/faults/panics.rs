@@ -13,7 +13,7 @@ use crate::rig::{EVERY_FAR, Far, Rig, expect_line};
 fn t249_f54_a_panic_ends_its_session_with_1011_and_no_other() {
     let faults = Faults::new();
     let mut rig = Rig::faulty(&faults, "workers = 1", "");
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let mut others: Vec<_> = EVERY_FAR.into_iter().map(|far| (far, rig.open(far))).collect();
     faults.allow_spells();
     for far in EVERY_FAR {
@@ -49,7 +49,7 @@ fn t249_f54_a_panic_ends_its_session_with_1011_and_no_other() {
 fn f54_a_panic_before_the_session_ends_its_connection_and_no_other() {
     let faults = Faults::new();
     let mut rig = Rig::faulty(&faults, "workers = 1", "");
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     faults.allow_spells();
     for _ in 0..3 {
         let mut client = rig.gateway.connect();
@@ -108,7 +108,7 @@ fn f53_a_worker_that_hangs_does_not_stop_the_others() {
     let builder = crate::rig::gateway().with_faults(&faults).env("NOTIFY_SOCKET", &path);
     let gateway =
         builder.env("WATCHDOG_USEC", "400000").top("workers = 2").route("/echo", "echo:", "").start();
-    let canary = Canary::start(gateway.address(), "/echo");
+    let canary = Canary::of(&gateway, "/echo");
     let mut hanging = gateway.open("/echo"); // the canary's worker has more to do than the other
     faults.allow_spells();
     hanging.send_frame(&Frame::text(HANG).masked());

@@ -27,7 +27,7 @@ const CUT_HEADER_MAX: usize = 3;
 fn f05_f06_f07_of_five_hundred_backends_that_die_all_bytes_arrive_or_the_client_is_told() {
     Gateway::raise_descriptor_limit();
     let rig = Rig::with_top("workers = 2", "");
-    let canary = Canary::start(rig.gateway.address(), "/echo");
+    let canary = Canary::of(&rig.gateway, "/echo");
     let streams: Vec<Stream> = (0..STREAMS).map(|number| Stream::open(&rig, number)).collect();
     thread::scope(|scope| {
         for stream in streams {
