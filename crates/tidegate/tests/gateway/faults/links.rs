@@ -2,12 +2,12 @@
 //! runs again, alone, in a process that has one.
 
 use std::io::{BufRead as _, BufReader};
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc;
 use std::thread;
 
-use tidegate_testkit::{Backend, Canary, Frame, Gateway, Request, Wire, opcode};
+use tidegate_testkit::{Backend, Canary, Frame, Gateway, Request, Wire, eventually, opcode};
 
 use super::expect_echo;
 use crate::rig::{assert_same, gateway, numbered};
@@ -222,4 +222,9 @@ fn come(address: SocketAddr) {
     }
     ip("link set veth0 up");
     ip("link set veth1 up");
+    // The kernel enters the route to an address of IPv6 in its own time.
+    let any_port = SocketAddr::new(address.ip(), 0);
+    eventually("there is a route to the address", || {
+        UdpSocket::bind(any_port).and_then(|socket| socket.connect(address)).ok()
+    });
 }
