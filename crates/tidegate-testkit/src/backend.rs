@@ -238,3 +238,17 @@ impl Drop for Serving {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[should_panic(expected = "the backend was contacted")]
+    fn i7_a_connection_that_the_test_does_not_know_of() {
+        let backend = Backend::bind();
+        backend.assert_untouched();
+        let _unknown = Wire::connect(backend.address());
+        backend.assert_untouched();
+    }
+}
