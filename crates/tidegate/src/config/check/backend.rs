@@ -9,7 +9,7 @@ use crate::config::diagnostic::Fault;
 use crate::config::{Authority, Backend, Folder, HttpTarget};
 
 /// Reads one backend; a relative path starts at `folder`.
-pub(super) fn backend(text: &str, folder: &Path) -> Result<Backend, Fault> {
+pub(in crate::config) fn backend(text: &str, folder: &Path) -> Result<Backend, Fault> {
     let Some((scheme, rest)) = split_scheme(text) else {
         return Err(no_scheme(text));
     };

@@ -2,6 +2,7 @@
 
 use super::position::Position;
 use super::value::{Item, Value};
+use crate::config;
 use crate::import::report::Report;
 
 /// The backends of one key, and what goes with connecting to them.
@@ -65,7 +66,10 @@ fn url(host: &Value, kind: Kind) -> Result<String, String> {
     let name = text("host").filter(|name| !name.is_empty());
     let path = text("socket").or(name.filter(|name| name.starts_with('/')));
     match (path, kind) {
-        (Some(path), Kind::Raw) => return Ok(format!("unix:{path}")),
+        (Some(path), Kind::Raw) => {
+            let url = format!("unix:{path}");
+            return config::check_backend(&url).map(|()| url).map_err(|why| format!("{path:?} {why}"));
+        }
         (Some(path), Kind::Http) => {
             return Err(format!("{path} is a Unix socket, and http:// backends are reached over TCP"));
         }
@@ -90,8 +94,10 @@ pub(super) fn authority(host: &str, port: u16) -> Result<String, String> {
     if bare.parse::<std::net::Ipv6Addr>().is_ok() {
         return Ok(format!("[{bare}]:{port}"));
     }
-    let is_name = !bare.is_empty() && bare.chars().all(|c| c.is_ascii_alphanumeric() || "-_.".contains(c));
-    if is_name { Ok(format!("{bare}:{port}")) } else { Err(format!("{host:?} is no host")) }
+    let authority = format!("{bare}:{port}");
+    // By the rule that what comes of it is read with.
+    let is_one = config::check_backend(&format!("tcp://{authority}")).is_ok();
+    if is_one { Ok(authority) } else { Err(format!("{host:?} is no host")) }
 }
 
 /// A number, or a string of digits.
@@ -142,7 +148,7 @@ mod tests {
         {
             assert_eq!(authority(host, 80).as_deref(), Ok(written));
         }
-        for host in ["", "a b", "a/b", "a:1", "ü"] {
+        for host in ["", "a b", "a/b", "a:1", "ü", "127.0..1", "a.", "a?"] {
             assert!(authority(host, 80).is_err(), "{host}");
         }
     }
