@@ -18,7 +18,7 @@ mod shown;
 mod table;
 mod value;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 pub use crate::certificate::{KeyPassword, NamesIn};
@@ -26,7 +26,7 @@ pub(crate) use admin::AdminPlace;
 pub use admin::{Admin, AdminToken};
 pub use auth::{Auth, AuthKind, CertificateAuth, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub use backend::{Authority, Backend, BackendTls, Folder, HttpTarget};
-pub(crate) use check::{Chapter, Row, admin_place, chapters, in_place_of_flag};
+pub(crate) use check::{Chapter, Row, admin_place, chapters, check_backend, in_place_of_flag};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub(crate) use embedded::gone;
@@ -48,11 +48,6 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
 /// Reads a size as it is written in a configuration, for a flag; else what is wrong with it.
 pub(crate) fn size(text: &str) -> Result<u64, String> {
     value::size(text).map_err(|fault| fault.to_string())
-}
-
-/// Whether a configuration takes this for a backend, wherever it stands; else what is wrong with it.
-pub(crate) fn check_backend(text: &str) -> Result<(), String> {
-    check::backend(text, Path::new("/")).map(drop).map_err(|fault| fault.problem)
 }
 
 /// Everything that one generation of the gateway serves.

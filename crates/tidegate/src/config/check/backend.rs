@@ -9,7 +9,7 @@ use crate::config::diagnostic::Fault;
 use crate::config::{Authority, Backend, Folder, HttpTarget};
 
 /// Reads one backend; a relative path starts at `folder`.
-pub(in crate::config) fn backend(text: &str, folder: &Path) -> Result<Backend, Fault> {
+pub(super) fn backend(text: &str, folder: &Path) -> Result<Backend, Fault> {
     let Some((scheme, rest)) = split_scheme(text) else {
         return Err(no_scheme(text));
     };
@@ -27,6 +27,11 @@ pub(in crate::config) fn backend(text: &str, folder: &Path) -> Result<Backend, F
         "handoff" => handoff(rest, folder).map(Backend::Handoff),
         _ => Err(unknown_scheme(scheme)),
     }
+}
+
+/// Whether a configuration takes this for a backend, wherever it stands; else what is wrong with it.
+pub(crate) fn check_backend(text: &str) -> Result<(), String> {
+    backend(text, Path::new("/")).map(drop).map_err(|fault| fault.problem)
 }
 
 /// Can the two stand in one list? Connections are spread over a list, so its members must speak alike.

@@ -49,7 +49,8 @@ use self::section::{Layer, Section};
 use super::diagnostic::Diagnostic;
 use super::{AdminPlace, Config, builtin};
 
-pub(super) use self::backend::{backend, takes_requests, takes_upgrades};
+pub(crate) use self::backend::check_backend;
+pub(super) use self::backend::{takes_requests, takes_upgrades};
 pub use self::flags::Overrides;
 pub(super) use self::lookup::source as lookup_source;
 pub(super) use self::pattern::without_anchors;
