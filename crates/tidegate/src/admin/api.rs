@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::connections::QueryError;
 use super::guard::{Guard, Rejected};
 use super::operations::{Action, OPERATIONS, Operation};
-use super::query::Query;
+use super::query::{Query, whole_number};
 use super::{Gateway, ReloadOrder, Reloaded, UpgradeOrder, connections, metrics, openapi, routes};
 use crate::http::{Body, full};
 
@@ -183,7 +183,7 @@ fn status(gateway: &Gateway) -> Value {
 impl Call {
     /// The connection that the path names.
     fn conn(&self) -> Option<u64> {
-        self.segment.parse().ok()
+        whole_number(&self.segment)
     }
 }
 
@@ -211,10 +211,7 @@ impl Answer {
     /// There is no such path, or it does not take the method.
     fn no_such(mut allowed: Vec<&str>) -> Self {
         if allowed.is_empty() {
-            return Self::error(
-                StatusCode::NOT_FOUND,
-                "nothing is served here; /openapi.json says action is",
-            );
+            return Self::error(StatusCode::NOT_FOUND, "nothing is served here; /openapi.json says what is");
         }
         if allowed.contains(&"GET") {
             allowed.push("HEAD");

@@ -66,7 +66,7 @@ pub(super) fn list(gateway: &Gateway, query: &Query) -> Result<Value, QueryError
     let limit = usize::try_from(limit).unwrap_or(usize::MAX);
     let is_more = meant.len() > limit && query.text("sort") != Some("bytes");
     meant.truncate(limit);
-    let next = meant.last().filter(|_| is_more).map(|live| live.about.conn);
+    let next = is_more.then(|| meant.last().map_or(after, |live| live.about.conn)); // a page may be asked to be empty
     let page: Vec<_> = meant.iter().map(|live| shown(live)).collect();
     Ok(json!({ "total": total, "next_after": next, "connections": page }))
 }
@@ -145,7 +145,8 @@ fn is_closing(live: &Live) -> bool {
 
 fn filter(gateway: &Gateway, query: &Query) -> Result<Filter, QueryError> {
     let network = |text: &str| {
-        let address = text.parse::<IpAddr>().map(IpNet::from);
+        // A client of IPv4 is known by that address, however its socket calls it.
+        let address = text.parse::<IpAddr>().map(|ip| IpNet::from(ip.to_canonical()));
         let network = address.or_else(|_| text.parse::<IpNet>());
         network.map_err(|_| "client has to be an address, or a network such as 192.0.2.0/24".to_owned())
     };

@@ -122,7 +122,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         action: Action::Routes,
         method: Method::GET,
         path: "/routes",
-        summary: "The route table with its backends and action goes through it.",
+        summary: "The route table with its backends and what goes through it.",
         parameters: &[],
         media: JSON,
         answers: &[(200, "The routes, in file order.")],
@@ -195,7 +195,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
         parameters: &[],
         media: JSON,
         answers: &[
-            (200, "It is in force; report says action has changed, and warnings action to look at."),
+            (200, "It is in force; report says what has changed, and warnings what to look at."),
             BAD,
             DENIED,
             (422, "It has errors; nothing has changed."),
@@ -223,7 +223,7 @@ pub(super) const OPERATIONS: &[Operation] = &[
     },
 ];
 
-const BAD: (u16, &str) = (400, "The query is wrong, or there is a body; the answer says action to write.");
+const BAD: (u16, &str) = (400, "The query is wrong, or there is a body; the answer says what to write.");
 const DENIED: (u16, &str) = (403, "Neither Content-Type: application/json nor a field X-Tidegate.");
 const NO_ROUTE: (u16, &str) = (404, "No route has this name; the answer lists those there are.");
 const HANDS_OVER: (u16, &str) = (503, "A hand-over is under way: ask again when it has come to its end.");

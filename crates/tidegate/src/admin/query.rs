@@ -35,9 +35,15 @@ impl Query {
     /// A whole number up to `max`, or the default.
     pub(super) fn number(&self, name: &str, default: u64, max: u64) -> Result<u64, String> {
         let Some(text) = self.text(name) else { return Ok(default) };
-        let number = text.parse().ok().filter(|number| *number <= max);
+        let number = whole_number(text).filter(|number| *number <= max);
         number.ok_or_else(|| format!("{name} has to be a whole number up to {max}"))
     }
+}
+
+/// Digits only: `u64::from_str` alone would let a sign pass.
+pub(super) fn whole_number(text: &str) -> Option<u64> {
+    let is_digits = text.bytes().all(|byte| byte.is_ascii_digit());
+    text.parse().ok().filter(|_| is_digits)
 }
 
 fn decoded(text: &str) -> Result<String, String> {
@@ -56,6 +62,9 @@ mod tests {
         assert_eq!((query.text("route"), query.number("limit", 1, 10)), (Some("/a b"), Ok(5)));
         assert_eq!(query.number("page", 7, 10), Ok(7));
         assert!(query.number("limit", 1, 4).is_err() && query.number("route", 1, 4).is_err());
+        for text in ["", "+5", "-1", "5.0", "0x5", " 5", "18446744073709551616"] {
+            assert_eq!(whole_number(text), None, "{text}");
+        }
         for wrong in ["a=1", "route=1&route=2", "route=%ff"] {
             assert!(Query::read(wrong, &["route"]).is_err(), "{wrong}");
         }

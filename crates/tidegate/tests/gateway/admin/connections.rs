@@ -271,13 +271,25 @@ fn t239_a_list_of_many_comes_in_bounded_pages() {
     assert_eq!(all.len(), MANY, "each of them once");
     assert_eq!(numbers(&get(&gateway, "/connections")).len(), 100, "unless more are asked for");
     assert_eq!(numbers(&get(&gateway, "/connections?route=%2Fother")).len(), 1);
+    let none = get(&gateway, "/connections?limit=0&after=7");
+    assert_eq!((numbers(&none).len(), &none["next_after"]), (0, &7.into()), "it was not the last page");
+    for (client, total) in [("127.0.0.1", MANY + 1), ("::ffff:127.0.0.1", MANY + 1), ("127.0.0.2", 0)] {
+        assert_eq!(get(&gateway, &format!("/connections?client={client}"))["total"], total, "{client}");
+    }
     clients[700].send_frame(&Frame::binary([0; 5000]).masked());
     assert_eq!(clients[700].read_message().1.len(), 5000);
     let top = get(&gateway, "/connections?sort=bytes&limit=1");
     assert_eq!(top["connections"][0]["client"], clients[700].local_address().to_string());
-    for wrong in
-        ["limit=1001", "limit=-1", "sort=age", "sort=bytes&after=5", "state=x", "page=2", "limit=1&limit=2"]
-    {
+    for wrong in [
+        "limit=1001",
+        "limit=-1",
+        "limit=%2B1",
+        "sort=age",
+        "sort=bytes&after=5",
+        "state=x",
+        "page=2",
+        "limit=1&limit=2",
+    ] {
         assert_eq!(
             ask(&gateway, &request("GET", &format!("/connections?{wrong}"))).0.status(),
             400,

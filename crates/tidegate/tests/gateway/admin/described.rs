@@ -42,6 +42,11 @@ fn the_description_has_every_path_and_no_other() {
         }
     }
     assert_eq!(seen, 13);
+    // These are sentences for people: no name of the code stands in them.
+    assert!(!document.to_string().contains("action"), "{document}");
+    let (head, body) = ask(&gateway, &request("GET", "/nothing"));
+    assert_eq!(head.status(), 404);
+    assert_eq!(body.trim(), r#"{"error":"nothing is served here; /openapi.json says what is"}"#);
     let reference = include_str!("../../../../../docs/admin.md");
     for path in document["paths"].as_object().unwrap().keys() {
         assert!(reference.contains(&format!("| `{}` |", path.replace("{conn}", "17"))), "{path}");
