@@ -153,9 +153,9 @@ impl fmt::Display for Listening {
                 Err(_) => f.write_str("tcp:"),
             },
             Self::Unix { listener, .. } => match listener.local_addr() {
-                Ok(address) => match address.as_pathname() {
-                    Some(path) => write!(f, "unix:{}", path.display()),
-                    None => f.write_str("unix:@"),
+                Ok(address) => match (address.as_pathname(), address.as_abstract_name()) {
+                    (Some(path), _) => write!(f, "unix:{}", path.display()),
+                    (None, name) => write!(f, "unix:@{}", String::from_utf8_lossy(name.unwrap_or_default())),
                 },
                 Err(_) => f.write_str("unix:"),
             },

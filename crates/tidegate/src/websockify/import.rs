@@ -8,7 +8,7 @@ use super::options::{From, Lookup, Options, Target};
 use super::plugins;
 use crate::config::{
     Auth, AuthKind, Backend, CertificateAuth, CertificateFiles, ListenAddress, Listener, ListenerTls,
-    OriginPolicy, Route, Secret, TlsVersion, User,
+    LookupSource, OriginPolicy, Route, Secret, TlsVersion, User,
 };
 use crate::import::{self, Document, Outcome, Report, Table, Toml};
 
@@ -82,11 +82,11 @@ fn password_file(key: &Path) -> PathBuf {
 fn route(route: &Route, options: &Options) -> Table {
     let backend = route.backends.first().expect("a route has a backend");
     let table = Table::new(comment(backend)).with("name", route.name.as_str()).with("path", "/*");
-    let table = match &options.target {
-        Target::Lookup(asked) if matches!(backend, Backend::Lookup(_)) => {
-            table.with("lookup", lookup(asked, options))
+    let table = match (&options.target, backend) {
+        (Target::Lookup(asked), Backend::Lookup(found)) => {
+            table.with("lookup", lookup(asked, &found.source, options))
         }
-        Target::Tcp(_) | Target::Unix(_) | Target::Command(_) | Target::Lookup(_) => {
+        (Target::Tcp(_) | Target::Unix(_) | Target::Command(_) | Target::Lookup(_), _) => {
             table.with("backend", backend.to_string())
         }
     };
@@ -159,9 +159,18 @@ const fn comment(backend: &Backend) -> &'static str {
     }
 }
 
-fn lookup(asked: &Lookup, options: &Options) -> Toml {
+fn lookup(asked: &Lookup, found: &LookupSource, options: &Options) -> Toml {
     let kind = plugins::kind(asked).expect("it was served above");
-    let source = asked.source.clone().unwrap_or_default();
+    // A path is the one that was found from here: in a file it would start at the folder of that.
+    let source = match found {
+        LookupSource::File(path) | LookupSource::ReadOnlyFile(path) | LookupSource::Jwt(path) => {
+            path.display().to_string()
+        }
+        LookupSource::Directory(path) | LookupSource::UnixDirectory(path) => path.display().to_string(),
+        LookupSource::Http(_) | LookupSource::Json(_) | LookupSource::Redis(_) => {
+            asked.source.clone().unwrap_or_default()
+        }
+    };
     let mut entries = vec![("kind", Toml::from(kind)), ("source", Toml::from(source))];
     if options.args.host_token {
         entries.push(("key", Toml::from("host")));
@@ -300,6 +309,7 @@ mod tests {
             "6080 a:1 --auth-plugin ExpectOrigin --auth-source https://a.test",
             "6080 a:1 --record /tmp/100%",
             "6080 -- vncserver :1",
+            "6080 --target-config Cargo.toml", // which is no list of tokens, but a file with a name that starts here
             &format!("6080 --target-config {}", tokens.display()),
             &format!("6080 --target-config {} --host-token --ssl-target", tokens.display()),
         ] {

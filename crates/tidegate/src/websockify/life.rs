@@ -74,17 +74,23 @@ impl Life {
             status = command(&mut self.wrapped) => End::Command(status?),
             never = running.watch_certificates() => match never {},
         };
-        match end {
-            End::Signal(_) | End::Command(_) => {}
-            End::Once => tracing::info!("the first WebSocket is over, and only one was wanted"),
-            End::Idle => tracing::info!("there was no connection for as long as was allowed"),
+        let told = match end {
+            End::Signal(stop) => Some(stop),
+            End::Command(_) => None,
+            End::Once => {
+                tracing::info!("the first WebSocket is over, and only one was wanted");
+                None
+            }
+            End::Idle => {
+                tracing::info!("there was no connection for as long as was allowed");
+                None
+            }
             End::Timeout => {
                 tracing::info!("the time is over: no more connections are accepted");
-                running.run_out(&mut signals).await;
+                running.run_out(&mut signals).await
             }
-        }
-        let stop = if let End::Signal(stop) = end { stop } else { Stop::Shutdown };
-        running.finish(stop, &mut signals).await;
+        };
+        running.finish(told.unwrap_or(Stop::Shutdown), &mut signals).await;
         if let Some(wrapped) = self.wrapped {
             wrapped.stop().await;
         }

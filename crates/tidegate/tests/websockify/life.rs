@@ -35,6 +35,20 @@ fn a_timeout_ends_the_listening_and_no_connection() {
     assert_eq!(gateway.wait().code(), Some(0));
 }
 
+/// A signal means then what it means at any time.
+#[test]
+fn who_is_still_there_after_the_timeout_is_told_to_come_back_where_the_signal_says_so() {
+    let (place, backend) = (Place::new(), Backend::bind());
+    let mut gateway = place.start(&format!("--timeout 1 {ANY_PORT} {}", backend.address()));
+    let (mut client, mut far) = open(gateway.connect(), &upgrade("/"), &backend);
+    gateway.diagnosis("no more connections are accepted");
+    gateway.quit();
+    client.expect_close_then_answer(1012);
+    far.expect_fin();
+    far.finish();
+    assert_eq!(gateway.wait().code(), Some(0));
+}
+
 #[test]
 fn a_gateway_that_nobody_uses_ends() {
     let (place, backend) = (Place::new(), Backend::bind());
