@@ -421,6 +421,7 @@ fn the_exit_status_tells_wrong_usage_from_a_wrong_file() {
         (&["serve", "-c", file], 1, "error: workers is the string \"many\""),
         (&["serve", "-c", file, "--listen", "nonsense"], 2, "error: workers is the string \"many\""),
         (&["serve", "-c", "/nonexistent/tidegate.toml"], 1, "cannot read /nonexistent/tidegate.toml"),
+        (&["check", "/dev/zero"], 1, "cannot read /dev/zero: it has more than 1048576 bytes"),
     ] {
         let output = Command::new(env!("CARGO_BIN_EXE_tidegate")).args(arguments).output().unwrap();
         let diagnosis = String::from_utf8(output.stderr).unwrap();

@@ -6,7 +6,6 @@ mod hint;
 mod manual;
 
 use std::ffi::OsString;
-use std::fs;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
@@ -201,7 +200,7 @@ fn read(file: &Path) -> anyhow::Result<String> {
             file.display()
         );
     }
-    fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
+    config::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 /// Prints what was found, one line each; the configuration, or with which status to end if it cannot be served.

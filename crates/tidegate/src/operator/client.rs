@@ -160,7 +160,7 @@ fn from_flags(args: &PlaceArgs) -> anyhow::Result<(Place, bool, Option<String>)>
 
 /// The same, as the configuration has them.
 fn from_file(file: &Path) -> anyhow::Result<(Place, bool, Option<String>)> {
-    let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let text = config::read(file).with_context(|| format!("cannot read {}", file.display()))?;
     let admin = config::admin_place(&text, file).map_err(|found| {
         let mistakes: String = found.iter().map(|found| format!("\n{found}")).collect();
         anyhow!("{} has mistakes:{mistakes}", file.display())

@@ -37,6 +37,8 @@ mod suggest;
 mod syntax;
 mod top;
 
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::Path;
 
 use toml::de::{DeTable, DeValue};
@@ -64,6 +66,20 @@ pub struct Checked {
     pub config: Option<Config>,
     /// Everything found: flags first, then the file by line and column.
     pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Reads a file that is to be checked, as long as one may be.
+///
+/// # Errors
+/// What the system says; that it is longer, or no text.
+pub(crate) fn read(file: &Path) -> io::Result<String> {
+    let mut text = Vec::new();
+    File::open(file)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
+    if text.len() > FILE_BYTES_MAX {
+        let problem = format!("it has more than {FILE_BYTES_MAX} bytes, and is no configuration");
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));
+    }
+    String::from_utf8(text).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "it is not UTF-8"))
 }
 
 /// Checks the text of a file, with the command line on top of it.

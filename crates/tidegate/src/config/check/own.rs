@@ -1,6 +1,6 @@
 //! Routes that lead back to where the gateway itself listens.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
 use super::report::Report;
@@ -50,7 +50,7 @@ fn lead_back(report: &mut Report<'_>, draft: &route::Draft, backend: &Backend, t
 fn is_at(backend: &Backend, listens: &ListenAddress) -> bool {
     match (place(backend), listens) {
         (Some(Place::Tcp(authority)), ListenAddress::Tcp(address)) => {
-            authority.port == address.port() && host(authority).is_some_and(|ip| comes_to(ip, address.ip()))
+            authority.port == address.port() && hosts(authority).iter().any(|ip| comes_to(*ip, address.ip()))
         }
         (Some(Place::Unix(path)), ListenAddress::Unix(own)) => path == own,
         _ => false,
@@ -72,21 +72,22 @@ fn place(backend: &Backend) -> Option<Place<'_>> {
     }
 }
 
-/// The address of a host, where it needs no resolver to know it.
-fn host(authority: &Authority) -> Option<IpAddr> {
+/// The addresses of a host, where it needs no resolver to know them.
+fn hosts(authority: &Authority) -> Vec<IpAddr> {
     if authority.host.eq_ignore_ascii_case("localhost") {
-        return Some(Ipv4Addr::LOCALHOST.into());
+        return vec![Ipv4Addr::LOCALHOST.into(), Ipv6Addr::LOCALHOST.into()];
     }
-    authority.host.parse().ok().map(|ip: IpAddr| ip.to_canonical())
+    authority.host.parse().ok().map(|ip: IpAddr| ip.to_canonical()).into_iter().collect()
 }
 
-/// Whoever listens on all addresses has those of loopback, and whoever connects to "all" is taken to loopback.
+/// Whoever listens on all addresses has those of loopback, and whoever connects to "all" is taken to loopback; IPv4 and
+/// IPv6 are apart.
 fn comes_to(asked: IpAddr, listens: IpAddr) -> bool {
     let is_own = |ip: IpAddr| ip.is_loopback() || ip.is_unspecified();
     let listens = listens.to_canonical();
-    asked == listens
-        || (is_own(asked) && listens.is_unspecified())
-        || (asked.is_unspecified() && listens.is_loopback())
+    let is_all =
+        (is_own(asked) && listens.is_unspecified()) || (asked.is_unspecified() && listens.is_loopback());
+    asked == listens || (is_all && asked.is_ipv4() == listens.is_ipv4())
 }
 
 #[cfg(test)]
@@ -98,8 +99,12 @@ mod tests {
         for (asked, listens, expected) in [
             ("127.0.0.1", "127.0.0.1", true),
             ("127.0.0.1", "0.0.0.0", true),
-            ("127.0.0.1", "::", true),
+            ("127.0.0.1", "::", false),
             ("::1", "::", true),
+            ("::1", "0.0.0.0", false),
+            ("localhost", "127.0.0.1", true),
+            ("localhost", "::1", true),
+            ("localhost", "::", true),
             ("0.0.0.0", "127.0.0.1", true),
             ("192.0.2.1", "192.0.2.1", true),
             ("::ffff:127.0.0.1", "127.0.0.1", true),
@@ -109,7 +114,8 @@ mod tests {
         ] {
             let authority = Authority { host: asked.to_owned(), port: 80 };
             let own = listens.parse().unwrap();
-            assert_eq!(host(&authority).is_some_and(|ip| comes_to(ip, own)), expected, "{asked} {listens}");
+            let comes_to_own = hosts(&authority).into_iter().any(|ip| comes_to(ip, own));
+            assert_eq!(comes_to_own, expected, "{asked} {listens}");
         }
     }
 }
