@@ -41,12 +41,18 @@ pub(super) struct Leg {
     /// TLS has made records that the socket has not taken.
     unflushed: bool,
     read_ended: bool,
-    /// The peer takes no more: a write has failed.
-    writes_failed: bool,
-    /// When a write that failed for the moment is tried again. Where writes have failed for good: until when the peer may be
-    /// silent.
-    due: Option<Instant>,
+    writes: Writes,
     fin: Fin,
+}
+
+/// What has become of our writes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Writes {
+    Work,
+    /// One has failed for the moment, and is tried again at this time.
+    Pause(Instant),
+    /// The peer takes no more, and may be silent until then. What it sent before may still wait to be read.
+    Failed(Instant),
 }
 
 #[derive(Debug)]
@@ -108,8 +114,7 @@ impl Leg {
             prompt: false,
             unflushed: false,
             read_ended: false,
-            writes_failed: false,
-            due: None,
+            writes: Writes::Work,
             fin: Fin::NotYet,
         }
     }
@@ -146,7 +151,7 @@ impl Leg {
 
     /// Whether neither direction works any more, although nobody has ended the leg yet.
     pub(super) const fn is_dead(&self) -> bool {
-        self.is_open() && self.read_ended && self.writes_failed
+        self.is_open() && self.read_ended && self.writes.have_failed()
     }
 
     /// Whether it still is as it was at the start: neither finishing nor gone.
@@ -156,7 +161,7 @@ impl Leg {
 
     /// Whether it is in full swing: neither direction has ended or is to end.
     pub(super) const fn is_calm(&self) -> bool {
-        self.is_open() && !self.read_ended && !self.writes_failed && matches!(self.fin, Fin::NotYet)
+        self.is_open() && !self.read_ended && !self.writes.have_failed() && matches!(self.fin, Fin::NotYet)
     }
 
     /// Whether TLS on it has come to the last of its keys.
@@ -174,9 +179,12 @@ impl Leg {
 
     /// When something is due although the socket is not ready.
     pub(super) fn deadline(&self) -> Option<Instant> {
-        // What bounds the silence of an open leg bounds nothing once it is finishing: that has a time of its own.
-        let due = self.due.filter(|_| self.is_open() || !self.writes_failed);
-        self.stalled_at().into_iter().chain(self.finish_by()).chain(due).min()
+        let of_writes = match self.writes {
+            Writes::Pause(until) => Some(until),
+            Writes::Failed(silent_until) => Some(silent_until).filter(|_| self.is_open()), // finishing has a time of its own
+            Writes::Work => None,
+        };
+        self.stalled_at().into_iter().chain(self.finish_by()).chain(of_writes).min()
     }
 
     /// When the peer counts as stalled if it takes nothing until then.
@@ -201,11 +209,12 @@ impl Leg {
 
     /// Whether the peer, which can be sent nothing, has been silent for too long. Whoever is not read has not been silent.
     pub(super) fn has_fallen_silent(&mut self, now: Instant, is_read: bool) -> bool {
-        if !self.writes_failed || !self.is_open() || self.due.is_none_or(|due| now < due) {
+        let is_over = matches!(self.writes, Writes::Failed(silent_until) if now >= silent_until);
+        if !is_over || !self.is_open() {
             return false;
         }
         if !is_read {
-            self.due = Some(now + SILENCE);
+            self.writes = Writes::Failed(now + SILENCE);
         }
         is_read
     }
@@ -233,13 +242,13 @@ impl Leg {
     fn read(&mut self, result: io::Result<usize>) -> Read {
         match result {
             Ok(bytes) if bytes > 0 => {
-                if self.writes_failed {
-                    self.due = Some(clock::now() + SILENCE);
+                if self.writes.have_failed() {
+                    self.writes = Writes::Failed(clock::now() + SILENCE);
                 }
                 Read::Bytes(bytes)
             }
-            Ok(_) if !self.writes_failed => self.ended(),
-            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.writes_failed => {
+            Ok(_) if !self.writes.have_failed() => self.ended(),
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof && !self.writes.have_failed() => {
                 self.read_ended = true;
                 Read::Cut
             }
@@ -271,7 +280,7 @@ impl Leg {
     /// Drops the socket as it is.
     pub(super) fn abort(&mut self) {
         self.phase = Phase::Gone;
-        self.due = None;
+        self.writes = Writes::Work; // there are none that could fail
         self.read_ended = true;
         self.early = None;
         self.backlog.clear();
@@ -291,6 +300,12 @@ impl Leg {
     fn ended(&mut self) -> Read {
         self.read_ended = true;
         Read::End
+    }
+}
+
+impl Writes {
+    const fn have_failed(self) -> bool {
+        matches!(self, Self::Failed(_))
     }
 }
 

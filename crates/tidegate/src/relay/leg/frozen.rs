@@ -8,7 +8,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::Instant;
 
-use super::{Fin, Leg, Phase, SILENCE};
+use super::{Fin, Leg, Phase, SILENCE, Writes};
 use crate::clock;
 use crate::handover::StayReason;
 use crate::handover::capabilities::Capabilities;
@@ -98,7 +98,7 @@ impl Leg {
             kept_for: self.kept_since.map(since),
             prompt: self.prompt,
             read_ended: self.read_ended,
-            writes_failed: self.writes_failed,
+            writes_failed: self.writes.have_failed(),
             fin: match self.fin {
                 Fin::NotYet => record::Fin::NotYet,
                 Fin::Due => record::Fin::Due,
@@ -122,8 +122,7 @@ impl Leg {
             prompt: written.prompt,
             unflushed,
             read_ended: written.read_ended,
-            writes_failed: written.writes_failed,
-            due: written.writes_failed.then(|| clock::now() + SILENCE),
+            writes: if written.writes_failed { Writes::Failed(clock::now() + SILENCE) } else { Writes::Work },
             fin: match written.fin {
                 record::Fin::NotYet => Fin::NotYet,
                 record::Fin::Due => Fin::Due,

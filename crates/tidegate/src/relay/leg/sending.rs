@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use tokio::io::AsyncWrite;
 use tokio::time::Instant;
 
-use super::{Fin, Leg, SILENCE};
+use super::{Fin, Leg, SILENCE, Writes};
 use crate::clock;
 
 /// A peer that takes what was kept for it within this time is prompt. A socket that was full is writable again when half
@@ -61,7 +61,9 @@ impl Leg {
         if self.is_flushed() {
             return false;
         }
-        self.due = self.due.filter(|due| self.writes_failed || now < *due);
+        if matches!(self.writes, Writes::Pause(until) if now >= until) {
+            self.writes = Writes::Work;
+        }
         let mut moved = self.flush_backlog(cx, now);
         if self.drain_pipe(cx, now) {
             self.flush_backlog(cx, now); // what has waited behind the pipe
@@ -80,7 +82,8 @@ impl Leg {
 
     /// Whether nothing waits, and no FIN: so it is between two messages, and a flush would do nothing.
     pub(in crate::relay) const fn is_flushed(&self) -> bool {
-        !matches!(self.fin, Fin::Due) && !self.unflushed && self.due.is_none() && !self.has_backlog()
+        let is_working = matches!(self.writes, Writes::Work);
+        !matches!(self.fin, Fin::Due) && !self.unflushed && is_working && !self.has_backlog()
     }
 
     fn flush_backlog(&mut self, cx: &mut Context<'_>, now: Instant) -> bool {
@@ -151,17 +154,19 @@ impl Leg {
     /// Draws the consequence of a write that failed: for the moment, or for good.
     pub(super) fn write_failed(&mut self, error: &io::Error) {
         match Errno::from_io_error(error) {
-            Some(Errno::INTR | Errno::NOBUFS | Errno::NOMEM) => self.due = Some(clock::now() + AGAIN_AFTER),
+            Some(Errno::INTR | Errno::NOBUFS | Errno::NOMEM) if !self.writes.have_failed() => {
+                self.writes = Writes::Pause(clock::now() + AGAIN_AFTER);
+            }
             Some(_) | None => self.give_up_writing(),
         }
     }
 
     /// The peer takes no more. What it sent before may still wait to be read: the socket lives until reading ends.
     pub(super) fn give_up_writing(&mut self) {
-        self.writes_failed = true;
-        self.due = Some(clock::now() + SILENCE);
+        self.writes = Writes::Failed(clock::now() + SILENCE);
         self.fin = Fin::Sent;
         self.backlog.clear();
         self.piped = None;
+        self.unflushed = false; // nor the records of TLS: each try would begin the peer's time anew
     }
 }
