@@ -135,6 +135,13 @@ impl Connecting {
         rustix::process::kill_process(pid, signal).expect("our own child can be sent signals");
     }
 
+    /// Stops it, until it is sent SIGCONT.
+    #[track_caller]
+    pub fn pause(&self) {
+        self.signal(Signal::STOP);
+        crate::stopped::await_stopped(self.child.id());
+    }
+
     /// Its arguments, as everybody on this machine can read them.
     pub fn arguments(&self) -> String {
         let path = format!("/proc/{}/cmdline", self.child.id());

@@ -30,6 +30,7 @@ mod gateway;
 mod head;
 mod hybi00;
 mod request;
+mod stopped;
 mod transport;
 mod wire;
 
@@ -44,4 +45,5 @@ pub use gateway::{Builder, Gateway};
 pub use head::Head;
 pub use hybi00::Hybi00;
 pub use request::Request;
+pub use stopped::await_stopped;
 pub use wire::{Finish, Wire};

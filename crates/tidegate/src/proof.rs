@@ -8,8 +8,8 @@ use std::time::Duration;
 use bytes::{Buf as _, Bytes};
 use tidegate_proto::hybi00::handshake::Key3;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
 
+use crate::clock::timeout;
 use crate::drain::Drain;
 use crate::io::Socket;
 use crate::opening::Hybi00;

@@ -6,8 +6,8 @@
 use std::io;
 
 use tokio::io::AsyncReadExt as _;
-use tokio::time::timeout;
 
+use crate::clock::timeout;
 use crate::io::{Peer, Socket};
 use crate::listener::Accepted;
 use crate::proxy_header::{HEADER_BYTES_MAX, Malformed, ProxyInfo, Scan, scan};

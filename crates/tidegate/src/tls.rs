@@ -10,9 +10,9 @@ use rustls::server::danger::ClientCertVerifier;
 use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use rustls::{CommonState, ProtocolVersion, RootCertStore, ServerConfig};
-use tokio::time::timeout;
 
 use crate::certificate::{Certificate, Fault, Names, Unusable, authorities, common_name};
+use crate::clock::timeout;
 use crate::config::{
     CertificateAuth, CertificateFiles, ClientCertificates, Listener, ListenerTls, TlsVersion,
 };

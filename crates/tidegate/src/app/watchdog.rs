@@ -3,9 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::time::{interval, timeout};
+use tokio::time::interval;
 
 use super::Running;
+use crate::clock::timeout;
 use crate::notify;
 use crate::worker::Workers;
 

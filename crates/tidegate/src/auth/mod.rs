@@ -14,10 +14,11 @@ use bytes::Bytes;
 use http::header::{AUTHORIZATION, COOKIE, HeaderValue};
 use http::{Response, StatusCode, Uri};
 use tokio::sync::Semaphore;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use self::basic::{Busy, Users};
 use crate::ask::{AskError, Asker, Questions, TooManyPending};
+use crate::clock::timeout;
 use crate::config::{Auth, AuthKind, CertificateAuth, JwtAuth, Route, TokenFrom};
 use crate::jwt::{self, KeyError, Rejected, Verifier};
 use crate::policy::Permit;

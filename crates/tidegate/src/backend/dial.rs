@@ -11,10 +11,11 @@ use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::ConnectError;
 use super::trust::Trusted;
+use crate::clock::timeout;
 use crate::config::Authority;
 use crate::io::{Socket, tune};
 

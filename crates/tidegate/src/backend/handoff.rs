@@ -19,9 +19,9 @@ use socket2::SockRef;
 use tidegate_proto::handshake::Subprotocol;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, Interest};
 use tokio::net::UnixStream;
-use tokio::time::timeout;
 
 use super::{ConnectError, dial};
+use crate::clock::timeout;
 use crate::io::Socket;
 use crate::policy::Permit;
 use crate::request::Request;

@@ -6,12 +6,12 @@ use http::header::{CONTENT_LENGTH, HOST, HeaderValue, TRANSFER_ENCODING};
 use http::{Response, StatusCode, Version};
 use hyper::body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::timeout;
 
 use super::pick::{Candidate, Candidates};
 use super::trust::Trust;
 use super::upload::{self, Upload};
 use super::{ConnectError, announce, dial, upgrade};
+use crate::clock::timeout;
 use crate::config::{Backend, HttpTarget};
 use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;

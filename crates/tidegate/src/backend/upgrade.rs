@@ -14,11 +14,11 @@ use tidegate_proto::handshake::{self, Subprotocol, Subprotocols};
 use tidegate_proto::hybi00::Coding;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::Notify;
-use tokio::time::timeout;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::replayed::Replayed;
 use super::{Agreed, ConnectError, Connected, plain};
+use crate::clock::timeout;
 use crate::config::HttpTarget;
 use crate::forward::{add_forwarded, end_to_end};
 use crate::io::Socket;

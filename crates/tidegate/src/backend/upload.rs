@@ -8,9 +8,9 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::sync::Notify;
-use tokio::time::timeout;
 
 use super::ConnectError;
+use crate::clock::timeout;
 use crate::config::Route;
 
 /// The body as it is passed on. It is dropped with its last byte, or when it is not wanted any more.

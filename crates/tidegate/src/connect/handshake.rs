@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use tidegate_proto::handshake::{self, Agreed, Subprotocols};
 use tokio::io::AsyncWriteExt as _;
-use tokio::time::timeout;
 
 use super::failure::Failure;
 use super::head::{self, Head};
 use super::place::Place;
 use super::secret::Secret;
+use crate::clock::timeout;
 use crate::io::Socket;
 use crate::shown::is_shown;
 

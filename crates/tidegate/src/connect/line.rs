@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep_until};
 
 use super::failure::Failure;
 use super::open::{Opened, Opener};
 use super::session::End;
-use crate::clock;
+use crate::clock::{self, timeout_at};
 
 /// What all local connections share. RFC 6455 §4.1 (2) lets a client open one WebSocket to a server at a time; here that
 /// also keeps local connections that wait from asking a server that is down side by side.

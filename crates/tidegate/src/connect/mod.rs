@@ -30,7 +30,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -41,6 +40,7 @@ use self::listen::{Listening, refuse};
 use self::plan::Plan;
 use self::session::{End, Settings};
 use self::stop::StopSignals;
+use crate::clock::timeout;
 use crate::io::Socket;
 
 /// How long everything may take to end after a signal.

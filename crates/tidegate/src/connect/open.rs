@@ -6,7 +6,6 @@ use std::time::Duration;
 use rustls::pki_types::ServerName;
 use tidegate_proto::handshake::Agreed;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
 use super::failure::Failure;
@@ -14,6 +13,7 @@ use super::handshake::{self, Answer, Asking};
 use super::place::{Place, RedirectError, authority};
 use super::proxy::Proxies;
 use crate::backend::dial;
+use crate::clock::timeout;
 use crate::io::Socket;
 
 /// Redirects that are followed, at most.

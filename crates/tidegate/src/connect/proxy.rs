@@ -7,7 +7,6 @@ use http::Uri;
 use hyper_util::client::proxy::matcher::Matcher;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
-use tokio::time::timeout;
 use tokio_socks::tcp::Socks5Stream;
 
 use super::failure::Failure;
@@ -15,6 +14,7 @@ use super::head;
 use super::mistake::ProxyError;
 use super::place::{Place, authority};
 use super::secret::Secret;
+use crate::clock::timeout;
 
 /// Which proxy leads to a place, if any does.
 #[derive(Debug)]

@@ -1,6 +1,7 @@
 //! HTTP/1.1 on a connection: hyper with bounds and a deadline, until the client goes or a WebSocket begins.
 
 mod chunks;
+mod timer;
 mod watched;
 
 use std::future::poll_fn;
@@ -18,11 +19,12 @@ use hyper::body::Incoming;
 use hyper::ext::ReasonPhrase;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::time::timeout;
 
+use self::timer::PatientTimer;
 use self::watched::{Flow, Watched};
+use crate::clock::{self, timeout};
 use crate::io::Socket;
 
 /// Bytes of a request head that are read before it is given up; the exact limits are the request's.
@@ -79,7 +81,7 @@ pub(crate) async fn serve<R: Requests>(socket: Socket, head_timeout: Duration, r
     let flow = Arc::<Flow>::default();
     let socket = Watched::new(socket, Arc::clone(&flow));
     let mut connection = http1::Builder::new()
-        .timer(TokioTimer::new())
+        .timer(PatientTimer)
         .header_read_timeout(head_timeout)
         .max_buf_size(HEAD_BYTES_MAX)
         .max_headers(FIELDS_MAX)
@@ -128,7 +130,7 @@ async fn watch(requests: &impl Requests, flow: &Flow, patience: Duration) {
     let look = || (flow.written(), flow.is_stuck());
     let mut seen = look();
     loop {
-        tokio::time::sleep(patience).await; // waits because it is the deadline itself
+        clock::patience(clock::now() + patience).await; // waits because it is the deadline itself
         let now = look();
         let (is_still, is_stuck) = (now.0 == seen.0, now.1 && seen.1);
         if is_still && (is_stuck || !requests.is_answering()) {

@@ -10,9 +10,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::time::timeout;
-
 use super::limit::{Limit, Place};
+use crate::clock::timeout;
 use crate::io::network;
 
 /// How long a connection waits for others of its address.

@@ -21,13 +21,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use http::StatusCode;
 use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
 
 use self::file::BadLine;
 use self::kept::Tokens;
 use self::target::Target;
 use crate::ask::{AskError, Asker, Questions, TooManyPending};
 use crate::auth::Admitted;
+use crate::clock::timeout;
 use crate::config::{Backend, Lookup, LookupSource, RedisSource, Route, TargetPattern, UrlTemplate};
 use crate::jwt::{KeyError, Rejected, Verifier};
 use crate::policy::Permit;

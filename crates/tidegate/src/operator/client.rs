@@ -85,7 +85,7 @@ impl Client {
                 }
             }
         };
-        let answer = runtime.block_on(async { tokio::time::timeout(self.patience, asking).await });
+        let answer = runtime.block_on(async { crate::clock::timeout(self.patience, asking).await });
         answer.context("the gateway did not answer in time")?
     }
 

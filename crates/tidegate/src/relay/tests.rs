@@ -16,14 +16,13 @@ use std::time::Duration;
 use bytes::Bytes;
 use tidegate_proto::hybi00::Coding;
 use tidegate_proto::{CloseCode, Reserved};
-use tokio::time::timeout;
 
 use super::driving::drive;
 use super::timing::MESSAGE_SILENCE;
 use super::turns::nobody_calls;
 use super::{Owner, Relay, Terms, attend, run};
 use crate::backend::{Agreed, Connected};
-use crate::clock;
+use crate::clock::{self, timeout};
 use crate::config::{self, Overrides, Route};
 use crate::handover::record::Line;
 use crate::io::Socket;

@@ -10,10 +10,10 @@ use tidegate_proto::{
 };
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::UnixStream;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::{Mark, Script};
-use crate::clock;
+use crate::clock::{self, timeout};
 
 /// Bytes that one read can bring.
 const READ_BYTES_MAX: usize = 64 << 10;

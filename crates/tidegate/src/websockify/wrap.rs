@@ -13,10 +13,10 @@ use std::time::Duration;
 use anyhow::Context as _;
 use rustix::process::{Pid, Signal, kill_process};
 use tokio::process::{Child, Command};
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 
 use super::args::WrapMode;
-use crate::clock;
+use crate::clock::{self, timeout};
 
 /// A command, and the port on which it has to listen.
 #[derive(Debug)]

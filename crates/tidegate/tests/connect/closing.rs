@@ -243,10 +243,29 @@ fn f51_a_pong_that_came_during_a_sleep_counts() {
     let Pair { client, mut local, mut server, .. } = Pair::open(&flags);
     let ping = server.read_frame();
     assert_eq!(ping.opcode, opcode::PING);
-    client.signal(Signal::STOP);
+    client.pause();
     server.send_frame(&Frame::pong(&ping.payload));
     thread::sleep(Duration::from_secs(21));
     client.signal(Signal::CONT);
+    local.send("ahoy");
+    let said = iter::repeat_with(|| server.read_frame()).find(|frame| frame.opcode != opcode::PING).unwrap();
+    assert_eq!((said.opcode, said.payload), (opcode::BINARY, b"ahoy".to_vec()));
+}
+
+/// The same behind more than is read at once.
+#[test]
+fn f51_a_pong_behind_much_else_that_came_during_a_sleep_counts() {
+    const MUCH: usize = 3 << 19; // a turn reads two thirds of it
+    let flags = ["--ping-interval", "1s", "--ping-timeout", "20s", "--max-frame", "2MiB"];
+    let Pair { client, mut local, mut server, .. } = Pair::open(&flags);
+    let ping = server.read_frame();
+    assert_eq!(ping.opcode, opcode::PING);
+    client.pause();
+    server.send_frame(&Frame::binary(vec![7; MUCH]));
+    server.send_frame(&Frame::pong(&ping.payload));
+    thread::sleep(Duration::from_secs(21));
+    client.signal(Signal::CONT);
+    assert_eq!(local.read_exact(MUCH), vec![7; MUCH]);
     local.send("ahoy");
     let said = iter::repeat_with(|| server.read_frame()).find(|frame| frame.opcode != opcode::PING).unwrap();
     assert_eq!((said.opcode, said.payload), (opcode::BINARY, b"ahoy".to_vec()));

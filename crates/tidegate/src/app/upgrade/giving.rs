@@ -10,8 +10,7 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 use tokio::process::{Child, Command};
-use tokio::time::error::Elapsed;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::counterpart::Counterpart;
 use super::leftovers::Leftovers;
@@ -19,7 +18,7 @@ use super::moving::Moving;
 use super::{Launch, Report, STEP, SWITCH};
 use crate::app::Running;
 use crate::app::listeners::Listeners;
-use crate::clock;
+use crate::clock::{self, Elapsed, timeout};
 use crate::drain::told_within;
 use crate::handover::capabilities::Capabilities;
 use crate::handover::message::{Giver, Listener, Taker};

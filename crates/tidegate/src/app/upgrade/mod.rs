@@ -99,7 +99,7 @@ impl Running {
         const PATIENCE: Duration = Duration::from_secs(2);
         let answered = self.admin().as_ref().map(|admin| admin.answered());
         if let Some(answered) = answered {
-            tokio::time::timeout(PATIENCE, answered).await.ok(); // who does not go is not waited for
+            crate::clock::timeout(PATIENCE, answered).await.ok(); // who does not go is not waited for
         }
     }
 }

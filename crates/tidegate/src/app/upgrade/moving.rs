@@ -7,11 +7,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::giving::{Failed, Giving, sent};
 use super::{Report, STEP};
-use crate::clock;
+use crate::clock::{self, timeout};
 use crate::handover::message::Taker;
 use crate::handover::wire::{self, Frame, Kind};
 use crate::handover::{Frozen, MoveAnswer, MoveRequest, Reply, StayReason};

@@ -15,10 +15,11 @@ use rustix::process::{Pid, geteuid, getppid};
 use socket2::SockRef;
 use tokio::net::UnixStream;
 use tokio::sync::mpsc;
-use tokio::time::{sleep, timeout};
+use tokio::time::sleep;
 
 use super::{Counterpart, Running, STEP};
 use crate::app::Source;
+use crate::clock::timeout;
 use crate::config::Config;
 use crate::conn::Resumed;
 use crate::handover::Record;

@@ -31,6 +31,9 @@ use crate::io::Socket;
 /// Rounds of both directions in one turn of the task, before others get theirs.
 const ROUNDS_PER_TURN: usize = 16;
 
+/// Whoever is asked this late for what is due has slept, or had no time.
+const LATE: Duration = Duration::from_secs(1);
+
 /// How long a session may take to end after we were told to stop.
 const STOP_PATIENCE: Duration = Duration::from_millis(500);
 
@@ -221,7 +224,10 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
         let Some(until) = rang.or(paused.then_some(now)).filter(|_| !self.is_ending()) else {
             return is_stalled;
         };
-        match self.keepalive.demand(until, paused) {
+        // While we slept nobody read the server: its answer may lie behind the first of what it has to say now.
+        let heard = self.keepalive.last_heard();
+        let is_heard_again = self.keepalive.deadline().is_some_and(|due| until.min(heard) >= due + LATE);
+        match self.keepalive.demand(until, paused || is_heard_again) {
             None => return false, // who is stalled is ending
             Some(Demand::Ping) => {
                 self.connection.ping();

@@ -287,7 +287,7 @@ impl Ends {
                 tokio::time::sleep(Duration::from_micros(100)).await; // nobody tells when a socket was read
             }
         };
-        tokio::time::timeout(Duration::from_secs(20), all).await.expect("the relay reads");
+        crate::clock::timeout(Duration::from_secs(20), all).await.expect("the relay reads");
     }
 
     /// Ends it from both sides, as far as there are two; everything that was heard.

@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 use std::time::Duration;
 
-use tidegate_testkit::{Faults, Frame, Gateway, Wire, eventually, opcode};
+use tidegate_testkit::{Backend, Faults, Frame, Gateway, Request, Wire, await_stopped, eventually, opcode};
 
 use super::expect_echo;
-use crate::rig::{EVERY_FAR, Far, Rig, Session};
+use crate::compression;
+use crate::rig::{EVERY_FAR, Far, Rig, Session, gateway};
 
 /// A clock that is set is no reason to end anybody; the log follows it.
 #[test]
@@ -112,7 +113,7 @@ fn f51_f52_an_answer_that_came_in_time_counts_however_late_it_is_read() {
     for rig in &rigs {
         let mut sessions = EVERY_FAR.map(|far| rig.open(far));
         let pings = sessions.each_mut().map(|session| session.client.read_frame());
-        rig.gateway.pause();
+        stop(&rig.gateway);
         for (session, ping) in sessions.iter_mut().zip(pings) {
             assert_eq!(ping.opcode, opcode::PING);
             session.client.send_frame(&Frame::pong(&ping.payload).masked());
@@ -128,6 +129,67 @@ fn f51_f52_an_answer_that_came_in_time_counts_however_late_it_is_read() {
         drop(sessions);
         rig.finish();
     }
+}
+
+/// An answer is no later for what was sent before it. Where the one is read and the other is not yet when the alarm rings is
+/// a matter of chance: hence several.
+#[test]
+fn f51_f52_an_answer_behind_much_else_counts_too() {
+    const MUCH: usize = 256 << 10; // a turn reads a quarter of it from a client that may compress
+    let rig = Rig::with(&format!("ping_interval = '1s'\nping_timeout = '20s'\n{}", compression::ON));
+    let mut sessions: Vec<_> = (0..8).map(|_| compression::open(&rig, Far::Tcp)).collect();
+    let pings: Vec<_> = sessions.iter_mut().map(|session| session.client.read_frame()).collect();
+    stop(&rig.gateway);
+    for (session, ping) in sessions.iter_mut().zip(&pings) {
+        assert_eq!(ping.opcode, opcode::PING);
+        session.client.send_frame(&Frame::binary(vec![0; MUCH]).masked());
+        session.client.send_frame(&Frame::pong(&ping.payload).masked());
+    }
+    thread::sleep(Duration::from_secs(21));
+    rig.gateway.resume();
+    for session in &mut sessions {
+        assert_eq!(session.backend().read_exact(MUCH), vec![0; MUCH]);
+        expect_served(session, Far::Tcp);
+    }
+    drop(sessions);
+    rig.finish();
+}
+
+/// A head, or a backend's answer to ours, is not late because we were.
+#[test]
+fn f51_f52_a_head_that_came_in_time_counts_however_late_it_is_read() {
+    let backend = Backend::bind();
+    let gateway = gateway()
+        .listener("head_timeout = '20s'")
+        .route("/echo", "echo:", "ping_interval = 0")
+        .route("/ws", &backend.ws(), "upgrade_timeout = '20s'")
+        .start();
+    let request = Request::upgrade("/echo").encode();
+    let (begun, rest) = request.split_at(request.len() / 2);
+    let mut begins = gateway.connect();
+    begins.send(begun);
+    let mut asks_again = gateway.connect();
+    asks_again.send(Request::get("/nothing").encode());
+    assert_eq!(asks_again.read_response().0.status(), 404);
+    let mut waits = gateway.connect();
+    waits.send(Request::upgrade("/ws").encode());
+    let mut asked = backend.accept();
+    let head = asked.read_head();
+    eventually("the half is read", || (gateway.unread_from(&begins) == 0).then_some(()));
+
+    stop(&gateway);
+    begins.send(rest);
+    asks_again.send(&request);
+    asked.send(head.answer_101(""));
+    thread::sleep(Duration::from_secs(21));
+    gateway.resume();
+    for mut client in [begins, asks_again] {
+        assert_eq!(client.read_head().status(), 101);
+        expect_echo(&mut client);
+    }
+    assert_eq!(waits.read_head().status(), 101);
+    drop((waits, asked));
+    gateway.finish();
 }
 
 /// That a session goes on, on whichever route, with pings in between.
@@ -157,6 +219,13 @@ fn f52_a_gateway_without_time_kills_nobody_for_its_own_lateness() {
     }
     expect_echo(&mut rig.gateway.open("/echo"));
     rig.finish();
+}
+
+/// Stops the whole process: what is sent to it then waits for it.
+#[track_caller]
+fn stop(gateway: &Gateway) {
+    gateway.pause();
+    await_stopped(gateway.pid());
 }
 
 /// Stops the whole process for so long. Nothing but its own clock can tell it that.
