@@ -37,8 +37,8 @@ pub(crate) enum AskError {
     Body,
 }
 
-/// The questions of one route that are under way. Whoever asks has a place among the handshakes of the whole gateway: a
-/// server that answers nobody must not come to hold them all.
+/// The questions of one route that are under way, to a server, a disk or whoever compares passwords. Whoever asks has a
+/// place among the handshakes of the whole gateway: what answers nobody must not come to hold them all.
 #[derive(Debug)]
 pub(crate) struct Questions {
     places: Semaphore,
@@ -47,7 +47,7 @@ pub(crate) struct Questions {
 
 /// As many questions of the route as `max_pending` says wait for their answer already: 503.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the server that is asked has not answered {0} others yet")]
+#[error("what is asked has not answered {0} others yet")]
 pub(crate) struct TooManyPending(usize);
 
 impl Questions {

@@ -18,6 +18,7 @@ use tokio::sync::Semaphore;
 use tokio::task::spawn_blocking;
 
 use super::Credentials as Fault;
+use crate::ask::Questions;
 use crate::config::{Secret, User};
 
 /// Bytes of the longest password that is hashed. What a hash costs grows with the password, for SHA-512 crypt in each of
@@ -39,6 +40,8 @@ pub(super) struct Users {
     /// Of this process alone: what is derived with it is worth nothing elsewhere.
     key: hmac::Key,
     places: Arc<Semaphore>,
+    /// Those who wait for a place, and for their answer. Each has a place among the handshakes of the whole gateway.
+    waiting: Questions,
 }
 
 struct Known {
@@ -57,8 +60,8 @@ struct Credentials {
 }
 
 impl Users {
-    /// `places` bounds how many passwords are compared at once.
-    pub(super) fn new(users: &[User], places: Arc<Semaphore>) -> Self {
+    /// `places` bounds how many passwords are compared at once, `pending_max` how many of this route wait for that.
+    pub(super) fn new(users: &[User], places: Arc<Semaphore>, pending_max: usize) -> Self {
         let key =
             hmac::Key::generate(HMAC_SHA256, &SystemRandom::new()).expect("the system gives random bytes");
         let known = |user: &User| {
@@ -66,7 +69,8 @@ impl Users {
             (name.as_ref().to_vec(), Known { secret: user.secret.clone(), proven: Mutex::new(None) })
         };
         let decoy = users.iter().map(|user| &user.secret).max_by_key(|secret| cost(secret)).cloned();
-        Self { users: users.iter().map(known).collect(), decoy, key, places }
+        let waiting = Questions::new(pending_max);
+        Self { users: users.iter().map(known).collect(), decoy, key, places, waiting }
     }
 
     /// Whether name and password of a user stand in the request. The caller bounds the time.
@@ -103,6 +107,7 @@ impl Users {
         if password.len() > PASSWORD_BYTES_MAX {
             return Ok(false);
         }
+        let _waiting = self.waiting.begin().map_err(|_too_many| Busy)?;
         let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
         let compared = spawn_blocking(move || {
             let is_right = is_password_of(&secret, &password);
@@ -241,7 +246,7 @@ mod tests {
         for turned in 0..users.len() {
             let mut users = users.clone();
             users.rotate_left(turned);
-            assert_eq!(Users::new(&users, Arc::new(Semaphore::new(1))).decoy, costliest);
+            assert_eq!(Users::new(&users, Arc::new(Semaphore::new(1)), 1).decoy, costliest);
         }
     }
 

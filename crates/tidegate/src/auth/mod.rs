@@ -193,7 +193,9 @@ impl Guard {
         asker: &LazyCell<Asker>,
     ) -> Result<Self, (PathBuf, KeyError)> {
         Ok(match kind {
-            AuthKind::Basic(users) => Self::Basic(Box::new(Users::new(users, Arc::clone(places)))),
+            AuthKind::Basic(users) => {
+                Self::Basic(Box::new(Users::new(users, Arc::clone(places), pending_max)))
+            }
             AuthKind::ClientCert(who) => Self::ClientCert(who.clone()),
             AuthKind::Jwt(JwtAuth { key, from, issuer, audience, ends_sessions }) => {
                 let mut verifier = Verifier::load(key).map_err(|error| (key.clone(), error))?;

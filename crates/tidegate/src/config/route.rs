@@ -55,7 +55,7 @@ pub struct Route {
     /// Time for a client to send more of the body of a plain request, before 408. Default 60 s.
     pub body_timeout: Duration,
     /// WebSockets and requests at once that one backend has not answered yet, before others are tried, or 503; the same of
-    /// questions to the server of `auth` or of a look-up. Default 250.
+    /// look-ups, of questions to the server of `auth`, and of passwords that are to be compared. Default 250.
     pub pending_max: usize,
     /// Which backend of several is tried first. Default: the one with the fewest connections.
     pub balance: Balance,

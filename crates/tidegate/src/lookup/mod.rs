@@ -33,8 +33,11 @@ use crate::jwt::{KeyError, Rejected, Verifier};
 use crate::policy::Permit;
 use crate::request::Request;
 
-/// Look-ups at once; more wait, within their time. A disk that hangs holds no more threads than this.
+/// Look-ups in files at once; more wait, within their time. Disks that hang hold no more threads than this.
 const AT_ONCE_MAX: usize = 64;
+
+/// Those of one route: the disk that hangs need not be that of the others.
+const AT_ONCE_OF_ROUTE_MAX: usize = 16;
 
 /// The evidence of where a client with a permit is to be connected. Only `Lookups::resolve` makes one.
 #[derive(Debug)]
@@ -48,15 +51,22 @@ pub struct Destination {
 #[derive(Debug)]
 pub struct Lookups {
     routes: HashMap<String, RouteLookup>,
-    places: Arc<Semaphore>,
 }
 
 /// The look-up of one route.
 #[derive(Debug)]
 struct RouteLookup {
     source: Source,
-    /// Those to its server that are not answered yet, where it is one.
+    /// Those that are not answered yet.
     questions: Questions,
+    places: Places,
+}
+
+/// Where the disk may be waited for: as many at once as all routes may, and as one of them may.
+#[derive(Debug)]
+struct Places {
+    all: Arc<Semaphore>,
+    own: Arc<Semaphore>,
 }
 
 /// A source as it is asked.
@@ -109,7 +119,7 @@ pub(crate) enum LookupError {
     /// The server cannot be asked: 502.
     #[error(transparent)]
     Unasked(#[from] AskError),
-    /// Too many wait for the server that is asked: 503.
+    /// Too many wait for what is asked: 503.
     #[error(transparent)]
     TooManyPending(#[from] TooManyPending),
     /// No answer within `timeout`: 504.
@@ -181,14 +191,16 @@ impl Lookups {
     pub(crate) fn load(routes: &[Route]) -> Result<Self, LoadError> {
         let mut sources = HashMap::new();
         let asker: LazyCell<Asker> = LazyCell::new(Asker::new);
+        let all = Arc::new(Semaphore::new(AT_ONCE_MAX));
         for route in routes {
             if let Some(Backend::Lookup(lookup)) = route.backends.first() {
                 let source = Source::load(route, &lookup.source, &asker)?;
                 let questions = Questions::new(route.pending_max);
-                sources.insert(route.name.clone(), RouteLookup { source, questions });
+                let places = Places::of_route(Arc::clone(&all));
+                sources.insert(route.name.clone(), RouteLookup { source, questions, places });
             }
         }
-        Ok(Self { routes: sources, places: Arc::new(Semaphore::new(AT_ONCE_MAX)) })
+        Ok(Self { routes: sources })
     }
 
     /// Looks up where a client is to be connected; on a route without look-up that is its backend.
@@ -206,30 +218,31 @@ impl Lookups {
         };
         let token = token::of(request, &lookup.key)?;
         let known = self.routes.get(&permit.route().name).expect("every route with a look-up was loaded");
-        let RouteLookup { source, questions } = known;
-        let _asking = if source.is_server() { Some(questions.begin()?) } else { None };
+        let _asking = if known.source.is_waited_for() { Some(known.questions.begin()?) } else { None };
         let look = async {
-            let target = self.ask(source, token).await?.ok_or(LookupError::Unknown)?;
-            self.checked(lookup, target).await
+            let target = known.ask(token).await?.ok_or(LookupError::Unknown)?;
+            known.checked(lookup, target).await
         };
         let target = timeout(lookup.timeout, look).await.map_err(|_elapsed| LookupError::Timeout)??;
         tracing::debug!(route = %permit.route().name, ?target, "looked up");
         let found = Some(target.into_backend(lookup.tls));
         Ok(Destination { permit, found })
     }
+}
 
-    async fn ask(&self, source: &Source, token: String) -> Result<Option<Target>, LookupError> {
-        let text = match source {
+impl RouteLookup {
+    async fn ask(&self, token: String) -> Result<Option<Target>, LookupError> {
+        let text = match &self.source {
             Source::File { tokens, complained } => {
                 let tokens = Arc::clone(tokens);
-                let (found, bad) = self.blocking(move || tokens.find(&token)).await?;
+                let (found, bad) = self.places.blocking(move || tokens.find(&token)).await?;
                 complain(bad, complained);
                 found
             }
             Source::InMemory(tokens) => tokens.get(&token).cloned(),
             Source::Directory(folder) => {
                 let folder = folder.clone();
-                self.blocking(move || file::file_name(&folder, &token)).await?
+                self.places.blocking(move || file::file_name(&folder, &token)).await?
             }
             Source::Http(asker, url) => return web::look(asker, url, &token, web::plain).await,
             Source::Json(asker, url) => return web::look(asker, url, &token, web::json).await,
@@ -240,7 +253,7 @@ impl Lookups {
             }
             Source::UnixDirectory(folder) => {
                 let folder = folder.clone();
-                return Ok(self.blocking(move || file::socket(&folder, &token)).await?);
+                return Ok(self.places.blocking(move || file::socket(&folder, &token)).await?);
             }
         };
         text.map(|text| Target::parse(&text).ok_or(LookupError::NoTarget)).transpose()
@@ -250,11 +263,17 @@ impl Lookups {
     async fn checked(&self, lookup: &Lookup, target: Target) -> Result<Target, LookupError> {
         let (Target::Unix(path), Some(patterns)) = (&target, &lookup.targets) else { return Ok(target) };
         let (path, patterns) = (path.clone(), patterns.clone());
-        let real = self.blocking(move || {
+        let real = self.places.blocking(move || {
             let real = path.canonicalize()?;
             Ok(target::unix_is_allowed(&patterns, &real).then_some(real))
         });
         real.await?.map(Target::Unix).ok_or(LookupError::NotAllowed)
+    }
+}
+
+impl Places {
+    fn of_route(all: Arc<Semaphore>) -> Self {
+        Self { all, own: Arc::new(Semaphore::new(AT_ONCE_OF_ROUTE_MAX)) }
     }
 
     /// Does what blocks on a thread where it may. Its place is kept until it is done, even if nobody waits any more.
@@ -262,10 +281,12 @@ impl Lookups {
         &self,
         work: impl FnOnce() -> io::Result<T> + Send + 'static,
     ) -> io::Result<T> {
-        let place = Arc::clone(&self.places).acquire_owned().await.expect("the places are never closed");
+        const NEVER_CLOSED: &str = "the places are never closed";
+        let own = Arc::clone(&self.own).acquire_owned().await.expect(NEVER_CLOSED);
+        let place = Arc::clone(&self.all).acquire_owned().await.expect(NEVER_CLOSED);
         let done = spawn_blocking(move || {
             let done = work();
-            drop(place);
+            drop((own, place));
             done
         });
         done.await?
@@ -273,15 +294,12 @@ impl Lookups {
 }
 
 impl Source {
-    /// Whether another server has to answer.
-    const fn is_server(&self) -> bool {
+    /// Whether another server has to answer, or the disk.
+    const fn is_waited_for(&self) -> bool {
         match self {
             Self::Http(..) | Self::Json(..) | Self::Redis(_) => true,
-            Self::File { .. }
-            | Self::InMemory(_)
-            | Self::Directory(_)
-            | Self::UnixDirectory(_)
-            | Self::Jwt(_) => false,
+            Self::File { .. } | Self::Directory(_) | Self::UnixDirectory(_) => true,
+            Self::InMemory(_) | Self::Jwt(_) => false,
         }
     }
 
@@ -321,5 +339,44 @@ fn complain(bad: Option<BadLine>, complained: &AtomicBool) {
     let is_new = !complained.swap(bad.is_some(), Ordering::Relaxed);
     if let Some(BadLine { path, number }) = bad.filter(|_| is_new) {
         tracing::warn!("{}:{number}: is not TOKEN: HOST:PORT, and is passed over", path.display());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    /// The disk of one route hangs, and nobody waits any more for what was read from it.
+    #[tokio::test]
+    async fn t061_a_disk_that_hangs_holds_few_of_the_places_of_all() {
+        let all = Arc::new(Semaphore::new(AT_ONCE_MAX));
+        let [hung, other] = [(); 2].map(|()| Places::of_route(Arc::clone(&all)));
+        let (release, released) = mpsc::channel::<()>();
+        let released = Arc::new(std::sync::Mutex::new(released));
+        let mut left = Vec::new();
+        for _ in 0..AT_ONCE_MAX {
+            let released = Arc::clone(&released);
+            let mut look = Box::pin(hung.blocking(move || {
+                released.lock().unwrap().recv().unwrap_err();
+                Ok(())
+            }));
+            assert!(so_far(&mut look).await.is_none());
+            left.push(look);
+        }
+        assert_eq!(all.available_permits(), AT_ONCE_MAX - AT_ONCE_OF_ROUTE_MAX);
+        assert_eq!(other.blocking(|| Ok(7)).await.unwrap(), 7);
+        drop(left);
+        drop(release);
+    }
+
+    /// What a look-up has come to by now.
+    async fn so_far<F: Future + Unpin>(look: &mut F) -> Option<F::Output> {
+        tokio::select! {
+            biased;
+            done = look => Some(done),
+            () = std::future::ready(()) => None,
+        }
     }
 }

@@ -7,6 +7,7 @@ use base64::engine::general_purpose::STANDARD;
 use tidegate_testkit::{Request, within};
 
 use super::House;
+use crate::rig::gateway;
 use crate::timing;
 
 /// Costs next to nothing.
@@ -167,6 +168,28 @@ fn many_wrong_passwords_do_not_hold_up_others() {
     assert!(came_in.is_some());
     drop(came_in);
     house.finish();
+}
+
+/// Whoever waits has a place among the handshakes: those with passwords come to hold few of them.
+#[test]
+fn t061_few_wait_for_their_passwords_to_be_compared() {
+    const PENDING: usize = 3;
+    const CLIENTS: usize = 24;
+    let hash = bcrypt::hash("password", 11).unwrap();
+    let auth = format!("auth = {{ kind = 'basic', timeout = '1m', users = ['alice:{hash}'] }}");
+    let gateway = gateway().route("/echo", "echo:", &format!("max_pending = {PENDING}\n{auth}")).start();
+    let mut clients: Vec<_> = (0..CLIENTS).map(|_| gateway.connect()).collect();
+    for client in &mut clients {
+        client.send(with("alice:wrong")(Request::upgrade("/echo")).encode());
+    }
+    let statuses: Vec<_> = clients.iter_mut().map(|client| client.read_head().status()).collect();
+    let count = |status| statuses.iter().filter(|found| **found == status).count();
+    assert!(count(401) >= PENDING && count(503) > 0, "{statuses:?}");
+    assert_eq!(count(401) + count(503), CLIENTS, "{statuses:?}");
+    let line = gateway.access_line(|line| line["status"] == 503);
+    assert_eq!(line["reason"], "too many passwords are being compared");
+    drop(clients);
+    gateway.finish();
 }
 
 /// A password that is right, and longer than any that is hashed, is refused all the same: what a hash costs is not for
