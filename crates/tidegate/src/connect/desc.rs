@@ -60,8 +60,11 @@ pub(super) enum DescError {
     #[error("has no object with \"EnableWS\": \"true\": none of them is reached by WebSocket")]
     NoWebSocket,
     /// The object that was asked for does not want a WebSocket.
-    #[error("says \"EnableWS\": {0:?} for this object, which is not reached by WebSocket then")]
-    WebSocketOff(String),
+    #[error("says \"EnableWS\": \"false\" for this object, which is not reached by WebSocket then")]
+    WebSocketOff,
+    /// It says nothing of one.
+    #[error("has no \"EnableWS\": \"true\" for this object, which is not reached by WebSocket then")]
+    WebSocketUnset,
     /// A value has another form than such files have.
     #[error("has {key} = {found}, and not {expected}")]
     Value {
@@ -111,8 +114,8 @@ fn described(document: &Value, asked: Option<&str>) -> Result<Described, DescErr
     };
     match flag(object, "EnableWS")? {
         Some(true) => of_object(object),
-        Some(false) => Err(DescError::WebSocketOff("false".into())),
-        None => Err(DescError::WebSocketOff("".into())),
+        Some(false) => Err(DescError::WebSocketOff),
+        None => Err(DescError::WebSocketUnset),
     }
 }
 
@@ -240,7 +243,7 @@ mod tests {
         for (name, reason) in [
             ("c", r#"has no object whose ObjectName is "c"; it has plain, off, a, b"#),
             ("off", r#"says "EnableWS": "false" for this object, which is not reached by WebSocket then"#),
-            ("plain", r#"says "EnableWS": "" for this object, which is not reached by WebSocket then"#),
+            ("plain", r#"has no "EnableWS": "true" for this object, which is not reached by WebSocket then"#),
         ] {
             assert_eq!(described(&file, Some(name)).unwrap_err().to_string(), reason);
         }

@@ -12,14 +12,14 @@ pub(in crate::app) struct Counterpart(Option<Line>);
 
 #[derive(Debug)]
 struct Line {
-    shared: SharedSender,
+    sender: SharedSender,
     receiver: Receiver,
 }
 
 impl Counterpart {
     /// The process at the other end of this line, over which a hand-over has come to its end.
-    pub(super) const fn at(shared: SharedSender, receiver: Receiver) -> Self {
-        Self(Some(Line { shared, receiver }))
+    pub(super) const fn at(sender: SharedSender, receiver: Receiver) -> Self {
+        Self(Some(Line { sender, receiver }))
     }
 
     /// Whether it lives, as far as is known.
@@ -30,7 +30,7 @@ impl Counterpart {
     /// Has it stop as well. Builds that hang up behind a hand-over do not hear it.
     pub(in crate::app) fn tell(&self, stop: Stop) {
         let Some(line) = &self.0 else { return };
-        if let Err(error) = line.shared.say_at_once(&Notice::Stop { restart: stop.is_restart() }) {
+        if let Err(error) = line.sender.say_at_once(&Notice::Stop { restart: stop.is_restart() }) {
             tracing::debug!(%error, "the other process of a hand-over is gone");
         }
     }

@@ -222,18 +222,18 @@ impl Taking {
 /// What one worker does: it takes up sessions, says so, and goes on with them at once.
 async fn take_up(
     mut given: mpsc::UnboundedReceiver<Given>,
-    shared: SharedSender,
+    sender: SharedSender,
     service: Arc<Service>,
     taken: Arc<AtomicU64>,
 ) {
     while let Some((frame, load, place)) = given.recv().await {
         let (conn, result) = thaw(frame, &service, (load, place));
         match result {
-            Err(why) => drop(shared.say_at_once(&Taker::Declined { conn, why })), // not heard, it is not believed to be here
+            Err(why) => drop(sender.say_at_once(&Taker::Declined { conn, why })), // not heard, it is not believed to be here
             Ok(resumed) => {
                 taken.fetch_add(1, Ordering::SeqCst); // before it is heard, which may be the last thing that is waited for
                 // Said before it goes on: who hears it knows that the other side's copy is void.
-                if shared.say_at_once(&Taker::Taken { conn }).is_ok() {
+                if sender.say_at_once(&Taker::Taken { conn }).is_ok() {
                     resumed.go_on();
                 } else {
                     taken.fetch_sub(1, Ordering::SeqCst);
