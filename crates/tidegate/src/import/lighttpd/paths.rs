@@ -64,6 +64,17 @@ impl Paths {
 
     /// A regular expression for PCRE; the error says why it is none here.
     pub(super) fn of_regex(pattern: &str, anchor: Anchor) -> Result<Self, String> {
+        let paths = Self::of_any_regex(pattern, anchor)?;
+        if let Self::Regex(made) = &paths
+            && !made.is_ascii()
+        {
+            let why = "has characters that stand in a path as escapes alone";
+            return Err(format!("the regular expression {pattern:?} {why}"));
+        }
+        Ok(paths)
+    }
+
+    fn of_any_regex(pattern: &str, anchor: Anchor) -> Result<Self, String> {
         let pattern = without_needless_escapes(pattern);
         Regex::new(&pattern).map_err(|error| {
             let text = error.to_string();
@@ -304,7 +315,7 @@ mod tests {
 
     #[test]
     fn what_only_pcre_has_is_told() {
-        for pattern in ["^/(?!admin)", r"^/(a)\1", "^/(", r"^/(?<=a)b"] {
+        for pattern in ["^/(?!admin)", r"^/(a)\1", "^/(", r"^/(?<=a)b", "^/caf\u{e9}*/"] {
             let why = Paths::of_regex(pattern, Anchor::Start).unwrap_err();
             assert!(why.starts_with("the regular expression ") && !why.contains('\n'), "{why}");
         }
