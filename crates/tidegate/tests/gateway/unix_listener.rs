@@ -2,13 +2,11 @@
 
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::Shutdown;
 use std::os::linux::net::SocketAddrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::time::Duration;
 
 use tidegate_testkit::{Backend, Builder, Head, PATIENCE, Request, eventually};
 
@@ -187,26 +185,6 @@ fn t243_only_clients_with_an_address_have_a_quota() {
     let (first, _first) = status(&socket, &named);
     let (second, _second) = status(&socket, &named);
     assert_eq!([first, second], [101, 503]);
-}
-
-/// A client that takes no more and says nothing is let go, although TLS still has records for it: each try to send them
-/// fails anew.
-#[test]
-fn over_tls_too_a_silent_client_that_takes_nothing_is_let_go() {
-    let (issued, backend) = (Issued::to(&["gw.test"]), Backend::bind());
-    let socket = issued.folder().join("tidegate.sock");
-    let gateway =
-        listening_on(&socket, &format!("tls = {}", issued.tls())).route("/tcp", &backend.tcp(), "").start();
-    let mut client = issued.secure(connect(&socket), "gw.test");
-    let request = Request::upgrade("/tcp").set("Origin", "https://gw.test");
-    assert_eq!(ask(&mut client, &request).status(), 101);
-    let mut far = backend.accept();
-    far.send_until_stalled(&[0; 1 << 16], 256 << 20, Duration::from_millis(100));
-    client.sock.shutdown(Shutdown::Read).unwrap();
-    far.read_to_end();
-    assert_eq!(gateway.access_line(|line| line["path"] == "/tcp")["end"], "client_lost");
-    drop((client, far));
-    gateway.finish();
 }
 
 #[test]

@@ -167,6 +167,6 @@ impl Leg {
         self.fin = Fin::Sent;
         self.backlog.clear();
         self.piped = None;
-        self.unflushed = false; // nor the records of TLS: each try would begin the peer's time anew
+        self.unflushed = false; // the records of TLS are given up as well: a further failure must not begin the peer's time anew
     }
 }
