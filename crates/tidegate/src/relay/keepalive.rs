@@ -10,6 +10,9 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::handover::record;
 
+/// Whoever is asked this late for what is due has slept, or had no time.
+const LATE: Duration = Duration::from_secs(1);
+
 /// When to ping the client and when to give it up. All of it is off where the route says 0.
 #[derive(Debug)]
 pub(super) struct Keepalive {
@@ -83,7 +86,10 @@ impl Keepalive {
 
     /// What is due. `paused`: we ourselves do not read the client just now, so its answer may be waiting for us.
     pub(super) fn on_time(&mut self, now: Instant, paused: bool) -> Option<Demand> {
-        self.clockwork.demand(now - self.start, paused)
+        // While we slept nobody read the client: its answer may lie behind the first of what it has to say now.
+        let heard = self.last_heard();
+        let is_heard_again = self.deadline().is_some_and(|due| now.min(heard) >= due + LATE);
+        self.clockwork.demand(now - self.start, paused || is_heard_again)
     }
 }
 
@@ -121,6 +127,27 @@ mod tests {
         keepalive.pinged(start + 30 * S);
         assert_eq!(keepalive.on_time(start + 49 * S, false), None);
         assert_eq!(keepalive.on_time(start + 50 * S, false), Some(Demand::Unanswered));
+    }
+
+    /// After a sleep an answer may lie behind what is read first; whoever says nothing then, or has talked on without an answer
+    /// while we were awake, is given up.
+    #[tokio::test(start_paused = true)]
+    async fn f51_f52_who_is_heard_again_after_a_sleep_has_its_time_anew() {
+        let start = clock::now();
+        let pinged = || {
+            let mut keepalive = Keepalive::new(0, start, Some(20 * S), Some(20 * S), None);
+            assert_eq!(keepalive.on_time(start + 10 * S, false), Some(Demand::Ping));
+            keepalive.pinged(start + 10 * S);
+            keepalive
+        };
+        let mut heard_again = pinged();
+        heard_again.heard(start + 60 * S);
+        assert_eq!(heard_again.on_time(start + 60 * S, false), None);
+        assert_eq!(heard_again.on_time(start + 80 * S, false), Some(Demand::Unanswered));
+        assert_eq!(pinged().on_time(start + 60 * S, false), Some(Demand::Unanswered));
+        let mut talks_on = pinged();
+        talks_on.heard(start + 30 * S);
+        assert_eq!(talks_on.on_time(start + 30 * S, false), Some(Demand::Unanswered));
     }
 
     #[tokio::test(start_paused = true)]

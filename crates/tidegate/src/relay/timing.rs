@@ -15,9 +15,6 @@ pub(super) const MESSAGE_SILENCE: Duration = Duration::from_secs(60);
 /// How long a backend may be silent after the FIN of a client that sent no Close.
 const HALF_CLOSED_SILENCE: Duration = Duration::from_secs(60);
 
-/// Whoever is asked this late for what is due has slept, or had no time.
-const LATE: Duration = Duration::from_secs(1);
-
 impl Relay {
     /// What the clock demands, at the end of a turn. Whether anything came of it.
     pub(super) fn on_time(&mut self, now: Instant) -> bool {
@@ -71,10 +68,7 @@ impl Relay {
 
     /// Pings the client, or gives it up. Whether it is to be pinged.
     fn keep_alive(&mut self, rang: Instant, now: Instant, paused: bool) -> bool {
-        // While we slept nobody read the client: its answer may lie behind the first of what it has to say now.
-        let heard = self.keepalive.last_heard();
-        let is_heard_again = self.keepalive.deadline().is_some_and(|due| rang.min(heard) >= due + LATE);
-        let demand = self.keepalive.on_time(rang, paused || is_heard_again);
+        let demand = self.keepalive.on_time(rang, paused);
         match demand {
             None => {}
             Some(Demand::Ping) => {

@@ -9,7 +9,6 @@ use std::time::Duration;
 use tidegate_testkit::{Backend, Faults, Frame, Gateway, Request, Wire, await_stopped, eventually, opcode};
 
 use super::expect_echo;
-use crate::compression;
 use crate::rig::{EVERY_FAR, Far, Rig, Session, gateway};
 
 /// A clock that is set is no reason to end anybody; the log follows it.
@@ -129,30 +128,6 @@ fn f51_f52_an_answer_that_came_in_time_counts_however_late_it_is_read() {
         drop(sessions);
         rig.finish();
     }
-}
-
-/// An answer is no later for what was sent before it. Where the one is read and the other is not yet when the alarm rings is
-/// a matter of chance: hence several.
-#[test]
-fn f51_f52_an_answer_behind_much_else_counts_too() {
-    const MUCH: usize = 256 << 10; // a turn reads a quarter of it from a client that may compress
-    let rig = Rig::with(&format!("ping_interval = '1s'\nping_timeout = '20s'\n{}", compression::ON));
-    let mut sessions: Vec<_> = (0..8).map(|_| compression::open(&rig, Far::Tcp)).collect();
-    let pings: Vec<_> = sessions.iter_mut().map(|session| session.client.read_frame()).collect();
-    stop(&rig.gateway);
-    for (session, ping) in sessions.iter_mut().zip(&pings) {
-        assert_eq!(ping.opcode, opcode::PING);
-        session.client.send_frame(&Frame::binary(vec![0; MUCH]).masked());
-        session.client.send_frame(&Frame::pong(&ping.payload).masked());
-    }
-    thread::sleep(Duration::from_secs(21));
-    rig.gateway.resume();
-    for session in &mut sessions {
-        assert_eq!(session.backend().read_exact(MUCH), vec![0; MUCH]);
-        expect_served(session, Far::Tcp);
-    }
-    drop(sessions);
-    rig.finish();
 }
 
 /// A head, or a backend's answer to ours, is not late because we were.
