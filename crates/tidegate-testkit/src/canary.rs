@@ -12,7 +12,7 @@ use crate::{Deadline, Frame, Gateway, Request, Wire, opcode};
 /// A client of an `echo:` route that sends a message, waits for it to come back, and begins again.
 ///
 /// It fails where an answer is wrong or does not come within the patience of every [`Wire`]; and where it knows the
-/// gateway's process, if more than one in a hundred is [late](LATE), which is the invariant I5.
+/// gateway's process, if more than one in a hundred is late, by a quarter of a second, which is the invariant I5.
 #[derive(Debug)]
 pub struct Canary {
     stop: Arc<AtomicBool>,

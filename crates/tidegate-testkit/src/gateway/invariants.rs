@@ -155,13 +155,14 @@ impl Gateway {
             return (lines.len() < answers)
                 .then(|| format!("I10: {answers} answers, and {} lines", lines.len()));
         }
-        let mut by_client = HashMap::<&str, usize>::new();
+        let mut by_client = HashMap::<&str, Vec<&Value>>::new();
         for line in &lines {
-            *by_client.entry(line["client"].as_str().unwrap_or_default()).or_default() += 1;
+            by_client.entry(line["client"].as_str().unwrap_or_default()).or_default().push(line);
         }
         answers.into_iter().find_map(|(client, answers)| {
-            let lines = by_client.get(&*client.to_string()).copied().unwrap_or(0);
-            (lines != answers).then(|| format!("I10: {answers} answers to {client}, and {lines} lines"))
+            let lines = by_client.remove(&*client.to_string()).unwrap_or_default();
+            (lines.len() != answers)
+                .then(|| format!("I10: {answers} answers to {client}, and {} lines: {lines:?}", lines.len()))
         })
     }
 }
