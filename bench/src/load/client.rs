@@ -154,19 +154,19 @@ impl Client {
     }
 
     fn hear(&mut self, buffer: &mut [u8], read: usize, totals: &mut Totals) -> anyhow::Result<bool> {
-        let (mut bytes, mut closed) = (0, false);
+        let (mut bytes, mut closed) = (0, None);
         match &mut self.state {
             State::Head(_) => return Ok(true),
             State::Bytes => bytes = read,
             State::Open(frames) => frames.each(buffer, read, |_, payload, step| match step.kind {
                 StepKind::Data { .. } => bytes += payload.len(),
-                StepKind::Close => closed = true,
+                StepKind::Close => closed = Some(payload.to_vec()),
                 StepKind::Ping | StepKind::Pong => {}
             })?,
         }
-        if closed {
+        if let Some(close) = closed {
             if !self.script.closes || !self.answered {
-                bail!("the gateway has closed a connection");
+                bail!("the gateway has closed a connection: {}", close.escape_ascii());
             }
             return Ok(false);
         }

@@ -61,6 +61,10 @@ pub(crate) struct Args {
     /// Before anything is counted.
     #[arg(long, default_value_t = 0.3)]
     warm_up: f64,
+    /// Sleeps when there is nothing to do, for a millisecond at most: for a load that others share the machine with, and
+    /// whose times are nobody's concern.
+    #[arg(long)]
+    sleeps: bool,
     /// The process whose processor time and memory are told, with its descendants.
     #[arg(long)]
     pid: Option<u32>,
@@ -202,9 +206,10 @@ impl<'a> Load<'a> {
     }
 
     /// How long a turn waits. What is measured must not pay for waking the load, which in the world is another machine:
-    /// it never sleeps.
+    /// it never sleeps, but where it is told to.
     const fn pause(&self) -> Duration {
         match self.args.mode {
+            _ if self.args.sleeps => Duration::from_millis(1),
             Mode::Idle => Duration::from_millis(20),
             Mode::Echo | Mode::Down | Mode::Up | Mode::Rate | Mode::Connect | Mode::Fair => Duration::ZERO,
         }
@@ -340,16 +345,21 @@ impl<'a> Load<'a> {
             return Ok(());
         }
         let mut said = 0_u32;
+        // Between two turns. One that sleeps has many to say when it wakes.
+        let at_once = if self.args.sleeps { self.clients.len() } else { 1 };
         while start.elapsed() < time {
-            let due = start + Duration::from_secs(1) * said / self.args.rate;
-            if due <= Instant::now() {
+            for _ in 0..at_once {
+                let due = start + Duration::from_secs(1) * said / self.args.rate;
+                if due > Instant::now() {
+                    break;
+                }
                 let at = self.clients[said as usize % self.clients.len()];
                 if let Some(Entry { party: Party::Client(client), .. }) = &mut self.entries[at] {
                     client.say(1, due)?;
                 }
                 said += 1;
             }
-            self.turn(Some(Duration::ZERO))?;
+            self.turn(Some(self.pause()))?;
         }
         Ok(())
     }
