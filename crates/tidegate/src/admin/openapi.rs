@@ -2,7 +2,12 @@
 
 use serde_json::{Map, Value, json};
 
-use super::operations::{OPERATIONS, Operation};
+use super::operations::{JSON, OPERATIONS, Operation};
+
+/// What the guard answers in place of any operation.
+const MISDIRECTED: (u16, &str) = (421, "Asked by a host name that is not in admin_names.");
+/// The same, where a token is asked for.
+const NO_TOKEN: (u16, &str) = (401, "There is a token, and it was not shown: Authorization: Bearer TOKEN.");
 
 /// The document.
 pub(super) fn document() -> Value {
@@ -38,13 +43,22 @@ fn described(operation: &Operation) -> Value {
         })
     });
     let media = operation.media.split(';').next().unwrap_or_default();
-    let answers = operation.answers.iter().map(|(status, meaning)| {
-        (status.to_string(), json!({ "description": meaning, "content": { media: {} } }))
-    });
-    json!({
+    let own = operation.answers.iter().map(|answer| response(answer, media));
+    let guard = [Some(&MISDIRECTED), (!operation.is_open()).then_some(&NO_TOKEN)];
+    let responses: Map<_, _> =
+        own.chain(guard.into_iter().flatten().map(|answer| response(answer, JSON))).collect();
+    let mut described = json!({
         "operationId": format!("{:?}", operation.action).to_ascii_lowercase(),
         "summary": operation.summary,
         "parameters": parameters.collect::<Vec<_>>(),
-        "responses": answers.collect::<Map<_, _>>(),
-    })
+        "responses": responses,
+    });
+    if operation.is_open() {
+        described["security"] = json!([]);
+    }
+    described
+}
+
+fn response((status, meaning): &(u16, &str), media: &str) -> (String, Value) {
+    (status.to_string(), json!({ "description": meaning, "content": { media: {} } }))
 }

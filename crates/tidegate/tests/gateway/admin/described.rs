@@ -35,6 +35,11 @@ fn the_description_has_every_path_and_no_other() {
                         "{method} {path}: {status}"
                     );
                     assert!(operation["summary"].as_str().unwrap().ends_with('.'));
+                    // What stands in front of all of them; without a token only these two are answered.
+                    let is_open = ["/healthz", "/readyz"].contains(&path.as_str());
+                    assert!(operation["responses"].get("421").is_some(), "{method} {path}");
+                    assert_eq!(operation["responses"].get("401").is_none(), is_open, "{method} {path}");
+                    assert_eq!(operation.get("security").is_some(), is_open, "{method} {path}");
                     seen += 1;
                 }
                 None => assert_eq!(status, 405, "{method} {path}"),
