@@ -48,6 +48,7 @@ mod jwt;
 pub mod live;
 mod memory;
 mod metrics;
+mod named_file;
 mod notify;
 mod path;
 mod pool;

@@ -14,7 +14,9 @@ use std::ops::Range;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread;
 
+use rustix::fs::{CWD, Mode, mkfifoat};
 use tidegate::config::{Checked, Location, Overrides, Severity, embedded, from_routes, parse, table};
 
 #[test]
@@ -428,6 +430,47 @@ fn the_exit_status_tells_wrong_usage_from_a_wrong_file() {
         assert_eq!(output.status.code(), Some(status), "{arguments:?}: {diagnosis}");
         assert!(diagnosis.contains(said), "{arguments:?}: {diagnosis}");
     }
+}
+
+/// A configuration may come through a pipe, as a shell makes one; a FIFO into which nobody writes is given up.
+#[test]
+fn a_pipe_is_read_and_not_waited_for_for_ever() {
+    let folder = tempfile::tempdir().unwrap();
+    let fifo = folder.path().join("fifo");
+    mkfifoat(CWD, &fifo, Mode::RUSR | Mode::WUSR).unwrap();
+    let output = |script: &str| {
+        let mut shell = Command::new("bash");
+        let named = shell.args(["-c", script]).env("TIDEGATE", env!("CARGO_BIN_EXE_tidegate"));
+        named.env("FIFO", &fifo).env("FILE", data("table.toml")).output().unwrap()
+    };
+    let (fifo, output) = (&fifo, &output);
+    thread::scope(|scope| {
+        for script in [
+            "\"$TIDEGATE\" check <(sleep 0.1; cat \"$FILE\")",
+            "(sleep 0.1; cat \"$FILE\") | \"$TIDEGATE\" check /dev/stdin",
+            "\"$TIDEGATE\" check /dev/stdin < \"$FILE\"",
+        ] {
+            scope.spawn(move || {
+                let output = output(script);
+                assert!(output.status.success(), "{script}: {}", String::from_utf8_lossy(&output.stderr));
+            });
+        }
+        for script in [
+            "exec timeout 60 \"$TIDEGATE\" check \"$FIFO\"",
+            "exec timeout 60 \"$TIDEGATE\" serve --config \"$FIFO\"",
+        ] {
+            scope.spawn(move || {
+                let output = output(script);
+                let diagnosis = String::from_utf8(output.stderr).unwrap();
+                assert_eq!(output.status.code(), Some(1), "{script}: {diagnosis}");
+                let said = format!("cannot read {}: it is no file but a pipe", fifo.display());
+                assert!(
+                    diagnosis.contains(&said) && diagnosis.contains("name a file"),
+                    "{script}: {diagnosis}"
+                );
+            });
+        }
+    });
 }
 
 #[test]

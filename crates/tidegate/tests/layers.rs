@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// Leaves, then the stages in the order in which a connection meets them, then the line, the house and the door.
 const ORDER: &[&str] = &[
     "clock",
+    "named_file",
     "queue",
     "swap",
     "date",

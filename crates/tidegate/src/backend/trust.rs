@@ -1,7 +1,6 @@
 //! Whom TLS to the backends of a route believes.
 
 use std::collections::HashMap;
-use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use rustls::{ClientConfig, DigitallySignedStruct, RootCertStore, SignatureScheme
 use tokio_rustls::TlsConnector;
 
 use crate::config::{Backend, BackendTls, Route};
+use crate::named_file;
 
 /// What is known of the backends of all routes that speak TLS to theirs.
 #[derive(Default)]
@@ -108,7 +108,7 @@ fn trusted(route: &Route) -> Result<Trusted, TrustError> {
 
 fn roots_of(route: &Route, path: &PathBuf) -> Result<RootCertStore, TrustError> {
     let failed = |error| TrustError::Ca { route: route.name.clone(), path: path.clone(), error };
-    let file = File::open(path).map_err(|error| failed(rustls::pki_types::pem::Error::Io(error)))?;
+    let file = named_file::open(path).map_err(|error| failed(rustls::pki_types::pem::Error::Io(error)))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_reader_iter(BufReader::new(file)) {
         roots

@@ -1,6 +1,5 @@
 //! PEM files, with a name for each way in which they are not what they should be.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
@@ -10,11 +9,12 @@ use rustls::pki_types::pem::{Error, PemObject as _};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use super::{Fault, sealed};
+use crate::named_file;
 
 /// The whole file.
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, Fault> {
     let mut bytes = Vec::new();
-    File::open(path)
+    named_file::open(path)
         .and_then(|file| file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes))
         .map_err(Fault::Unreadable)?;
     match bytes.len() as u64 {

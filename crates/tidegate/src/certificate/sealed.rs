@@ -4,7 +4,6 @@
 //! Only the envelope is read here; the key is derived and the content decrypted by aws-lc.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
@@ -18,6 +17,7 @@ use x509_parser::prelude::FromDer;
 use x509_parser::x509::AlgorithmIdentifier;
 
 use super::Fault;
+use crate::named_file;
 
 /// What a private key is encrypted with.
 #[derive(Clone, PartialEq, Eq)]
@@ -45,7 +45,7 @@ impl KeyPassword {
             Self::File(path) => path,
         };
         let mut text = String::new();
-        File::open(path)?.take(PASSWORD_BYTES_MAX + 1).read_to_string(&mut text)?;
+        named_file::open(path)?.take(PASSWORD_BYTES_MAX + 1).read_to_string(&mut text)?;
         if text.len() as u64 > PASSWORD_BYTES_MAX {
             let problem = format!("has more than {PASSWORD_BYTES_MAX} bytes");
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));

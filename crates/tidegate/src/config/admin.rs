@@ -1,11 +1,11 @@
 //! `admin = …`: where operators and Prometheus look into the gateway.
 
 use std::fmt;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::{ListenAddress, Listener};
+use crate::named_file;
 
 /// The admin listener.
 #[derive(Debug, Clone)]
@@ -48,7 +48,9 @@ impl AdminToken {
         // A token and a line break, and one byte to see that there is more.
         const FILE_BYTES_MAX: u64 = AdminToken::BYTES_MAX as u64 + 3;
         let mut content = String::new();
-        File::open(file).and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut content)).ok()?;
+        named_file::open(file)
+            .and_then(|file| file.take(FILE_BYTES_MAX).read_to_string(&mut content))
+            .ok()?;
         let secret = content.trim_end_matches(['\r', '\n']);
         let is_token = (Self::BYTES_MIN..=Self::BYTES_MAX).contains(&secret.len())
             && secret.bytes().all(|byte| byte.is_ascii_graphic());

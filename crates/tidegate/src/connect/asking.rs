@@ -1,8 +1,7 @@
 //! What the flags make of the request: fields, credentials, subprotocols.
 
-use std::fs::File;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use http::header::{HeaderName, HeaderValue};
 use tidegate_proto::handshake::Subprotocols;
@@ -11,6 +10,7 @@ use super::args::RequestArgs;
 use super::handshake::{Asking, SECRET_FIELDS};
 use super::mistake::PlanError;
 use super::secret::{Secret, SecretError};
+use crate::named_file;
 
 /// What the server is asked for. `subprotocol` is offered where no flag names one.
 pub(super) fn asking(args: &RequestArgs, subprotocol: Option<&str>) -> Result<Asking, PlanError> {
@@ -35,7 +35,7 @@ fn fields(headers: &[String]) -> Result<Vec<(String, Secret)>, PlanError> {
             Some(path) => {
                 let failed = |error| PlanError::HeaderFile { path: path.into(), error };
                 let mut text = String::new();
-                let file = File::open(path).map_err(failed)?;
+                let file = named_file::open(Path::new(path)).map_err(failed)?;
                 file.take(HEADER_FILE_BYTES_MAX + 1).read_to_string(&mut text).map_err(failed)?;
                 if text.len() as u64 > HEADER_FILE_BYTES_MAX {
                     return Err(failed(io::Error::other("it has more than 64 KiB")));

@@ -3,7 +3,6 @@
 //! A description is an object with an array `Objects`. Each of those has a name and, at any depth, the parameters of its
 //! transport, all of them as strings: `"EnableWS": "true"`, `"PortNumber": "443"`.
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -11,6 +10,7 @@ use serde_json::{Map, Value};
 use tidegate_proto::UriError;
 
 use super::place::{Place, authority};
+use crate::named_file;
 
 /// Bytes of the longest description.
 const FILE_BYTES_MAX: u64 = 4 << 20;
@@ -95,7 +95,7 @@ pub(super) enum DescError {
 /// Reads a file. Without `object` the first one with `EnableWS` is meant.
 pub(super) fn read(path: &Path, object: Option<&str>) -> Result<Described, DescError> {
     let mut text = Vec::new();
-    File::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
+    named_file::open(path)?.take(FILE_BYTES_MAX + 1).read_to_end(&mut text)?;
     if text.len() as u64 > FILE_BYTES_MAX {
         return Err(DescError::TooLong);
     }

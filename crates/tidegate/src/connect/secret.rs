@@ -1,12 +1,13 @@
 //! Passwords and tokens: they come from files and the environment, and are never shown.
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+
+use crate::named_file;
 
 /// Bytes of the longest secret.
 const SECRET_BYTES_MAX: u64 = 8 << 10;
@@ -35,7 +36,7 @@ impl Secret {
     /// The one line of a file.
     pub(super) fn read(path: &Path) -> Result<Self, SecretError> {
         let mut text = String::new();
-        File::open(path)
+        named_file::open(path)
             .and_then(|file| file.take(SECRET_BYTES_MAX + 1).read_to_string(&mut text))
             .map_err(|error| SecretError::Unreadable { path: path.to_owned(), error })?;
         let line = text.strip_suffix('\n').unwrap_or(&text);

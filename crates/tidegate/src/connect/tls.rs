@@ -1,6 +1,5 @@
 //! TLS with the server: whom to believe, and who we are.
 
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +13,7 @@ use tokio_rustls::TlsConnector;
 
 use crate::backend::trust::Anybody;
 use crate::certificate::{Certificate, Unusable};
+use crate::named_file;
 
 /// Whom to believe.
 #[derive(Debug, Clone, Default)]
@@ -91,7 +91,7 @@ pub(crate) fn connector(
 fn roots_of(path: &Path) -> Result<RootCertStore, TlsError> {
     let failed = |error| TlsError::Ca { path: path.to_owned(), error };
     let mut text = Vec::new();
-    File::open(path)
+    named_file::open(path)
         .and_then(|file| file.take(CA_BYTES_MAX + 1).read_to_end(&mut text))
         .map_err(|error| failed(rustls::pki_types::pem::Error::Io(error)))?;
     if text.len() as u64 > CA_BYTES_MAX {

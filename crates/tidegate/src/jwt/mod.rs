@@ -5,7 +5,6 @@
 
 mod encrypted;
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -17,6 +16,7 @@ use serde_json::{Map, Value};
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::named_file;
 
 use self::encrypted::Opener;
 
@@ -168,7 +168,7 @@ impl std::fmt::Debug for Verifier {
 
 fn text_of(path: &Path) -> Result<String, KeyError> {
     let mut text = String::new();
-    File::open(path)?.take(KEY_BYTES_MAX + 1).read_to_string(&mut text)?;
+    named_file::open(path)?.take(KEY_BYTES_MAX + 1).read_to_string(&mut text)?;
     if text.len() as u64 > KEY_BYTES_MAX { Err(KeyError::TooLarge) } else { Ok(text) }
 }
 

@@ -4,10 +4,14 @@ use std::thread;
 
 use tidegate_testkit::{Authority, Backend, Builder, Faults, Frame, Gateway, Head, Request, Wire};
 
-/// Starts the built binary, or the one that `TIDEGATE_BINARY` names: figures are worth something of a release build alone.
+/// The built binary, or the one that `TIDEGATE_BINARY` names: figures are worth something of a release build alone.
+pub(crate) fn binary() -> String {
+    std::env::var("TIDEGATE_BINARY").unwrap_or_else(|_| env!("CARGO_BIN_EXE_tidegate").to_owned())
+}
+
+/// Starts it.
 pub(crate) fn gateway() -> Builder {
-    let binary = std::env::var("TIDEGATE_BINARY");
-    Gateway::builder(binary.as_deref().unwrap_or(env!("CARGO_BIN_EXE_tidegate")))
+    Gateway::builder(&binary())
 }
 
 /// A peer at the end of a long line: how much it takes in one piece, and before it must be asked again.

@@ -1,7 +1,6 @@
 //! `auth = { … }` of a route.
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -16,6 +15,7 @@ use super::section::Section;
 use crate::config::diagnostic::{Fault, quoted};
 use crate::config::{Auth, AuthKind, CertificateAuth, JwtAuth, NamesIn, Secret, TokenFrom, User};
 use crate::jwt::{KeyError, Verifier};
+use crate::named_file;
 
 /// `None` where everybody may use the route, or where what is written is wrong, which is reported.
 pub(super) fn read(section: &mut Section<'_, '_>) -> Option<Auth> {
@@ -107,7 +107,8 @@ fn listed_user<'t>(section: &mut Section<'_, 't>, found: &Found<'t>) -> Option<U
 fn users_of_file(text: &str, folder: &Path) -> Result<(PathBuf, Vec<User>), Fault> {
     let path = existing_file(text, folder)?;
     let mut content = String::new();
-    let read = File::open(&path).and_then(|file| file.take(USERS_BYTES_MAX + 1).read_to_string(&mut content));
+    let read =
+        named_file::open(&path).and_then(|file| file.take(USERS_BYTES_MAX + 1).read_to_string(&mut content));
     if let Err(cause) = read {
         return Err(Fault::new(
             format!("cannot be read: {cause}"),

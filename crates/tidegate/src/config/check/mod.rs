@@ -37,7 +37,6 @@ mod suggest;
 mod syntax;
 mod top;
 
-use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::Path;
 
@@ -50,6 +49,7 @@ use self::report::{Report, Spot};
 use self::section::{Layer, Section};
 use super::diagnostic::Diagnostic;
 use super::{AdminPlace, Config, builtin};
+use crate::named_file;
 
 pub(crate) use self::backend::check_backend;
 pub(super) use self::backend::{takes_requests, takes_upgrades};
@@ -74,7 +74,7 @@ pub struct Checked {
 /// What the system says; that it is longer, or no text.
 pub(crate) fn read(file: &Path) -> io::Result<String> {
     let mut text = Vec::new();
-    File::open(file)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
+    named_file::open(file)?.take(FILE_BYTES_MAX as u64 + 1).read_to_end(&mut text)?;
     if text.len() > FILE_BYTES_MAX {
         let problem = format!("it has more than {FILE_BYTES_MAX} bytes, and is no configuration");
         return Err(io::Error::new(io::ErrorKind::FileTooLarge, problem));

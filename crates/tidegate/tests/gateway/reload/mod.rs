@@ -4,6 +4,7 @@ mod certificates;
 mod command;
 mod listeners;
 pub(crate) mod load;
+mod pipes;
 mod sessions;
 
 use std::fs;
