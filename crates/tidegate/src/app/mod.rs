@@ -77,18 +77,21 @@ pub(crate) async fn take_over(
     launch: Launch,
 ) -> anyhow::Result<()> {
     let mut signals = Signals::listen()?;
-    match upgrade::take_over(predecessor, config, source).await? {
+    match upgrade::take_over(predecessor, config, source, &mut signals.stops).await? {
         Takeover::Complete(running, predecessor) => {
             signals.stops.follow(predecessor);
             running.serve(Some(launch), CancellationToken::new(), signals).await;
         }
         // What it has taken until then is nobody else's.
-        Takeover::Abandoned(running) => {
+        Takeover::Abandoned(running, told) => {
             notify::be_silent();
             let Signals { stops, hangups, .. } = &mut signals;
             let ending = async {
                 running.refuse_orders().await; // they are the other's
-                let stop = running.run_out(stops).await.unwrap_or(Stop::Restart);
+                let stop = match told {
+                    Some(stop) => stop,
+                    None => running.run_out(stops).await.unwrap_or(Stop::Restart),
+                };
                 running.finish(stop, stops).await;
             };
             tokio::select! {
@@ -96,6 +99,7 @@ pub(crate) async fn take_over(
                 never = running.reopen_log_when_told(hangups) => match never {},
             }
         }
+        Takeover::Stopped => tracing::info!("told to stop before anything was taken over"),
     }
     Ok(())
 }

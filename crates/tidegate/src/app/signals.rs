@@ -134,6 +134,13 @@ impl StopSignals {
         }
         Some(stop)
     }
+
+    /// What has come until now is the stop that was obeyed.
+    pub(super) fn forget_repeated(&mut self) {
+        for signal in [&mut self.terminate, &mut self.interrupt, &mut self.quit] {
+            while signal.poll_recv(&mut Context::from_waker(Waker::noop())).is_ready() {}
+        }
+    }
 }
 
 /// SIGUSR2: a new process is to take over.

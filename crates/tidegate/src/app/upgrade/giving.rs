@@ -15,7 +15,7 @@ use tokio::time::sleep;
 use super::counterpart::Counterpart;
 use super::leftovers::Leftovers;
 use super::moving::Moving;
-use super::{Launch, Report, STEP, SWITCH};
+use super::{Launch, Report, STEP, STRAGGLERS, SWITCH};
 use crate::app::Running;
 use crate::app::listeners::Listeners;
 use crate::clock::{self, Elapsed, timeout};
@@ -26,10 +26,6 @@ use crate::handover::record::FORMAT;
 use crate::handover::wire::{self, Frame};
 use crate::listener::Gate;
 use crate::notify;
-
-/// How long the connections that are about to open when the new process begins to accept are waited for: those that
-/// take longer open here, and are told to come back.
-const STRAGGLERS: Duration = Duration::from_secs(20);
 
 /// How long a session is waited for that can move at the end of the message under way.
 const MESSAGES: Duration = Duration::from_secs(5);

@@ -42,6 +42,10 @@ pub(crate) const SWITCH: &str = "--take-over";
 /// The longest that one of the two processes waits for the other at any step, or for a worker.
 const STEP: Duration = Duration::from_secs(10);
 
+/// How long the connections that are about to open when the new process begins to accept are waited for: those that
+/// take longer open in the old one, and are told to come back.
+const STRAGGLERS: Duration = Duration::from_secs(20);
+
 /// Hand-overs that wait for the one under way: the next one is for the new process to do.
 const ORDERS_MAX: usize = 1;
 

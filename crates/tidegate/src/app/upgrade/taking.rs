@@ -17,8 +17,8 @@ use tokio::net::UnixStream;
 use tokio::sync::mpsc;
 use tokio::time::sleep;
 
-use super::{Counterpart, Running, STEP};
-use crate::app::Source;
+use super::{Counterpart, Running, STEP, STRAGGLERS};
+use crate::app::{Source, Stop, StopSignals};
 use crate::clock::timeout;
 use crate::config::Config;
 use crate::conn::Resumed;
@@ -30,6 +30,10 @@ use crate::handover::wire::{self, Frame, Kind, SharedSender};
 use crate::listener::{Gate, Inherited, Place};
 use crate::service::Service;
 use crate::worker::Load;
+
+/// How long the other process may say nothing while sessions could come. It is silent for long where it waits for its last
+/// connections, then for a worker, and for a session to be written down.
+const SILENCE: Duration = STRAGGLERS.saturating_add(STEP.saturating_mul(3));
 
 /// How long a process that has hung up is given to be seen to have ended.
 const DEATH: Duration = Duration::from_secs(1);
@@ -46,8 +50,10 @@ pub(crate) struct Predecessor {
 pub(in crate::app) enum Takeover {
     /// This process is the gateway now, and the other one ends.
     Complete(Running, Counterpart),
-    /// The other one goes on. There may be sessions that had been taken before.
-    Abandoned(Running),
+    /// The other one goes on. There may be sessions that had been taken before. This process may have been told to stop.
+    Abandoned(Running, Option<Stop>),
+    /// This process was told to stop before there was anything to take.
+    Stopped,
 }
 
 impl Predecessor {
@@ -72,7 +78,7 @@ impl Predecessor {
     }
 }
 
-/// Takes over everything that there is to be had.
+/// Takes over everything that there is to be had, unless a signal says stop.
 ///
 /// # Errors
 /// Why it does not; the other process knows.
@@ -80,36 +86,27 @@ pub(in crate::app) async fn take_over(
     predecessor: Predecessor,
     config: Result<Config, String>,
     source: Source,
+    stops: &mut StopSignals,
 ) -> anyhow::Result<Takeover> {
     let (sender, receiver) = wire::split(UnixStream::from_std(predecessor.socket)?);
     let mut taking = Taking { sender, receiver, parent: predecessor.parent };
-    let mut inherited = taking.greet().await?;
-    let gate = Gate::new(false);
-    let running = match config {
-        Ok(config) => Running::prepare(config, Some(source), &mut inherited, gate),
-        Err(wrong) => Err(anyhow!(wrong)),
+    let running = tokio::select! {
+        running = taking.prepare(config, source) => running?,
+        _ = stops.next() => return Ok(Takeover::Stopped),
     };
-    let running = match running {
-        Ok(running) => running,
-        Err(error) => {
-            taking.say(&Taker::Refused { why: format!("{error:#}") }).await?;
-            return Err(error.context("cannot take over"));
-        }
-    };
-    let listeners = inherited.taken().to_vec();
-    drop(inherited); // what nobody here wants is closed
-    taking.say(&Taker::Ready { listeners }).await?;
-    let taken = taking.take_all(&running).await;
+    let taken = taking.take_all(&running, stops).await;
     running.service.telemetry.metrics.taken_over.fetch_add(taken.sessions, Ordering::Relaxed);
     if !taken.is_over {
-        tracing::error!(
-            sessions = taken.sessions,
-            "the other process goes on; this one ends when its sessions do"
-        );
+        let sessions = taken.sessions;
+        if taken.told.is_some() {
+            tracing::info!(sessions, "told to stop before everything was taken over");
+        } else {
+            tracing::error!(sessions, "the other process goes on; this one ends when its sessions do");
+        }
         if let Some(admin) = running.admin().as_mut() {
             admin.close();
         }
-        return Ok(Takeover::Abandoned(running));
+        return Ok(Takeover::Abandoned(running, taken.told));
     }
     running.gate.open();
     running.listeners.lock().await.keep();
@@ -131,12 +128,35 @@ struct Taking {
 struct TakenSessions {
     sessions: u64,
     is_over: bool,
+    /// This process was told to stop meanwhile.
+    told: Option<Stop>,
 }
 
 /// A session for a worker, with a part of its load and a place of its own.
 type Given = (Frame, Load, Place);
 
 impl Taking {
+    /// Down to our word that everything stands.
+    async fn prepare(&mut self, config: Result<Config, String>, source: Source) -> anyhow::Result<Running> {
+        let mut inherited = self.greet().await?;
+        let gate = Gate::new(false);
+        let running = match config {
+            Ok(config) => Running::prepare(config, Some(source), &mut inherited, gate),
+            Err(wrong) => Err(anyhow!(wrong)),
+        };
+        let running = match running {
+            Ok(running) => running,
+            Err(error) => {
+                self.say(&Taker::Refused { why: format!("{error:#}") }).await?;
+                return Err(error.context("cannot take over"));
+            }
+        };
+        let listeners = inherited.taken().to_vec();
+        drop(inherited); // what nobody here wants is closed
+        self.say(&Taker::Ready { listeners }).await?;
+        Ok(running)
+    }
+
     /// Both say who they are; then come the sockets that listen.
     async fn greet(&mut self) -> anyhow::Result<Inherited> {
         match self.hear().await?.message()? {
@@ -157,17 +177,31 @@ impl Taking {
         }
     }
 
-    /// Takes sessions until there are no more, or the other process is gone.
-    async fn take_all(&mut self, running: &Running) -> TakenSessions {
+    /// Takes sessions until there are no more, the other process is gone or silent, or a signal says stop.
+    async fn take_all(&mut self, running: &Running, stops: &mut StopSignals) -> TakenSessions {
         let taken = Arc::<AtomicU64>::default();
         let shared = self.sender.shared();
         let queues = running.workers.queue_to_each(|given| {
             take_up(given, shared.clone(), Arc::clone(&running.service), Arc::clone(&taken))
         });
+        let mut told = None;
         let is_over = loop {
-            let frame = match self.receiver.receive().await {
-                Ok(Some(frame)) => frame,
-                Ok(None) | Err(_) => break self.is_orphaned(running).await, // it goes on by itself, or has ended
+            let received = tokio::select! {
+                received = timeout(SILENCE, self.receiver.receive()) => received,
+                stop = stops.next() => {
+                    told = Some(stop);
+                    self.is_orphaned(running).await;
+                    stops.forget_repeated(); // the other process, if it is told as well, tells us
+                    break false;
+                }
+            };
+            let frame = match received {
+                Ok(Ok(Some(frame))) => frame,
+                Ok(Ok(None) | Err(_)) => break self.is_orphaned(running).await, // it goes on by itself, or has ended
+                Err(_elapsed) => {
+                    tracing::error!("the process that hands over says nothing more");
+                    break self.is_orphaned(running).await;
+                }
             };
             if frame.kind == Kind::Session {
                 queues.give(|load| (frame, load, running.places.take_anyway()));
@@ -192,7 +226,7 @@ impl Taking {
                 }
             }
         };
-        TakenSessions { sessions: taken.load(Ordering::SeqCst), is_over }
+        TakenSessions { sessions: taken.load(Ordering::SeqCst), is_over, told }
     }
 
     /// Whether the other process has ended: then somebody has to serve. If not, nobody is let in here.

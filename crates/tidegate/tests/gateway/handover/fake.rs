@@ -30,11 +30,11 @@ pub(super) fn binary(folder: &Path, part: &str) -> PathBuf {
     file
 }
 
-/// The line to the gateway.
-struct Line(UnixStream);
+/// The line to the other process.
+pub(super) struct Line(pub(super) UnixStream);
 
 impl Line {
-    fn say(&mut self, message: &Value) {
+    pub(super) fn say(&mut self, message: &Value) {
         let bytes = message.to_string();
         let mut frame = b"TG\0\0".to_vec();
         frame.extend(u32::try_from(bytes.len()).unwrap().to_be_bytes());
@@ -43,7 +43,7 @@ impl Line {
     }
 
     /// The next frame: whether it is a session, and what is in it. Descriptors are lost in here.
-    fn hear(&mut self) -> Option<(bool, Value)> {
+    pub(super) fn hear(&mut self) -> Option<(bool, Value)> {
         let mut header = [0; 8];
         self.0.read_exact(&mut header).ok()?;
         let length = u32::from_be_bytes(header[4..].try_into().unwrap()) as usize;

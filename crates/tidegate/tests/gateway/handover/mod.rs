@@ -6,6 +6,7 @@ mod load;
 mod midst;
 mod pace;
 mod refused;
+mod silent;
 mod tls;
 
 use std::fs;
