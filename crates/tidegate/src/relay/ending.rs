@@ -162,14 +162,31 @@ impl Relay {
     /// long: its messages before the violation were good ones, and what the backend answers to them is still delivered.
     /// The backend's own Close is the answer to one that the client knows nothing of, and is not passed on.
     fn let_backend_finish(&mut self, now: Instant) {
-        let is_over = self.last_words_until.is_some_and(|until| {
-            now >= until || !self.far.websocket_mut().is_some_and(|backend| backend.is_readable())
-        });
-        if is_over && let Some(code) = self.end.and_then(|cause| cause.code_to_client()) {
-            self.last_words_until = None;
+        let goes_on = self.far.websocket_mut().is_some_and(|backend| backend.is_readable());
+        if self.last_words_until.is_some() && !goes_on {
+            self.end_last_words(now);
+        }
+    }
+
+    /// What the backend says from now on is not waited for.
+    fn end_last_words(&mut self, now: Instant) {
+        self.last_words_until = None;
+        if let Some(code) = self.end.and_then(|cause| cause.code_to_client()) {
             let limit = self.end.and_then(|cause| exceeded(cause, &self.live.about.route));
             self.client.close(now, &Close { code: Some(code), reason: limit.as_deref().unwrap_or("") });
         }
+    }
+
+    /// Gives up what the end has waited for too long: until the alarm rang. Whether there was anything.
+    pub(super) fn judge_ending(&mut self, rang: Instant, now: Instant) -> bool {
+        let mut is_late = self.last_words_until.is_some_and(|until| rang >= until);
+        if is_late {
+            self.end_last_words(now);
+        }
+        is_late |= self.client.judge_closing(rang, now);
+        is_late |= self.client.leg.judge_finish(rang);
+        is_late |= self.far.websocket_mut().is_some_and(|backend| backend.judge_closing(rang, now));
+        is_late | self.far.leg_mut().is_some_and(|leg| leg.judge_finish(rang))
     }
 
     fn settle_websocket(&mut self, now: Instant) {

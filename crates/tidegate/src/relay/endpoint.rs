@@ -11,6 +11,7 @@ use thin_vec::ThinVec;
 use tidegate_proto::{Close, Closing, ControlFrame, MaskingKey, Opcode, Receiver, Role, hybi00};
 use tokio::time::Instant;
 
+use super::keepalive::LATE;
 use super::leg::{Leg, Patience, Read};
 use super::pipe::Pipe;
 use crate::scratch::HEADROOM;
@@ -54,6 +55,8 @@ pub(super) struct Endpoint {
     due: Option<Box<Due>>,
     /// When we stop waiting for the other side of the closing handshake.
     close_until: Option<Instant>,
+    /// That was put off, because we slept.
+    put_off: bool,
 }
 
 /// Control frames of our own that wait for a frame boundary. One of each kind at most: a newer Pong takes the place of
@@ -113,6 +116,7 @@ impl Endpoint {
             failed: false,
             due: None,
             close_until: None,
+            put_off: false,
         }
     }
 
@@ -211,7 +215,7 @@ impl Endpoint {
         if !self.takes_frames() {
             return false;
         }
-        let gap = if self.is_patient(now) { gaps.messages.or(gaps.frames) } else { gaps.frames };
+        let gap = if self.is_patient() { gaps.messages.or(gaps.frames) } else { gaps.frames };
         (self.mid_frame, self.mid_message) = (true, true); // until it is known where it ends
         let mut pinged = false;
         let mut after = frames;
@@ -247,7 +251,7 @@ impl Endpoint {
         if self.mid_frame || !self.closing.may_send() {
             return false;
         }
-        let close_waits = self.close_waits_for_message(now);
+        let close_waits = self.close_waits_for_message();
         let Some(mut due) = self.due.take() else { return false };
         // A pong and a ping wait while the socket takes nothing, so a client that reads nothing holds one of each.
         let mut pinged = false;
@@ -320,12 +324,12 @@ impl Endpoint {
     }
 
     /// Whether a Close is due that lets a message end.
-    fn is_patient(&self, now: Instant) -> bool {
-        self.due_close().is_some_and(|close| close.patient_until.is_some_and(|until| now < until))
+    const fn is_patient(&self) -> bool {
+        matches!(self.due_close(), Some(DueClose { patient_until: Some(_), .. }))
     }
 
-    fn close_waits_for_message(&self, now: Instant) -> bool {
-        self.mid_message && self.is_patient(now)
+    const fn close_waits_for_message(&self) -> bool {
+        self.mid_message && self.is_patient()
     }
 
     /// A Close of the far side is passed on as it is.
@@ -341,23 +345,46 @@ impl Endpoint {
         self.failed = true;
     }
 
-    /// Ends the TCP connection where the closing handshake is complete or has taken too long.
+    /// Ends the TCP connection where the closing handshake is complete or will not be.
     pub(super) fn settle(&mut self, now: Instant) {
         if self.leg.has_backlog() && !self.failed {
             // A slow peer gets what it is owed first: the time for its answer begins when the Close has left us. That
             // it takes anything at all is watched elsewhere.
             self.close_until = self.close_until.map(|until| until.max(now + CLOSE_WAIT));
         }
+        if self.closing.is_complete() || self.will_not_answer() {
+            self.finish(now);
+        }
+    }
+
+    /// Ends what has taken too long: a message that our Close waits for, and the closing handshake. Whether anything has.
+    pub(super) fn judge_closing(&mut self, rang: Instant, now: Instant) -> bool {
+        let mut is_late = false;
         if let Some(due) = self.due_close_mut()
-            && due.patient_until.is_some_and(|until| now >= until)
+            && due.patient_until.is_some_and(|until| rang >= until)
         {
             due.patient_until = None;
+            is_late = true;
             if self.mid_frame {
-                self.close_until = Some(now); // not even the frame has ended in all this time
+                self.close_until = Some(rang); // not even the frame has ended in all this time
             }
         }
-        let overdue = self.close_until.is_some_and(|until| now >= until);
-        if self.leg.is_open() && (self.closing.is_complete() || overdue || self.will_not_answer()) {
+        if let Some(until) = self.close_until.filter(|until| self.leg.is_open() && rang >= *until) {
+            if rang >= until + LATE && !self.put_off {
+                // While we slept nobody read the peer: its Close may lie behind more than a turn reads.
+                self.put_off = true;
+                self.close_until = Some(rang + CLOSE_WAIT);
+            } else {
+                self.finish(now);
+                is_late = true;
+            }
+        }
+        is_late
+    }
+
+    /// Ends the TCP connection, unless it is being ended.
+    fn finish(&mut self, now: Instant) {
+        if self.leg.is_open() {
             self.leg.finish(now, if self.failed { &AFTER_VIOLATION } else { &ORDERLY });
         }
     }

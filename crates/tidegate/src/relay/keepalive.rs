@@ -11,7 +11,7 @@ use crate::clock;
 use crate::handover::record;
 
 /// Whoever is asked this late for what is due has slept, or had no time.
-const LATE: Duration = Duration::from_secs(1);
+pub(super) const LATE: Duration = Duration::from_secs(1);
 
 /// When to ping the client and when to give it up. All of it is off where the route says 0.
 #[derive(Debug)]

@@ -288,13 +288,24 @@ impl Leg {
     }
 
     /// Goes on finishing. Whether anything moved.
-    pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>, now: Instant, scratch: &mut [u8]) -> bool {
-        let Some(finish_by) = self.finish_by() else { return false };
-        if now >= finish_by || (self.read_ended && self.fin == Fin::Sent) {
+    pub(super) fn poll_finish(&mut self, cx: &mut Context<'_>, scratch: &mut [u8]) -> bool {
+        if !matches!(self.phase, Phase::Finishing(_)) {
+            return false;
+        }
+        if self.read_ended && self.fin == Fin::Sent {
             self.abort();
             return true;
         }
         !self.read_ended && self.poll_read(cx, scratch).is_ready()
+    }
+
+    /// Drops the socket if patience with its finishing has ended. Whether it has.
+    pub(super) fn judge_finish(&mut self, rang: Instant) -> bool {
+        let is_over = self.finish_by().is_some_and(|finish_by| rang >= finish_by);
+        if is_over {
+            self.abort();
+        }
+        is_over
     }
 
     fn ended(&mut self) -> Read {

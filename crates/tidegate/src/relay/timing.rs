@@ -63,7 +63,7 @@ impl Relay {
         if !paused && self.message_deadline().is_some_and(|deadline| rang >= deadline) {
             self.end(End::MessageUnfinished, now);
         }
-        lost
+        lost | self.judge_ending(rang, now)
     }
 
     /// Pings the client, or gives it up. Whether it is to be pinged.

@@ -89,8 +89,8 @@ impl Relay {
                 if self.flush(cx, now) {
                     (moved, inbound, outbound) = (true, true, true);
                 }
-                moved |= self.client.leg.poll_finish(cx, now, scratch);
-                moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, now, scratch));
+                moved |= self.client.leg.poll_finish(cx, scratch);
+                moved |= self.far.leg_mut().is_some_and(|leg| leg.poll_finish(cx, scratch));
                 if self.client.leg.is_gone() && self.far.leg_mut().is_none_or(|leg| leg.is_gone()) {
                     return Poll::Ready(());
                 }

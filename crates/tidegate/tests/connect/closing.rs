@@ -271,6 +271,23 @@ fn f51_a_pong_behind_much_else_that_came_during_a_sleep_counts() {
     assert_eq!((said.opcode, said.payload), (opcode::BINARY, b"ahoy".to_vec()));
 }
 
+/// What the server said in time is not late because we were.
+#[test]
+fn f51_a_close_that_came_during_a_sleep_counts_and_what_was_said_before_it() {
+    let (mut client, mut server, request) = asked(&["--close-timeout", "5s"]);
+    server.send(request.answer_101(""));
+    client.end_input();
+    server.expect_close_frame(1000);
+    client.pause();
+    server.send_frame(&Frame::binary("last words"));
+    server.send_frame(&Frame::close(1000, ""));
+    server.finish();
+    thread::sleep(Duration::from_secs(6));
+    client.signal(Signal::CONT);
+    let ended = client.wait_for_all();
+    assert_eq!((ended.status, &ended.output[..]), (Some(0), &b"last words"[..]), "{}", ended.diagnosis);
+}
+
 #[test]
 fn nothing_is_pinged_unasked_and_quiet_connections_end_only_if_asked() {
     let Pair { client, mut local, mut server, .. } = Pair::open(&["--idle-timeout", "300ms"]);

@@ -88,9 +88,9 @@ impl<L: AsyncRead + AsyncWrite + Unpin> Session<'_, L> {
         quiet.into_iter().chain(self.stop_by).min()
     }
 
-    pub(super) fn is_over(&mut self, now: Duration) -> bool {
+    pub(super) const fn is_over(&self) -> bool {
         let server_done = self.server.ended && self.server.finished;
         let local_done = self.local.finished && (self.local.ended || !self.local.lingers);
-        (server_done && local_done) || self.end_by().is_some_and(|deadline| now >= deadline)
+        (server_done && local_done) || self.out_of_patience
     }
 }

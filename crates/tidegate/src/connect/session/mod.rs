@@ -116,6 +116,8 @@ struct Session<'a, L> {
     taken_at: Duration,
     /// We were told to stop; it is over then at the latest.
     stop_by: Option<Duration>,
+    /// The end has taken too long.
+    out_of_patience: bool,
 }
 
 #[derive(Debug)]
@@ -180,6 +182,7 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
             moved_at: now,
             taken_at: now,
             stop_by: None,
+            out_of_patience: false,
         };
         session.decode(0, now);
         session
@@ -198,7 +201,7 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
             moved |= self.read_local(cx, now);
             moved |= self.deliver(cx, now);
             moved |= self.read_server(cx, now);
-            if self.is_over(now) {
+            if self.is_over() {
                 return Poll::Ready(self.end.take().unwrap_or(End::Unanswered));
             }
             // Not before: what came in time is heard first, however late it is read.
@@ -214,6 +217,10 @@ impl<'a, L: AsyncRead + AsyncWrite + Unpin> Session<'a, L> {
     /// What the clock demands, at the end of a turn. Whether anything came of it.
     fn on_time(&mut self, now: Duration) -> bool {
         let (rang, paused) = (self.rang.take(), !self.incoming.is_delivered());
+        if rang.zip(self.end_by()).is_some_and(|(rang, deadline)| rang >= deadline) {
+            self.out_of_patience = true;
+            return true;
+        }
         let is_stalled = rang.zip(self.stall_deadline()).is_some_and(|(rang, deadline)| rang >= deadline);
         if is_stalled {
             self.end.get_or_insert(End::Stalled);

@@ -6,10 +6,12 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::thread;
 use std::time::Duration;
 
-use tidegate_testkit::{Backend, Faults, Frame, Gateway, Request, Wire, await_stopped, eventually, opcode};
+use tidegate_testkit::{
+    Backend, Faults, Frame, Gateway, Request, Wire, await_stopped, eventually, opcode, within,
+};
 
 use super::expect_echo;
-use crate::rig::{EVERY_FAR, Far, Rig, Session, gateway};
+use crate::rig::{EVERY_FAR, Far, Rig, SEGMENT, Session, WINDOW, gateway};
 
 /// A clock that is set is no reason to end anybody; the log follows it.
 #[test]
@@ -167,6 +169,143 @@ fn f51_f52_a_head_that_came_in_time_counts_however_late_it_is_read() {
     gateway.finish();
 }
 
+/// The answer to a Close, and what was said before it, is not late because we were.
+#[test]
+fn f51_f52_a_close_that_came_during_a_sleep_is_heard_and_what_was_said_before_it() {
+    Rig::each(|rig| {
+        let (mut client, mut backend) = rig.open_ws();
+        client.send_frame(&Frame::close(1000, "").masked());
+        backend.expect_close_frame(1000);
+        stop(&rig.gateway);
+        backend.send_frame(&Frame::text("last words"));
+        backend.send_frame(&Frame::close(1000, ""));
+        thread::sleep(Duration::from_secs(6)); // a second more than it has for its answer
+        rig.gateway.resume();
+        assert_eq!(client.read_frame(), Frame::text("last words"));
+        client.expect_close_frame(1000);
+        drop((client, backend));
+        rig.finish();
+    });
+}
+
+/// A Close in no hurry lets a message end that is under way. It has, if it did so while we slept.
+#[test]
+fn f51_f52_a_message_that_ended_during_a_sleep_is_whole_before_the_close() {
+    let Rig { mut gateway, ws, .. } = Rig::start();
+    let mut client = gateway.connect();
+    client.send(Request::upgrade("/ws").encode());
+    let (mut backend, _) = ws.accept_websocket();
+    assert_eq!(client.read_head().status(), 101);
+    backend.send_frame(&Frame::text("half a ").unfinished());
+    assert_eq!(client.read_frame().payload, b"half a ");
+    gateway.terminate();
+    backend.expect_close_frame(1001); // the client is told when the message is over
+    stop(&gateway);
+    backend.send_frame(&Frame::continuation("message"));
+    backend.send_frame(&Frame::close(1001, ""));
+    thread::sleep(Duration::from_secs(6)); // a second more than it has for its end
+    gateway.resume();
+    assert_eq!(client.read_frame(), Frame::continuation("message"));
+    client.expect_close_frame(1001);
+    drop((client, backend));
+    assert!(gateway.wait().success());
+}
+
+/// The same where more was said before the Close than is read at once, or waits in our socket.
+#[test]
+fn f51_f52_a_close_behind_much_else_that_came_during_a_sleep_is_heard() {
+    const COUNT: usize = 48;
+    let much = Frame::binary([7; 64 << 10]);
+    let rig = Rig::start();
+    let (mut client, mut backend) = rig.open_ws();
+    client.send_frame(&Frame::close(1000, "").masked());
+    backend.expect_close_frame(1000);
+    stop(&rig.gateway);
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            for _ in 0..COUNT {
+                backend.send_frame(&much);
+            }
+            backend.send_frame(&Frame::close(1000, ""));
+        });
+        thread::sleep(Duration::from_secs(7));
+        rig.gateway.resume();
+        for _ in 0..COUNT {
+            assert_eq!(client.read_frame(), much);
+        }
+        client.expect_close_frame(1000);
+    });
+    drop((client, backend));
+    rig.finish();
+}
+
+/// What a backend answers to the messages before a violation is delivered, however late we read it.
+#[test]
+fn f51_f52_last_words_that_came_during_a_sleep_are_delivered() {
+    const TRIES: usize = 10; // a second is all that they have: on a busy machine it may pass before the gateway is stopped
+    let rig = Rig::start();
+    let asleep_in_time = iter::repeat_with(|| {
+        let (mut client, mut backend) = rig.open_ws();
+        client.send_frame(&Frame::text("question").masked());
+        client.send_frame(&Frame::text("not masked"));
+        assert_eq!(backend.read_frame().unmasked(), Frame::text("question"));
+        backend.expect_close_frame(1001);
+        stop(&rig.gateway);
+        if client.is_silent_for(Duration::from_millis(1)) {
+            return Some((client, backend));
+        }
+        rig.gateway.resume();
+        None
+    });
+    let (mut client, mut backend) = asleep_in_time.take(TRIES).flatten().next().expect("it was in time once");
+    backend.send_frame(&Frame::text("answer"));
+    backend.send_frame(&Frame::close(1001, ""));
+    thread::sleep(Duration::from_secs(2));
+    rig.gateway.resume();
+    assert_eq!(client.read_frame(), Frame::text("answer"));
+    client.expect_close_frame(1002);
+    drop((client, backend));
+    rig.finish();
+}
+
+/// What is owed to a slow client when its session ends is sent, if it has taken something while we slept.
+#[test]
+fn f51_f52_a_client_that_took_what_it_could_during_a_sleep_gets_the_rest() {
+    let rig = Rig::start();
+    let mut client = rig.gateway.connect_narrow(SEGMENT, WINDOW);
+    client.send(Request::upgrade("/echo").encode());
+    assert_eq!(client.read_head().status(), 101);
+    let said = Frame::binary([7; 4 << 10]);
+    let mut count = 0;
+    // Until the gateway keeps some of it itself.
+    loop {
+        client.send_frame(&said.clone().masked());
+        count += 1;
+        let all = (count * said.encode().len()) as u64;
+        let passed_on =
+            within(Duration::from_millis(300), || (rig.gateway.untaken_by(&client) >= all).then_some(()));
+        if passed_on.is_none() {
+            break;
+        }
+        assert!(count < 1000, "the kernels hold little for such a client");
+    }
+    client.send_frame(&Frame::close(1000, "").masked());
+    eventually("the Close is read", || (rig.gateway.unread_from(&client) == 0).then_some(()));
+
+    stop(&rig.gateway);
+    while rig.gateway.untaken_by(&client) > 0 {
+        client.read_no_more_than(WINDOW);
+    }
+    thread::sleep(Duration::from_secs(11)); // a second more than it may take nothing for
+    rig.gateway.resume();
+    for _ in 0..count {
+        assert_eq!(client.read_frame(), said);
+    }
+    client.expect_close_frame(1000);
+    drop(client);
+    rig.finish();
+}
+
 /// That a session goes on, on whichever route, with pings in between.
 #[track_caller]
 fn expect_served(session: &mut Session, far: Far) {
@@ -198,7 +337,7 @@ fn f52_a_gateway_without_time_kills_nobody_for_its_own_lateness() {
 
 /// Stops the whole process: what is sent to it then waits for it.
 #[track_caller]
-fn stop(gateway: &Gateway) {
+pub(super) fn stop(gateway: &Gateway) {
     gateway.pause();
     await_stopped(gateway.pid());
 }
