@@ -77,7 +77,7 @@ impl Backend {
             waiting.push(socket);
             assert!(waiting.len() < 16, "the queue never fills");
         }
-        Full { backend, _waiting: waiting }
+        Full { backend, waiting }
     }
 
     /// An address where nobody listens, and nobody will who is not told of it: of a loopback host of its own. A port
@@ -194,10 +194,25 @@ impl Backend {
 #[derive(Debug)]
 pub struct Full {
     backend: Backend,
-    _waiting: Vec<TcpStream>,
+    /// Those that fill it.
+    waiting: Vec<TcpStream>,
 }
 
 impl Full {
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.backend.address()
+    }
+
+    /// Takes those that fill it, and from then on everybody: the system of whoever is waiting tries again by itself.
+    #[track_caller]
+    pub fn relieved(self) -> Backend {
+        for _ in &self.waiting {
+            self.backend.accept_bare();
+        }
+        self.backend
+    }
+
     /// As the backend of a WebSocket to TCP route.
     pub fn tcp(&self) -> String {
         self.backend.tcp()

@@ -12,6 +12,7 @@ mod memory;
 mod neighbours;
 mod panics;
 mod starting;
+mod steps;
 mod torn;
 
 use tidegate_testkit::{Frame, Wire};
