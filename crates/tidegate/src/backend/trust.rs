@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io::BufReader;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -106,8 +106,8 @@ fn trusted(route: &Route) -> Result<Trusted, TrustError> {
     Ok(Trusted { connector: TlsConnector::from(Arc::new(config)), server_name: server_name.clone() })
 }
 
-fn roots_of(route: &Route, path: &PathBuf) -> Result<RootCertStore, TrustError> {
-    let failed = |error| TrustError::Ca { route: route.name.clone(), path: path.clone(), error };
+fn roots_of(route: &Route, path: &Path) -> Result<RootCertStore, TrustError> {
+    let failed = |error| TrustError::Ca { route: route.name.clone(), path: path.to_owned(), error };
     let file = named_file::open(path).map_err(|error| failed(rustls::pki_types::pem::Error::Io(error)))?;
     let mut roots = RootCertStore::empty();
     for certificate in CertificateDer::pem_reader_iter(BufReader::new(file)) {
@@ -116,7 +116,7 @@ fn roots_of(route: &Route, path: &PathBuf) -> Result<RootCertStore, TrustError> 
             .map_err(|error| TrustError::Tls { route: route.name.clone(), error })?;
     }
     if roots.is_empty() {
-        Err(TrustError::NoCertificate { route: route.name.clone(), path: path.clone() })
+        Err(TrustError::NoCertificate { route: route.name.clone(), path: path.to_owned() })
     } else {
         Ok(roots)
     }

@@ -40,10 +40,7 @@ fn a_configuration_that_has_become_a_pipe_is_given_up() {
 
     gateway.hang_up();
     // Whoever writes in time is heard.
-    let writing = thread::spawn({
-        let file = file.clone();
-        move || fs::write(file, CONFIG).unwrap()
-    });
+    let writing = thread::spawn(move || fs::write(file, CONFIG).unwrap());
     gateway.diagnosis("reloaded: generation 2");
     writing.join().unwrap();
     echo(&mut there);
