@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::gateway::Answers;
 use crate::transport::{Ended, Transport};
-use crate::{Deadline, Frame, Head, Identity, PATIENCE};
+use crate::{Deadline, Frame, Head, Identity, PATIENCE, opcode};
 
 /// A connection. Each call waits [`PATIENCE`] at most and panics with what it saw when that is passed, when the
 /// connection ends where it must not, or when what came is not what was asked for.
@@ -238,6 +238,9 @@ impl Wire {
 
     /// Drops the connection with a reset.
     pub fn reset(self) {
+        if let Some(answers) = &self.answers {
+            answers.release(self.local_address());
+        }
         SockRef::from(self.socket()).set_linger(Some(Duration::ZERO)).expect("a socket takes SO_LINGER");
     }
 
@@ -350,6 +353,9 @@ impl Wire {
         loop {
             if let Some((frame, len)) = Frame::parse(&self.ahead) {
                 self.take(len);
+                if let Some(answers) = self.answers.as_ref().filter(|_| tells_of_a_fault(&frame)) {
+                    answers.hold(&self.transport);
+                }
                 return frame;
             }
             self.read_more(&deadline, "a frame");
@@ -503,6 +509,12 @@ impl Wire {
         let rest = self.ahead.split_off(len);
         std::mem::replace(&mut self.ahead, rest)
     }
+}
+
+/// Whether it is a Close for a fault of whoever is told: of the protocol, the type of data, text, policy, or a size.
+fn tells_of_a_fault(frame: &Frame) -> bool {
+    const FAULTS: [u16; 5] = [1002, 1003, 1007, 1008, 1009];
+    frame.opcode == opcode::CLOSE && frame.close_code().is_some_and(|code| FAULTS.contains(&code))
 }
 
 /// What a socket with a time-out answers when it has passed.

@@ -40,24 +40,46 @@ impl AdminSocket {
         format!("admin = 'unix:{}'", self.path().display())
     }
 
-    /// The gauges that are not 0, as they stand in the text.
-    fn above_zero(&self) -> io::Result<Vec<String>> {
+    /// All metrics, as they are written.
+    fn metrics(&self) -> io::Result<String> {
         let mut socket = UnixStream::connect(self.path())?;
         socket.set_read_timeout(Some(PATIENCE))?;
         socket.write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")?;
         let mut answer = String::new();
         socket.read_to_string(&mut answer)?;
-        let samples = |name: &str| {
-            let is_its = move |line: &&str| line.split(['{', ' ']).next() == Some(name);
-            answer.lines().filter(is_its).collect::<Vec<_>>()
-        };
         // One without labels is there always: it tells that these are metrics, and all of them.
-        if samples(GAUGES[0]).is_empty() || !answer.ends_with("# EOF\n") {
+        if samples(&answer, GAUGES[0]).next().is_none() || !answer.ends_with("# EOF\n") {
             return Err(io::Error::new(io::ErrorKind::InvalidData, answer));
         }
-        let all = GAUGES.into_iter().flat_map(samples);
+        Ok(answer)
+    }
+
+    /// The gauges that are not 0, as they stand in the text.
+    fn above_zero(&self) -> io::Result<Vec<String>> {
+        let metrics = self.metrics()?;
+        let all = GAUGES.into_iter().flat_map(|name| samples(&metrics, name));
         Ok(all.filter(|line| !line.ends_with(" 0")).map(str::to_owned).collect())
     }
+
+    /// How many access lines there have to be: one for each WebSocket that has ended, and for each request that did not
+    /// become one. `None`: it says itself that some are lost, or was reloaded, and has forgotten routes that are gone.
+    pub(super) fn lines_due(&self) -> io::Result<Option<usize>> {
+        let metrics = self.metrics()?;
+        let sum = |name: &str, but: &str| -> usize {
+            let counted = samples(&metrics, name).filter(|line| but.is_empty() || !line.contains(but));
+            counted.filter_map(|line| line.rsplit_once(' ')?.1.parse::<usize>().ok()).sum()
+        };
+        let due =
+            sum("tidegate_requests_total", "status=\"101\"") + sum("tidegate_websockets_closed_total", "");
+        let is_whole =
+            sum("tidegate_access_log_lines_lost_total", "") == 0 && sum("tidegate_reloads_total", "") == 0;
+        Ok(is_whole.then_some(due))
+    }
+}
+
+/// The samples of one metric.
+fn samples<'m>(metrics: &'m str, name: &str) -> impl Iterator<Item = &'m str> {
+    metrics.lines().filter(move |line| line.split(['{', ' ']).next() == Some(name))
 }
 
 impl Gateway {

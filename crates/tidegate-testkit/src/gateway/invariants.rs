@@ -1,4 +1,4 @@
-//! What is true of every gateway at the end of a test, whatever was done to it: the invariants I1 to I4, I6, I9 and I10.
+//! What is true of every gateway at the end of a test, whatever was done to it: the invariants I1 to I4, I6 and I8 to I10.
 //!
 //! They are judged from outside of the process. Each is a condition that is waited for, and what the machine has to do
 //! beside the gateway counts neither for nor against it.
@@ -79,6 +79,7 @@ impl Gateway {
         }
         let all = [
             Self::told_bugs,
+            Self::keeps_offenders,
             Self::left_open,
             Self::counts_some_open,
             Self::kept_memory,
@@ -95,6 +96,13 @@ impl Gateway {
         // Whether a panic is told with its backtrace is up to the environment.
         let all_expected = said("panicked at") == self.panics && said("stack backtrace:") <= self.panics;
         (!all_expected).then(|| format!("I2: {} panics were expected: {told:#?}", self.panics))
+    }
+
+    /// I8: it has got rid of each client that it has told of its fault, although none of them leaves by itself.
+    fn keeps_offenders(&self) -> Option<String> {
+        let kept = |(gateway, client): &(_, _)| process::is_open(*gateway, *client).unwrap_or(false);
+        let kept: Vec<_> = self.answers.offenders().into_iter().filter(kept).collect();
+        (!kept.is_empty()).then(|| format!("I8: it keeps {kept:?}, who were told of their fault"))
     }
 
     /// I3: it has the sockets and files that it had, and no more pipes than belong to its workers.
@@ -137,7 +145,8 @@ impl Gateway {
         (ran >= could / 20).then(|| format!("I9: it ran for {ran:?} of {could:?} that it could"))
     }
 
-    /// I10: its access lines can be read, and there is one for each answer that a client has read.
+    /// I10: its access lines can be read, there are as many as it has counted requests, and there is one for each answer
+    /// that a client has read.
     fn unlike_answers(&self) -> Option<String> {
         let lines: Vec<Value> = match self.log.all().iter().map(|line| serde_json::from_str(line)).collect() {
             Ok(lines) => lines,
@@ -148,6 +157,13 @@ impl Gateway {
         let answers = self.answers.by_client();
         if says("access_log") {
             return None; // the lines are elsewhere
+        }
+        // What a process before this one has counted is gone with it.
+        let admin = self.admin.as_ref().filter(|_| self.successor.is_none());
+        if let Some(due) = admin.and_then(|admin| admin.lines_due().ok().flatten())
+            && due != lines.len()
+        {
+            return Some(format!("I10: {due} requests are counted, and there are {} lines", lines.len()));
         }
         if says("trusted_proxies") || says("proxy_protocol") {
             // Clients are not who they are by their sockets: only how many lines there are can be said.

@@ -171,6 +171,14 @@ pub(super) fn probes(local: SocketAddr, remote: SocketAddr) -> io::Result<bool> 
     Ok(row.is_some_and(|row| row.get(5).is_some_and(|timer| timer.starts_with(KEEPALIVE_TIMER))))
 }
 
+/// Whether a process has the socket with these addresses, over IPv4, open. One that was closed, and that the system still
+/// brings to its end, belongs to nobody.
+pub(super) fn is_open(local: SocketAddr, remote: SocketAddr) -> io::Result<bool> {
+    let table = fs::read_to_string("/proc/net/tcp")?;
+    let row = row(&table, &hex(local)?, &hex(remote)?);
+    Ok(row.is_some_and(|row| row.get(9).is_some_and(|inode| *inode != "0")))
+}
+
 fn row<'a>(table: &'a str, local: &str, remote: &str) -> Option<Vec<&'a str>> {
     let mut rows = table.lines().map(|row| row.split_ascii_whitespace().collect::<Vec<_>>());
     rows.find(|row| row.get(1..3) == Some(&[local, remote]))
