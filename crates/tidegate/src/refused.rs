@@ -188,6 +188,7 @@ impl Refused {
                 | ConnectError::Http(_)
                 | ConnectError::Interim
                 | ConnectError::Coding
+                | ConnectError::Length
                 | ConnectError::Handshake(_)
                 | ConnectError::Unasked
                 | ConnectError::Answered(_) => "the service behind this gateway answered wrongly",

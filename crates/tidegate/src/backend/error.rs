@@ -45,6 +45,9 @@ pub enum ConnectError {
     /// The body of its answer is in a transfer coding that is not taken off here: 502.
     #[error("backend answers in a transfer coding that is not chunked alone")]
     Coding,
+    /// The length of its answer is no number, or several: 502.
+    #[error("backend answers with a Content-Length that is none")]
+    Length,
     /// It answered 101, but not to what was asked: 502.
     #[error("backend answered the handshake wrongly: {0}")]
     Handshake(#[source] ResponseViolation),
@@ -100,6 +103,7 @@ impl ConnectError {
             | Self::Http(_)
             | Self::Interim
             | Self::Coding
+            | Self::Length
             | Self::Handshake(_)
             | Self::Unasked => StatusCode::BAD_GATEWAY,
             Self::Exhausted(_) | Self::Busy(_) => StatusCode::SERVICE_UNAVAILABLE,
@@ -121,7 +125,7 @@ impl ConnectError {
             Self::ConnectTimeout => "connect_timeout",
             Self::UpgradeTimeout => "upgrade_timeout",
             Self::RequestBody(_) | Self::BodyTimeout => "request_body",
-            Self::Http(_) | Self::Interim | Self::Coding | Self::Unasked => "http",
+            Self::Http(_) | Self::Interim | Self::Coding | Self::Length | Self::Unasked => "http",
             Self::Handshake(_) => "handshake",
             Self::Answered(_) => "answered",
             Self::NotAllowed => "not_allowed",

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
+use http::header::{CONTENT_LENGTH, Entry, HOST, HeaderMap, HeaderName, HeaderValue, TRANSFER_ENCODING};
 use http::{Method, StatusCode, Uri, Version};
 use http_body_util::Empty;
 use hyper::body::Incoming;
@@ -201,16 +201,41 @@ where
     // Ended here where no answer is waited for any more: by itself it goes on while the backend takes nothing.
     let connection = AbortOnDropHandle::new(tokio::spawn(connection.with_upgrades()));
     let overrun = notify_after(INTERIM_MAX, &mut head);
-    let response = tokio::select! {
+    let mut response = tokio::select! {
         biased; // the answer may stand right behind one interim answer too many
         () = overrun.notified() => return Err(ConnectError::Interim),
         response = sender.send_request(head) => response?,
     };
-    if response.status() != StatusCode::SWITCHING_PROTOCOLS && is_encoded(response.headers()) {
-        return Err(ConnectError::Coding);
+    if response.status() != StatusCode::SWITCHING_PROTOCOLS {
+        if is_encoded(response.headers()) {
+            return Err(ConnectError::Coding);
+        }
+        settle_length(response.headers_mut())?;
     }
     drop(connection.detach());
     Ok(response)
+}
+
+/// Leaves one plain number of the lengths that an answer has (RFC 9112 §6.3). The HTTP library reads a list of equal ones,
+/// but writes none, and where an answer has no body, as to HEAD, it does not look at them at all.
+fn settle_length(fields: &mut HeaderMap) -> Result<(), ConnectError> {
+    if fields.contains_key(TRANSFER_ENCODING) {
+        return Ok(()); // beside it a length means nothing, and goes no further
+    }
+    let Entry::Occupied(mut lengths) = fields.entry(CONTENT_LENGTH) else { return Ok(()) };
+    let members = lengths.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let mut numbers = members.map(|member| length(member.trim_ascii()));
+    let first = numbers.next().flatten().ok_or(ConnectError::Length)?;
+    if numbers.any(|number| number != Some(first)) {
+        return Err(ConnectError::Length);
+    }
+    lengths.insert(first.into());
+    Ok(())
+}
+
+fn length(digits: &[u8]) -> Option<u64> {
+    let is_plain = digits.iter().all(u8::is_ascii_digit);
+    std::str::from_utf8(digits).ok().filter(|_| is_plain)?.parse().ok()
 }
 
 /// Whether a body has another transfer coding than `chunked`, once, which HTTP/1.1 takes off. None was asked for with `TE`,

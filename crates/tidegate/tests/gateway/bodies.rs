@@ -126,6 +126,33 @@ fn t019_codings_of_a_backend_that_are_not_just_chunked() {
     wire.finish();
 }
 
+/// Also where an answer has no body, and its length is only passed on.
+#[test]
+fn t016_t017_lengths_of_a_backend() {
+    let wire = Tripwire::start();
+    let answered = |method: &str, length: &str| {
+        let mut client = wire.gateway.connect();
+        client.send(format!("{method} /h HTTP/1.1\r\nHost: gw.test\r\nConnection: close\r\n\r\n"));
+        let mut backend = wire.backend.accept();
+        backend.read_head();
+        let body = if method == "HEAD" { "" } else { "hello" };
+        backend.send(format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\n\r\n{body}"));
+        let head = client.read_head();
+        (head.status(), head.all("Content-Length").join(" and "))
+    };
+    for method in ["GET", "HEAD"] {
+        for length in ["5", "5, 5", "5,5", "05", "5\r\nContent-Length: 5"] {
+            assert_eq!(answered(method, length), (200, "5".to_owned()), "{method} {length:?}");
+        }
+        for length in
+            ["+5", "-5", "", "5,", "5, 6", "5 5", "0x5", "99999999999999999999", "5\r\nContent-Length: 6"]
+        {
+            assert_eq!(answered(method, length).0, 502, "{method} {length:?}");
+        }
+    }
+    wire.finish();
+}
+
 #[test]
 fn t020_sizes_of_chunks_that_are_none() {
     let wire = Tripwire::start();
