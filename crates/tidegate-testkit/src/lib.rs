@@ -39,7 +39,7 @@ pub use canary::Canary;
 pub use certificate::{Authority, Identity};
 pub use connector::{Connecting, Connector, Ended};
 pub use deadline::{Deadline, PATIENCE, eventually, within};
-pub use faults::{Call, Faults, HANG, TOO_MUCH};
+pub use faults::{Call, Faults, HANG, TOO_MUCH, UNANSWERED};
 pub use frame::{Frame, opcode};
 pub use gateway::{Builder, Gateway};
 pub use head::Head;

@@ -14,6 +14,8 @@ use rustls::crypto::aws_lc_rs;
 use rustls::{ClientConfig, RootCertStore};
 use tokio::sync::{Semaphore, SemaphorePermit};
 
+use crate::names;
+
 /// Bytes of a response head, and of the body behind it.
 const ANSWER_BYTES_MAX: usize = 64 << 10;
 
@@ -88,6 +90,9 @@ impl Asker {
         question: http::Request<Empty<Bytes>>,
     ) -> Result<Response<Bytes>, AskError> {
         let uri = question.uri().clone();
+        // The client's own resolver gives each question a thread, which stays behind where a server of names hangs.
+        let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
+        names::addresses(host, 0).await.map_err(|_unresolved| AskError::Connect(server(&uri)))?;
         let answer = self.client.request(question).await.map_err(|error| {
             tracing::debug!(error = %error_chain(&error), "asking another server failed");
             let server = server(&uri);

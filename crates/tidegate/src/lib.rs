@@ -49,6 +49,7 @@ pub mod live;
 mod memory;
 mod metrics;
 mod named_file;
+mod names;
 mod notify;
 mod path;
 mod pool;

@@ -32,6 +32,7 @@ const ORDER: &[&str] = &[
     "scratch",
     "diagnosis",
     "notify",
+    "names",
     "ask",
     "memory",
     "access_log", // leaves

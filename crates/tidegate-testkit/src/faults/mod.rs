@@ -47,6 +47,9 @@ pub const HANG: &str = "spell: hang";
 /// The same, to have the gateway told of more bytes than there are: a bug in whoever reads them, that ends in a panic.
 pub const TOO_MUCH: &str = "spell: too much";
 
+/// A name whose server takes questions and never answers.
+pub const UNANSWERED: &str = "hangs.test";
+
 /// The places of the board, as in `faults.c`.
 enum Place {
     Call,
@@ -57,9 +60,10 @@ enum Place {
     Seconds,
     Room,
     Spells,
+    Names,
 }
 
-const PLACES: u64 = 8;
+const PLACES: u64 = 9;
 
 const BOARD: &str = "board";
 
@@ -103,9 +107,17 @@ impl Faults {
 
     /// How often something has failed so far.
     pub fn struck(&self) -> i64 {
-        let mut bytes = [0; 8];
-        self.board.read_exact_at(&mut bytes, 8 * Place::Struck as u64).expect("the board can be read");
-        i64::from_ne_bytes(bytes)
+        self.get(Place::Struck)
+    }
+
+    /// How often [`UNANSWERED`] was asked for so far.
+    pub fn unanswered(&self) -> i64 {
+        self.get(Place::Names)
+    }
+
+    /// From now on nobody waits for an answer to [`UNANSWERED`]: it has no address.
+    pub fn give_up_names(&self) {
+        self.put(Place::Names, i64::MIN);
     }
 
     /// Puts the wall clock so many seconds ahead, or behind.
@@ -126,6 +138,12 @@ impl Faults {
     /// From now on they do not; threads that hang go on.
     pub fn lift_spells(&self) {
         self.put(Place::Spells, 0);
+    }
+
+    fn get(&self, place: Place) -> i64 {
+        let mut bytes = [0; 8];
+        self.board.read_exact_at(&mut bytes, 8 * place as u64).expect("the board can be read");
+        i64::from_ne_bytes(bytes)
     }
 
     fn put(&self, place: Place, number: i64) {

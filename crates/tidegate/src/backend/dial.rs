@@ -1,7 +1,7 @@
 //! A connection to a backend: every address of its name, TLS where it is asked for, one time budget for all of it.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use rustix::io::Errno;
 use rustix::net::{AddressFamily, SocketFlags, SocketType, connect, socket_with};
 use rustls::pki_types::ServerName;
 use tokio::io::AsyncWriteExt as _;
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -18,6 +18,7 @@ use super::trust::Trusted;
 use crate::clock::timeout;
 use crate::config::Authority;
 use crate::io::{Socket, tune};
+use crate::names;
 
 /// How long one address has for itself before the next is tried beside it (RFC 8305 §5).
 const STAGGER: Duration = Duration::from_millis(250);
@@ -98,10 +99,7 @@ pub(crate) async fn connected(host: &str, port: u16) -> io::Result<TcpStream> {
 
 /// The name is resolved anew for each connection, and off this thread; an address is none.
 async fn addresses(host: &str, port: u16) -> io::Result<Vec<SocketAddr>> {
-    if let Ok(address) = host.parse::<IpAddr>() {
-        return Ok(vec![SocketAddr::new(address, port)]);
-    }
-    Ok(interleaved(lookup_host((host, port)).await?.collect()))
+    Ok(interleaved(names::addresses(host, port).await?))
 }
 
 /// The two families in turn, the resolver's first choice first (RFC 8305 §4).

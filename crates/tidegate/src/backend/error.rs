@@ -147,7 +147,7 @@ impl From<io::Error> for ConnectError {
         const ENFILE: i32 = 23;
         const ENOBUFS: i32 = 105;
         const EADDRNOTAVAIL: i32 = 99;
-        let exhausted = error.kind() == io::ErrorKind::OutOfMemory
+        let exhausted = matches!(error.kind(), io::ErrorKind::OutOfMemory | io::ErrorKind::ResourceBusy)
             || matches!(error.raw_os_error(), Some(EMFILE | ENFILE | ENOBUFS | EADDRNOTAVAIL));
         if exhausted { Self::Exhausted(error) } else { Self::Unreachable(error) }
     }

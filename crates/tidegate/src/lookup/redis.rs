@@ -11,6 +11,7 @@ use tokio::net::TcpStream;
 
 use super::target::Target;
 use crate::config::RedisSource;
+use crate::names;
 
 /// Bytes of a value.
 const VALUE_BYTES_MAX: usize = 4096;
@@ -27,7 +28,7 @@ pub(super) async fn get(source: &RedisSource, token: &str) -> io::Result<Option<
 
 async fn value(source: &RedisSource, token: &str) -> io::Result<Option<String>> {
     let RedisSource { address, database, password, namespace } = source;
-    let mut socket = TcpStream::connect((address.host.as_str(), address.port)).await?;
+    let mut socket = TcpStream::connect(&*names::addresses(&address.host, address.port).await?).await?;
     let key = match namespace {
         Some(namespace) => format!("{namespace}:{token}"),
         None => token.to_owned(),

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use tidegate_testkit::{Backend, Canary, Gateway, Request, Wire, eventually};
+use tidegate_testkit::{Backend, Canary, Faults, Gateway, Request, UNANSWERED, Wire, eventually};
 
 use crate::rig::{Rig, gateway};
 
@@ -153,5 +153,52 @@ fn t061_no_server_that_hangs_is_waited_for_by_many() {
         holds_few(&gateway, server, &Request::upgrade(&format!("{path}?token=a")), PENDING);
     }
     canary.finish();
+    gateway.finish();
+}
+
+/// The system has a thread for each name that it is asked for, and keeps it while the name's server is silent, whoever
+/// has given up meanwhile. Files need threads too, and so do other names.
+#[test]
+fn f03_t061_a_name_that_nobody_answers_for_takes_no_thread_from_others() {
+    const CLIENTS: usize = 600; // a worker has 512 threads
+    let faults = Faults::new();
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.txt"), "hello").unwrap();
+    let other = Backend::bind();
+    let gateway = gateway()
+        .top("workers = 1\nmax_handshakes = 2000")
+        .route(
+            "/hung",
+            &format!("tcp://{UNANSWERED}:5900"),
+            &format!("connect_timeout = '10m'\nmax_pending = {CLIENTS}"),
+        )
+        .route("/named", &format!("tcp://localhost:{}", other.address().port()), "")
+        .route("/files/*", &format!("file:{}", folder.path().display()), "")
+        .with_faults(&faults)
+        .start();
+    let ask = || {
+        let mut client = gateway.connect();
+        client.send(Request::upgrade("/hung").encode());
+        client
+    };
+    let waiting: Vec<Wire> = (0..CLIENTS).map(|_| ask()).collect();
+    let status = eventually("as many wait as may", || {
+        let mut one_more = ask();
+        (!one_more.is_silent_for(Duration::from_millis(20))).then(|| one_more.read_head().status())
+    });
+    assert_eq!(status, 503);
+
+    let mut client = gateway.connect();
+    client.send(Request::get("/files/a.txt").encode());
+    assert_eq!(client.read_response().1, "hello");
+    client.send(Request::upgrade("/named").encode());
+    assert_eq!(client.read_head().status(), 101);
+    assert_eq!(faults.unanswered(), 1, "it is asked for once, for all of them");
+
+    faults.give_up_names();
+    for mut client in waiting {
+        assert_eq!(client.read_head().status(), 502);
+    }
+    drop((client, other.accept()));
     gateway.finish();
 }
