@@ -90,8 +90,9 @@ impl Encoder {
         self
     }
 
-    /// The compressor, if there is one. Between two messages it may be exchanged for another of the same
-    /// configuration: with [`Context::Fresh`](crate::deflate::Context::Fresh) one can serve many connections.
+    /// The compressor, if there is one. Between two messages, and behind a [`flush`](Self::flush), it may be exchanged
+    /// for another of the same configuration: with [`Context::Fresh`](crate::deflate::Context::Fresh) one can serve many
+    /// connections.
     #[cfg(feature = "deflate")]
     pub fn deflater_mut(&mut self) -> Option<&mut Deflater> {
         self.compression.as_mut().map(|compression| &mut compression.deflater)
@@ -157,20 +158,57 @@ impl Encoder {
         self.message = Some(under_way);
         let (consumed, produced, done) = self.fill(under_way, payload, ends_message, body);
         let ends = ends_message && done;
-        if produced == 0 && !ends {
-            return Ok(Encoded { consumed, frame: 0..0, done });
+        Ok(Encoded { consumed, frame: self.framed(under_way, produced, ends, mask, room), done })
+    }
+
+    /// Puts the header in front of a payload that stands in `room` behind the place for it; a frame that would say nothing
+    /// is none.
+    fn framed(
+        &mut self,
+        message: Message,
+        payload_len: usize,
+        ends_message: bool,
+        mask: Option<MaskingKey>,
+        room: &mut [u8],
+    ) -> Range<usize> {
+        if payload_len == 0 && !ends_message {
+            return 0..0;
         }
-        let (made, _) = body.split_at_mut(produced);
-        if let Some(mut key) = mask {
-            key.apply(made);
+        let end = HEADER_BYTES_MAX + payload_len;
+        if let (Some(mut key), Some(payload)) = (mask, room.get_mut(HEADER_BYTES_MAX..end)) {
+            key.apply(payload);
         }
-        let header = self.header(under_way, produced, ends, mask).encode();
+        let header = self.header(message, payload_len, ends_message, mask).encode();
         let header = header.as_slice();
         let start = HEADER_BYTES_MAX - header.len();
         for (slot, byte) in room.iter_mut().skip(start).zip(header) {
             *slot = *byte;
         }
-        Ok(Encoded { consumed, frame: start..HEADER_BYTES_MAX + produced, done })
+        start..end
+    }
+
+    /// Makes a frame of what the compressor has taken of the message under way and not put out yet. A message that goes
+    /// on some other time then waits without the compressor's memory.
+    ///
+    /// Call it until [`Encoded::done`]. Where there is nothing to put out, there is no frame.
+    ///
+    /// # Errors
+    /// The caller's fault.
+    #[cfg(feature = "deflate")]
+    pub fn flush(&mut self, mask: Option<MaskingKey>, room: &mut [u8]) -> Result<Encoded, SendError> {
+        self.check_mask(mask)?;
+        let (_, body) = room.split_at_mut_checked(HEADER_BYTES_MAX).ok_or(SendError::RoomTooSmall)?;
+        if body.is_empty() {
+            return Err(SendError::RoomTooSmall);
+        }
+        let (Some(message @ Message { compressed: true, .. }), Some(compression)) =
+            (self.message, &mut self.compression)
+        else {
+            return Ok(Encoded { consumed: 0, frame: 0..0, done: true });
+        };
+        let progress = compression.deflater.flush(body);
+        let frame = self.framed(message, progress.produced, false, mask, room);
+        Ok(Encoded { consumed: 0, frame, done: progress.done })
     }
 
     /// Puts the bytes of a frame's payload into `body`: how many were consumed and made, and whether all are.

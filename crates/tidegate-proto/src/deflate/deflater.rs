@@ -68,6 +68,39 @@ impl Deflater {
         Progress { consumed: run.consumed, produced: run.produced, done }
     }
 
+    /// Puts out all that was taken of the message under way, which costs it up to ten bytes, so that nothing of it stays
+    /// inside. With [`Context::Fresh`] another half of the same configuration may go on with the message then.
+    ///
+    /// While the result is not [`done`](Progress::done), call again with more room. Nothing is consumed.
+    pub fn flush(&mut self, output: &mut [u8]) -> Progress {
+        let mut run = Run { input: &[], consumed: 0, output, produced: 0 };
+        let done = loop {
+            self.tail.drain(&mut run, 0);
+            if !self.tail.is_empty() {
+                break false;
+            }
+            let (Stage::Open, Some(codec)) = (self.stage, &mut self.codec) else {
+                self.stage = Stage::Empty;
+                break true;
+            };
+            let flush = flush_of(self.config);
+            let is_full = if run.room() >= ROOM_MIN {
+                run.compress(codec, flush)
+            } else {
+                self.tail.compress(&mut run, codec, flush)
+            };
+            if !is_full {
+                self.stage = Stage::Flushed;
+            }
+        };
+        Progress { consumed: 0, produced: run.produced, done }
+    }
+
+    /// Whether it has the memory of a compressor.
+    pub const fn holds_memory(&self) -> bool {
+        self.codec.is_some()
+    }
+
     /// Goes back to the state of [`new`](Self::new) but keeps the memory, for another connection that agreed on the
     /// same.
     pub fn reset(&mut self) {
@@ -111,10 +144,7 @@ impl Deflater {
     /// mean nothing. It has room for them at every call, so it cannot do so for ever.
     fn finish(&mut self, run: &mut Run<'_>) -> bool {
         let codec = self.codec.get_or_insert_with(|| codec(self.config));
-        let flush = match self.config.context {
-            Context::Takeover => DeflateFlush::SyncFlush,
-            Context::Fresh => DeflateFlush::FullFlush,
-        };
+        let flush = flush_of(self.config);
         loop {
             self.tail.drain(run, MARKER_BYTES);
             if self.tail.len > MARKER_BYTES {
@@ -155,6 +185,14 @@ impl core::fmt::Debug for Deflater {
 const MARKER_BYTES: usize = 4;
 /// Room with which the codec is called, or more: for what is held back, and for a flush of nothing.
 const ROOM_MIN: usize = 16;
+
+/// What is flushed is not referred to again, unless the context is taken over.
+const fn flush_of(config: DeflaterConfig) -> DeflateFlush {
+    match config.context {
+        Context::Takeover => DeflateFlush::SyncFlush,
+        Context::Fresh => DeflateFlush::FullFlush,
+    }
+}
 
 /// The codec knows no window of 256 bytes. In one of 512 it never looks back farther than 250, since it wants a match
 /// of the longest kind, and a bit, to lie in the window with what it copies from.

@@ -2,8 +2,9 @@
 //!
 //! What a client sends is inflated a stretch at a time, and no further than the far side takes it: a message of any
 //! size, and a bomb of any kind, passes through the same buffers of the worker. Nothing is kept between two messages,
-//! because neither side takes its context over: an idle connection costs what one without compression does, and the
-//! compressor, which is large, belongs to the worker.
+//! because neither side takes its context over: an idle connection costs what one without compression does. The
+//! compressor, which is large, belongs to the worker, and is lent for no longer than a turn lasts; what a message
+//! that the client leaves open holds is the window that the rest of it may refer to.
 
 mod frozen;
 
@@ -37,8 +38,8 @@ const GATHER_BYTES: usize = 128 << 10;
 /// Messages with fewer bytes are sent plain: they would hardly become smaller.
 const COMPRESSED_BYTES_MIN: usize = 64;
 
-/// Compressors that a worker keeps for the next message. Most of the time one is enough; an echo that waits for the
-/// rest of a message holds another.
+/// Compressors that a worker keeps for the next message, or the next stretch of one. There is one for each window that
+/// clients have agreed on of late.
 const POOL_MAX: usize = 4;
 
 thread_local! {
@@ -109,7 +110,7 @@ impl Relay {
                 self.send_gathered(cx, now, &mut gathered);
                 if self.inbound_room() == 0 {
                     self.hold(&read[at..]);
-                    return Ok(());
+                    break Ok(());
                 }
             }
             match self.client.receiver.receive(&mut read[at..], stretch) {
@@ -127,8 +128,31 @@ impl Relay {
                 break Ok(());
             }
         };
+        self.flush_answer(cx, now, &mut gathered);
         self.send_gathered(cx, now, &mut gathered);
         result
+    }
+
+    /// Puts out what the compressor has taken of an answer that is under way. How long the client leaves its message open
+    /// is its own affair, and a compressor is too much to be held for that.
+    fn flush_answer(&mut self, cx: &mut Context<'_>, now: Instant, gathered: &mut Gathered<'_>) {
+        let Some(compression) = &mut self.compression else { return };
+        if !compression.encoder.deflater_mut().is_some_and(|deflater| deflater.holds_memory()) {
+            return;
+        }
+        loop {
+            if gathered.is_full() {
+                self.client.send_of_message(cx, now, gathered.take(), true);
+            }
+            let room = gathered.room(compression.frame_bytes_max);
+            let encoded = compression.encoder.flush(None, room);
+            let encoded = encoded.expect("a server's frames take no mask, and there is room");
+            gathered.append(encoded.frame);
+            if encoded.done {
+                break;
+            }
+        }
+        return_deflater(&mut compression.encoder);
     }
 
     fn take_event(
@@ -296,12 +320,9 @@ impl Gathered<'_> {
     }
 }
 
-/// Gives the encoder a compressor of the worker's, if it begins a message and there is one.
+/// Gives the encoder a compressor of the worker's, if it has none and there is one.
 fn borrow_deflater(encoder: &mut Encoder) {
-    if !encoder.at_message_boundary() {
-        return;
-    }
-    let Some(own) = encoder.deflater_mut() else { return };
+    let Some(own) = encoder.deflater_mut().filter(|own| !own.holds_memory()) else { return };
     POOL.with_borrow_mut(|pool| {
         if let Some(fitting) = pool.iter().position(|pooled| pooled.config() == own.config()) {
             *own = pool.swap_remove(fitting);
@@ -309,7 +330,7 @@ fn borrow_deflater(encoder: &mut Encoder) {
     });
 }
 
-/// Takes it back after the message.
+/// Takes it back when nothing of the message is inside any more.
 fn return_deflater(encoder: &mut Encoder) {
     let Some(own) = encoder.deflater_mut() else { return };
     let used = std::mem::replace(own, Deflater::new(own.config()));

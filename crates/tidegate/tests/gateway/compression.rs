@@ -333,6 +333,43 @@ fn t136_quiet_connections_hold_no_compression_state() {
     rig.finish();
 }
 
+/// A few bytes of a message that goes on some other time must not hold a compressor, which is more than 300 KiB.
+#[test]
+fn t136_messages_that_are_left_open_hold_no_compressor() {
+    const CONNECTIONS: usize = 200;
+    let rig = Rig::with(ON);
+    let message = prose(20_000);
+    let payload = deflated(&message);
+    let (first, rest) = payload.split_at(500);
+    let begin = |session: &mut Session| -> Vec<u8> {
+        session.client.send_frame(&compressed(opcode::BINARY, first).unfinished());
+        session.client.send_frame(&Frame::ping("").masked());
+        let frames = std::iter::from_fn(|| Some(session.client.read_frame()));
+        frames.take_while(|frame| frame.opcode != opcode::PONG).flat_map(|frame| frame.payload).collect()
+    };
+    let end = |session: &mut Session, mut answer: Vec<u8>| {
+        session.client.send_frame(&Frame::continuation(rest).masked());
+        let mut is_last = false;
+        while !is_last {
+            let frame = session.client.read_frame();
+            answer.extend(frame.payload);
+            is_last = frame.fin;
+        }
+        assert!(inflated(&answer) == message, "the echo is another message");
+    };
+    let mut first_of_all = open(&rig, Far::Echo);
+    let begun = begin(&mut first_of_all);
+    end(&mut first_of_all, begun); // what the worker itself needs
+    let mut sessions: Vec<Session> = (0..CONNECTIONS).map(|_| open(&rig, Far::Echo)).collect();
+    let before = rig.gateway.proportional_memory();
+    let begun: Vec<Vec<u8>> = sessions.iter_mut().map(begin).collect();
+    let each = rig.gateway.proportional_memory().saturating_sub(before) / CONNECTIONS as u64;
+    assert!(each <= 48 << 10, "{each} bytes for each open message");
+    sessions.iter_mut().zip(begun).for_each(|(session, begun)| end(session, begun));
+    drop((first_of_all, sessions));
+    rig.finish();
+}
+
 /// Between two WebSockets compression is the endpoints' affair: what was not offered is not there.
 #[test]
 fn t138_rsv1_from_a_backend_that_agreed_on_nothing_is_1002_there_and_1014_here() {

@@ -54,6 +54,70 @@ fn c087_no_distance_leaves_the_window() {
     }
 }
 
+/// What is flushed in the middle of a message is there for the reader, whatever the room, and any half may go on.
+#[test]
+fn c086_a_message_is_gone_on_with_by_another_half() {
+    let message = [noise(5000), b"Hello, hello, hello. ".repeat(300)].concat();
+    for piece in [1, 7, 1000, 4096, usize::MAX] {
+        for room in [1, 2, 5, 16, 17, 4096] {
+            let (mut payload, mut writer) = (Vec::new(), deflater(Context::Fresh));
+            let mut put = |step: &mut dyn FnMut(&mut [u8]) -> Progress| loop {
+                let mut output = vec![0; room];
+                let progress = step(&mut output);
+                payload.extend_from_slice(&output[..progress.produced]);
+                if progress.done {
+                    return;
+                }
+            };
+            for part in message[..6000].chunks(piece.min(6000)) {
+                let mut rest = part;
+                put(&mut |output| {
+                    let progress = writer.deflate(rest, output, false);
+                    rest = &rest[progress.consumed..];
+                    progress
+                });
+                put(&mut |output| writer.flush(output));
+                put(&mut |output| writer.flush(output)); // once more is nothing
+                writer = deflater(Context::Fresh);
+                assert!(!writer.holds_memory());
+            }
+            let mut rest = &message[6000..];
+            put(&mut |output| {
+                let progress = writer.deflate(rest, output, true);
+                rest = &rest[progress.consumed..];
+                progress
+            });
+            let inflated = inflate(&mut inflater(Context::Fresh), &payload);
+            assert!(inflated.as_ref() == Ok(&message), "pieces of {piece}, room for {room}");
+        }
+    }
+}
+
+#[test]
+fn c086_a_message_may_end_behind_a_flush() {
+    for room in [1, 5, 4096] {
+        let mut writer = deflater(Context::Fresh);
+        let mut payload = vec![0; 64];
+        let len = writer.deflate(b"Hello", &mut payload, false).produced;
+        payload.truncate(len);
+        for ends_message in [false, true] {
+            loop {
+                let mut output = vec![0; room];
+                let progress = if ends_message {
+                    writer.deflate(b"", &mut output, true)
+                } else {
+                    writer.flush(&mut output)
+                };
+                payload.extend_from_slice(&output[..progress.produced]);
+                if progress.done {
+                    break;
+                }
+            }
+        }
+        assert_eq!(inflate(&mut inflater(Context::Fresh), &payload), Ok(b"Hello".to_vec()), "{room}");
+    }
+}
+
 #[test]
 fn c090_the_tail_is_taken_off_wherever_the_room_ends() {
     let message = b"Hello, hello, hello; and one more: hello. ".repeat(3);
