@@ -53,7 +53,7 @@ impl Listeners {
     }
 
     /// Makes ready what listeners need: their TLS, and sockets for those that are new. A listener whose address stays keeps
-    /// its socket, so that no client is ever refused there. What it needs of the `inherited` sockets it takes.
+    /// its socket, so that no client is ever refused there, unless none could find it any more. What it needs of the `inherited` sockets it takes.
     ///
     /// # Errors
     /// The first that cannot be served; nothing has changed.
@@ -69,7 +69,8 @@ impl Listeners {
         for listener in listeners {
             let served = Served { acceptor: tls::acceptor(&listener)?, listener };
             let address = &served.listener.address;
-            let stays = |at: &usize| kept[*at].is_none() && self.listeners[*at].address() == *address;
+            let is_served = |active: &ActiveListener| active.address() == *address && !active.is_cut_off();
+            let stays = |at: &usize| kept[*at].is_none() && is_served(&self.listeners[*at]);
             match (0..kept.len()).find(stays) {
                 Some(at) => kept[at] = Some(served),
                 None => added.push(Listening::open(served, inherited)?),
@@ -173,6 +174,11 @@ impl Listeners {
 impl ActiveListener {
     fn address(&self) -> ListenAddress {
         self.served.load().listener.address.clone()
+    }
+
+    /// Whether it is a Unix socket whose file somebody has removed.
+    fn is_cut_off(&self) -> bool {
+        self.files.iter().any(SocketFile::is_gone)
     }
 
     fn serve(&mut self, served: Served) {

@@ -146,6 +146,11 @@ impl SocketFile {
         self.others = true;
     }
 
+    /// Whether nothing has its name any more, so that nobody can connect.
+    pub(crate) fn is_gone(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Gives the file these permissions from now on.
     ///
     /// # Errors

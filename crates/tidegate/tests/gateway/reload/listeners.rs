@@ -1,7 +1,7 @@
 //! Listeners that come, go and stay.
 
 use std::net::{SocketAddr, TcpStream};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
 use std::os::unix::net::UnixStream;
 
 use tidegate_testkit::{Backend, Request, Wire, eventually};
@@ -66,5 +66,27 @@ fn f39_unix_sockets_too() {
     UnixStream::connect(&socket).unwrap();
     gateway.reload(&one);
     eventually("its file is gone", || (!socket.exists()).then_some(()));
+    gateway.finish();
+}
+
+/// Somebody has cleaned up in `/run`: a reload is how an operator gets it back, without a restart.
+#[test]
+fn f39_a_unix_socket_whose_file_was_removed_is_back_after_a_reload() {
+    let folder = tempfile::tempdir().unwrap();
+    let socket = folder.path().join("gw.sock");
+    let one = with_echo("/echo");
+    let served = one.clone().tables(&format!("[[listener]]\naddress = 'unix:{}'", socket.display()));
+    let gateway = one.start();
+    gateway.reload(&served);
+    let identity = || socket.metadata().unwrap().ino();
+    let before = identity();
+    gateway.reload(&served);
+    assert_eq!(identity(), before, "what is there stays");
+    std::fs::remove_file(&socket).unwrap();
+    let told = gateway.reload(&served);
+    assert!(told.contains("listeners: 1 added, 1 removed"), "{told}");
+    UnixStream::connect(&socket).unwrap();
+    gateway.reload(&one);
+    eventually("the new one is gone with its listener", || (!socket.exists()).then_some(()));
     gateway.finish();
 }
