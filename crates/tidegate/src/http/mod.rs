@@ -140,9 +140,11 @@ async fn watch(requests: &impl Requests, flow: &Flow, patience: Duration) {
     }
 }
 
-/// The head has not come in time. Who has begun one is told so; who has not is just let go.
+/// The head has not come in time. Who has begun one is told so; who has not is just let go, in order: over TLS an end
+/// without close_notify could be anybody's (RFC 8446 §6.1).
 async fn head_overdue(mut socket: Socket, begun: bool) -> Ended {
     if !begun {
+        timeout(LINGER, socket.shutdown()).await.ok(); // whatever it comes to, the connection is over
         return Ended::Closed;
     }
     timeout(LINGER, socket.write_all(REQUEST_TIMEOUT)).await.ok();

@@ -138,6 +138,26 @@ fn f19_a_certificate_that_expires_during_a_session() {
     gateway.finish();
 }
 
+/// Browsers connect in advance, and keep connections: what is closed for being idle is no connection that was cut.
+#[test]
+fn t210_f29_an_idle_connection_ends_with_close_notify() {
+    let authority = Authority::new();
+    let identity = authority.issue("127.0.0.1");
+    let gateway = gateway()
+        .listener("head_timeout = '300ms'")
+        .secure(&authority, &identity)
+        .route("/echo", "echo:", "")
+        .start();
+    let mut silent = gateway.connect();
+    let mut kept = gateway.connect();
+    kept.send(Request::get("/none").encode());
+    assert_eq!(kept.read_response().0.status(), 404);
+    silent.expect_fin();
+    kept.expect_fin();
+    drop((silent, kept));
+    gateway.finish();
+}
+
 /// Without close_notify a backend's end may be anybody's: everything that came is passed on, but not as the whole.
 #[test]
 fn f19_ends_backend_of_raw_bytes_without_close_notify() {
