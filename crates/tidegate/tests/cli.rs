@@ -293,6 +293,17 @@ fn what_answers_in_the_place_of_a_gateway_is_told() {
         status_of("HTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\n<html>"),
         "error: what answers there (200 OK) is no admin listener of tidegate\n"
     );
+    assert_eq!(
+        status_of("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"),
+        "error: what answers there is no admin listener of tidegate\n"
+    );
+    assert_eq!(
+        status_of(
+            "HTTP/1.1 404 Not Found\r\nContent-Length: 36\r\n\r\n{\"error\":\"\\u001b[31ma\\u202eb\\u0007\"}"
+        ),
+        "error: 404 Not Found: [31mab\n",
+        "nothing that a terminal obeys"
+    );
     let said = status_of("SSH-2.0-OpenSSH_9.6\r\n");
     assert!(
         said.starts_with("error: what listens at localhost:") && said.contains("gives no answer in HTTP"),

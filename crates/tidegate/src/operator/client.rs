@@ -21,6 +21,7 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::TlsConnector;
 
 use super::args::{PlaceArgs, TlsArgs};
+use super::shown;
 use crate::config::{self, AdminPlace, ListenAddress};
 use crate::connect::tls::{self, Believed};
 
@@ -131,7 +132,11 @@ impl Client {
             );
         }
         if !head.status.is_success() {
-            bail!("{}: {}", head.status, answer["error"].as_str().unwrap_or("refused"));
+            bail!(
+                "{}: {}",
+                head.status,
+                answer["error"].as_str().map_or_else(|| "refused".to_owned(), shown)
+            );
         }
         Ok(answer)
     }

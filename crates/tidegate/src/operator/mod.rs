@@ -11,7 +11,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, ensure};
 use http::Method;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde_json::Value;
@@ -20,6 +20,7 @@ pub(crate) use self::args::{CloseArgs, DrainArgs, GatewayArgs, StatusArgs};
 use self::client::Client;
 pub(crate) use self::reload::reload;
 pub(crate) use self::upgrade::{UpgradeArgs, upgrade};
+use crate::shown::is_shown;
 use crate::{clock, date};
 
 /// Prints how it is.
@@ -27,6 +28,7 @@ pub(crate) fn status(args: &StatusArgs) -> anyhow::Result<ExitCode> {
     let client = Client::new(&args.place)?;
     let ask = |target: &str| client.ask(&Method::GET, target);
     let status = ask("/status")?;
+    ensure!(status["version"].is_string(), "what answers there is no admin listener of tidegate");
     let routes = ask("/routes")?;
     let top = ask(&format!("/connections?sort=bytes&limit={}", args.connections))?;
     let text = if args.json {
@@ -74,7 +76,7 @@ fn told(answer: &Value) -> anyhow::Result<ExitCode> {
 
 /// Without what a terminal obeys: names and messages may hold anything.
 fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control() || *c == '\n').collect()
+    text.chars().filter(|c| is_shown(*c) || *c == '\n').collect()
 }
 
 fn with_query(path: &str, query: &[(&str, String)]) -> String {
