@@ -55,7 +55,7 @@ fn push(path: &mut String, byte: u8) {
 }
 
 /// Whether it stands raw in a segment (RFC 3986 §3.3).
-fn is_pchar(byte: u8) -> bool {
+pub(crate) fn is_pchar(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@".contains(&byte)
 }
 

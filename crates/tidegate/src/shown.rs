@@ -19,6 +19,19 @@ pub(crate) fn is_shown(character: char) -> bool {
         )
 }
 
+/// A text with what is not shown in it written as Rust writes it in a string: `\u{1b}`.
+pub(crate) fn escaped(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    for character in text.chars() {
+        if is_shown(character) {
+            shown.push(character);
+        } else {
+            shown.extend(character.escape_default());
+        }
+    }
+    shown
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -31,5 +44,6 @@ mod tests {
         {
             assert!(!is_shown(hidden), "{hidden:?}");
         }
+        assert_eq!(escaped("a\u{1b}\u{e9}\u{202e}\n\""), "a\\u{1b}\u{e9}\\u{202e}\\n\"");
     }
 }

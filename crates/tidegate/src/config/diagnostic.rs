@@ -1,7 +1,9 @@
 //! What is wrong with a configuration, and how to mend it: one line each.
 
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::path::PathBuf;
+
+use crate::shown::escaped;
 
 /// One finding about a configuration.
 ///
@@ -47,9 +49,7 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let line = format!("{}: {}: {}; {}", self.location, self.severity, self.message, self.remedy);
         // Here and not in every message: a remedy may repeat a piece of the file, and a terminal obeys what it reads.
-        line.chars().try_for_each(|c| {
-            if c.is_control() { write!(f, "{}", c.escape_debug()) } else { f.write_char(c) }
-        })
+        f.write_str(&escaped(&line))
     }
 }
 
@@ -128,9 +128,9 @@ mod tests {
             severity: Severity::Warning,
             location: Location::Flag("--route \"a\"".to_owned()),
             message: "m\n".to_owned(),
-            remedy: "write a\u{1b}[2Jb".to_owned(),
+            remedy: "write a\u{1b}[2Jb\u{202e}".to_owned(),
         };
-        assert_eq!(diagnostic.to_string(), "--route \"a\": warning: m\\n; write a\\u{1b}[2Jb");
+        assert_eq!(diagnostic.to_string(), "--route \"a\": warning: m\\n; write a\\u{1b}[2Jb\\u{202e}");
     }
 
     #[test]

@@ -26,7 +26,10 @@ pub(crate) use admin::AdminPlace;
 pub use admin::{Admin, AdminToken};
 pub use auth::{Auth, AuthKind, CertificateAuth, ClientCertificates, JwtAuth, Secret, TokenFrom, User};
 pub use backend::{Authority, Backend, BackendTls, Folder, HttpTarget};
-pub(crate) use check::{Chapter, Row, admin_place, chapters, check_backend, in_place_of_flag, read};
+pub(crate) use check::{
+    Chapter, FILE_BYTES_MAX, Row, admin_place, chapters, check_address, check_backend, check_host,
+    check_path, check_subprotocol, in_place_of_flag, read,
+};
 pub use check::{Checked, Overrides, from_routes, parse};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub(crate) use embedded::gone;

@@ -8,6 +8,7 @@ use super::{
     Auth, AuthKind, Backend, Balance, Config, Listener, ListenerTls, OriginPattern, OriginPolicy,
     OriginTuple, Route,
 };
+use crate::shown::escaped;
 
 /// The listeners and the route table, in aligned columns; ends with a line break.
 pub fn table(config: &Config) -> String {
@@ -140,7 +141,11 @@ fn limits(route: &Route) -> String {
 }
 
 /// Rows of cells, each column as wide as its widest cell.
-fn aligned(rows: Vec<Vec<String>>) -> String {
+/// A terminal obeys what it reads, and paths, hosts and files are the operator's own words.
+fn aligned(mut rows: Vec<Vec<String>>) -> String {
+    for cell in rows.iter_mut().flatten() {
+        *cell = escaped(cell);
+    }
     let mut widths: Vec<usize> = Vec::new();
     for row in &rows {
         widths.resize(widths.len().max(row.len()), 0);

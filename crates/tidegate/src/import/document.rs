@@ -3,6 +3,8 @@
 
 use std::fmt::{self, Write as _};
 
+use crate::shown::is_shown;
+
 /// The whole file.
 #[derive(Debug, Default)]
 pub(crate) struct Document {
@@ -42,6 +44,16 @@ impl Table {
         self
     }
 
+    /// The lines that it takes as it is written, with the empty one in front of it.
+    const fn lines(&self) -> usize {
+        1 + self.comments.len() + 1 + self.entries.len()
+    }
+
+    /// What it comes from, as its first comment says.
+    pub(crate) fn origin(&self) -> &str {
+        self.comments.first().map_or("", String::as_str)
+    }
+
     /// What a key is set to, if that is a text.
     pub(crate) fn text(&self, key: &str) -> Option<&str> {
         let (_, value) = self.entries.iter().find(|(name, _)| *name == key)?;
@@ -51,9 +63,14 @@ impl Table {
     /// Printed as a comment, and why.
     #[must_use]
     pub(crate) fn left_out(mut self, why: String) -> Self {
+        self.leave_out(why);
+        self
+    }
+
+    /// The same, in its place.
+    pub(crate) fn leave_out(&mut self, why: String) {
         self.comments.push(why);
         self.is_left_out = true;
-        self
     }
 
     #[must_use]
@@ -95,6 +112,23 @@ impl<T: Into<Self>> From<Vec<T>> for Toml {
     }
 }
 
+impl Document {
+    /// The table that a line of the text is of, counted from 1, and the key that is set there.
+    pub(crate) fn at_line(&mut self, line: usize) -> Option<(&mut Table, Option<&'static str>)> {
+        let mut left = line.checked_sub(self.comments.len() + 1)?;
+        for table in self.listeners.iter_mut().chain(&mut self.routes) {
+            let lines = table.lines();
+            if left < lines {
+                let first = lines - table.entries.len();
+                let key = left.checked_sub(first).map(|at| table.entries[at].0);
+                return Some((table, key));
+            }
+            left -= lines;
+        }
+        None
+    }
+}
+
 impl fmt::Display for Document {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for comment in &self.comments {
@@ -129,7 +163,7 @@ impl fmt::Display for Titled<'_> {
 
 /// Pieces of somebody's file may stand in it: it must stay one line.
 fn write_comment(f: &mut fmt::Formatter<'_>, comment: &str) -> fmt::Result {
-    let line: String = comment.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    let line: String = comment.chars().map(|c| if is_shown(c) { c } else { ' ' }).collect();
     writeln!(f, "{}", format!("# {line}").trim_end())
 }
 
@@ -159,7 +193,7 @@ impl fmt::Display for Toml {
 
 /// Between apostrophes where a backslash would have to be doubled, otherwise between quotation marks.
 fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
-    let is_plain = !text.chars().any(char::is_control);
+    let is_plain = text.chars().all(is_shown);
     if is_plain && text.contains(['\\', '"']) && !text.contains('\'') {
         return write!(f, "'{text}'");
     }
@@ -167,8 +201,8 @@ fn write_text(f: &mut fmt::Formatter<'_>, text: &str) -> fmt::Result {
     for c in text.chars() {
         match c {
             '"' | '\\' => write!(f, "\\{c}")?,
-            _ if c.is_control() => write!(f, "\\u{:04X}", u32::from(c))?,
-            _ => f.write_char(c)?,
+            _ if is_shown(c) => f.write_char(c)?,
+            _ => write!(f, "\\U{:08X}", u32::from(c))?,
         }
     }
     f.write_char('"')
@@ -180,11 +214,49 @@ mod tests {
 
     #[test]
     fn any_text_is_read_as_it_was_written() {
-        for text in ["", "a", r"~/a\.b", "a\"b", "it's", r"it's \d", "a\nb\u{7f}\0", "ä", "'\"\\"] {
+        for text in [
+            "",
+            "a",
+            r"~/a\.b",
+            "a\"b",
+            "it's",
+            r"it's \d",
+            "a\nb\u{7f}\0",
+            "ä",
+            "'\"\\",
+            "\u{202e}'\u{e0041}",
+        ] {
             let line = format!("key = {}", Toml::from(text));
             let read = toml::de::DeTable::parse(&line).unwrap_or_else(|error| panic!("{line}: {error}"));
             assert_eq!(read.get_ref().get("key").unwrap().get_ref().as_str(), Some(text), "{line}");
         }
+    }
+
+    #[test]
+    fn each_line_is_known_by_its_table_and_key() {
+        let listener = Table::new("first").with("address", "a");
+        let routes = ["b", "c"].map(|path| Table::new(path).with("path", path).with("listing", true));
+        let comments = vec!["on top".to_owned(); 2];
+        let mut document = Document { comments, listeners: vec![listener], routes: routes.to_vec() };
+        document.routes[0].leave_out("and why".to_owned());
+        let text = document.to_string();
+        for (at, line) in text.lines().enumerate() {
+            let found = document.at_line(at + 1).map(|(table, key)| (table.origin().to_owned(), key));
+            let is_of = |origin: &str, key| found == Some((origin.to_owned(), key));
+            let is_told = match line {
+                "# on top" => found.is_none(),
+                "" | "# first" | "# b" | "# and why" | "# c" | "[[listener]]" | "[[route]]"
+                | "# [[route]]" => found.as_ref().is_some_and(|(_, key)| key.is_none()),
+                "address = \"a\"" => is_of("first", Some("address")),
+                "# path = \"b\"" => is_of("b", Some("path")),
+                "# listing = true" => is_of("b", Some("listing")),
+                "path = \"c\"" => is_of("c", Some("path")),
+                "listing = true" => is_of("c", Some("listing")),
+                other => panic!("{other}"),
+            };
+            assert!(is_told, "{line}: {found:?}");
+        }
+        assert_eq!(document.at_line(text.lines().count() + 1), None);
     }
 
     #[test]

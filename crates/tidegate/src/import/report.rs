@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use crate::shown::escaped;
+
 /// The findings of an import. `P` is how places are known.
 #[derive(Debug)]
 pub(crate) struct Report<P> {
@@ -89,14 +91,7 @@ impl<P: Ord + Clone + fmt::Display> fmt::Display for Report<P> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for ((at, what), remarks) in &self.findings {
             // A terminal obeys what it reads, and these are pieces of somebody's file.
-            let mut line = |verdict: &str| {
-                let line = format!("{at}: {what}: {verdict}");
-                let shown: String = line
-                    .chars()
-                    .flat_map(|c| if c.is_control() { c.escape_default().collect() } else { vec![c] })
-                    .collect();
-                writeln!(f, "{shown}")
-            };
+            let mut line = |verdict: &str| writeln!(f, "{}", escaped(&format!("{at}: {what}: {verdict}")));
             if remarks.is_empty() {
                 line("translated")?;
             }

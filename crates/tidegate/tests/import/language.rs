@@ -252,3 +252,51 @@ fn strict_is_content_with_what_is_complete() {
     let import = Import::of(folder.path(), &["--strict", "lighttpd.conf"]);
     assert_eq!(import.status, Some(0), "{}", import.report);
 }
+
+/// One thing that cannot be served does not keep the rest from it, and is told.
+#[test]
+fn what_the_gateway_refuses_is_told_and_the_rest_is_served() {
+    let entry = "\"host\" => \"a\", \"port\" => 1";
+    for (lines, at, said) in [
+        (format!("$HTTP[\"host\"] == \"a..b\" {{\n {ROUTE}}}"), "2: $HTTP[\"host\"]", "has no valid host"),
+        (
+            format!("$HTTP[\"url\"] == \"/a/../b\" {{\n {ROUTE}}}"),
+            "2: $HTTP[\"url\"]",
+            "can match no request",
+        ),
+        (
+            format!("websocket.server = ( \"^*\" => ( {entry} ) )"),
+            "2: websocket.server \"^*\"",
+            "is no regular",
+        ),
+        (
+            format!("websocket.server = ( \"/a\" => ( {entry}, \"origins\" => ( \"^*\" ) ) )"),
+            "2: websocket.server \"/a\" origins \"^*\"",
+            "nobody is let in by it",
+        ),
+        (
+            format!("websocket.server = ( \"/a\" => ( {entry}, \"subproto\" => \"a b\" ) )"),
+            "2: websocket.server \"/a\" subproto",
+            "\"a b\" is no subprotocol",
+        ),
+        (
+            "wstunnel.origins = ( \"a.test:99999\" )".to_owned(),
+            "2: wstunnel.origins \"a.test:99999\"",
+            "no origin",
+        ),
+        (
+            "wstunnel.origins = ( \"http://a.test:0\" )".to_owned(),
+            "2: wstunnel.origins",
+            "is no origin of http",
+        ),
+    ] {
+        let import = text(&format!("{ROUTE}{lines}\n"));
+        let told = import.report.lines().filter(|line| line.starts_with(&format!("lighttpd.conf:{at}")));
+        assert!(told.clone().any(|line| line.contains(said)), "{lines}:\n{}", import.report);
+        assert!(import.checked().contains("tcp://127.0.0.1:1"), "{lines}:\n{}", import.text);
+    }
+    let twice = text(&format!("server.port = 80\n$SERVER[\"socket\"] == \"127.0.0.1:80\" {{ }}\n{ROUTE}"));
+    let told = "lighttpd.conf:2 $SERVER[\"socket\"] == \"127.0.0.1:80\": no equivalent: left out";
+    assert!(twice.line(told).contains("cannot listen beside 0.0.0.0:80"), "{}", twice.report);
+    twice.checked();
+}

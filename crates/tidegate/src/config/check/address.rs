@@ -25,6 +25,12 @@ pub(super) fn listen_address(text: &str, folder: &Path) -> Result<ListenAddress,
     }
 }
 
+/// Whether a configuration takes this for an address of a listener, on a machine that has its folder; else what is wrong
+/// with it.
+pub(crate) fn check_address(text: &str) -> Result<(), String> {
+    listen_address(text, Path::new("/")).map(drop).map_err(|fault| fault.problem)
+}
+
 /// What keeps the socket of this key from being made where it is to be. A folder below `/run` may be one that the service
 /// manager makes at the start.
 pub(super) fn look_at_place(section: &mut Section<'_, '_>, key: &str, address: Option<&ListenAddress>) {

@@ -51,12 +51,15 @@ use super::diagnostic::Diagnostic;
 use super::{AdminPlace, Config, builtin};
 use crate::named_file;
 
+pub(crate) use self::address::check_address;
 pub(crate) use self::backend::check_backend;
 pub(super) use self::backend::{takes_requests, takes_upgrades};
 pub use self::flags::Overrides;
 pub(super) use self::lookup::source as lookup_source;
 pub(super) use self::pattern::without_anchors;
+pub(crate) use self::pattern::{check_host, check_path};
 pub(crate) use self::reference::{Chapter, Row, chapters};
+pub(crate) use self::route::check_subprotocol;
 pub(crate) use self::suggest::in_place_of_flag;
 
 /// What came of checking a configuration.
@@ -313,7 +316,7 @@ fn too_large(text: &str, file: &Path) -> Checked {
 }
 
 /// Far beyond any configuration written by hand, and read in a moment.
-const FILE_BYTES_MAX: usize = 1 << 20;
+pub(crate) const FILE_BYTES_MAX: usize = 1 << 20;
 /// Routes are looked through one by one.
 const TABLES_MAX: usize = 4096;
 

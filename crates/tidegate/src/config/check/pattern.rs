@@ -44,6 +44,16 @@ pub(super) fn path(text: &str) -> Result<PathPattern, Fault> {
     }
 }
 
+/// Whether a configuration takes this for the path of a route; else what is wrong with it.
+pub(crate) fn check_path(text: &str) -> Result<(), String> {
+    path(text).map(drop).map_err(|fault| fault.problem)
+}
+
+/// Whether a configuration takes this for the host of a route; else what is wrong with it.
+pub(crate) fn check_host(text: &str) -> Result<(), String> {
+    host(text).map(drop).map_err(|fault| fault.problem)
+}
+
 /// Whether the expression in such a text (`~regex`) wants something else than a slash first. Seen is only what stands there
 /// as it is: a letter, a digit or a literal dot, which nothing makes optional and no other branch makes up for.
 pub(super) fn begins_without_slash(text: &str) -> bool {

@@ -13,6 +13,7 @@ use crate::config::{
     Backend, BackendTls, Balance, MessageType, OnChange, OriginPolicy, PathPattern, ProxyVersion, Route,
     Subprotocols,
 };
+use crate::shown::is_shown;
 
 /// What became of one `[[route]]`.
 pub(super) struct Draft {
@@ -57,7 +58,7 @@ fn name(section: &mut Section<'_, '_>) -> Option<(String, Spot)> {
     let spot = section.find("name")?.spot;
     let name = section.text("name", |text, _| {
         let chars = text.chars().count();
-        if (1..=NAME_CHARS_MAX).contains(&chars) && !text.chars().any(char::is_control) {
+        if (1..=NAME_CHARS_MAX).contains(&chars) && text.chars().all(is_shown) {
             return Ok(text.to_owned());
         }
         Err(Fault::new("is no name", format!("write 1 to {NAME_CHARS_MAX} printable characters")))
@@ -273,6 +274,11 @@ fn subprotocols(section: &mut Section<'_, '_>) -> Subprotocols {
         section.error(&found.spot, message, "write subprotocols = [\"NAME\"] beside it");
     }
     names.map_or(Subprotocols::Unset, |names| Subprotocols::List { names, required })
+}
+
+/// Whether a configuration takes this for a subprotocol; else what is wrong with it.
+pub(crate) fn check_subprotocol(text: &str) -> Result<(), String> {
+    token(text).map(drop).map_err(|fault| fault.problem)
 }
 
 /// A token (RFC 9110 §5.6.2), as RFC 6455 §4.1 wants subprotocols to be.

@@ -1,5 +1,7 @@
 //! `server.document-root` and what goes with it: files.
 
+use std::borrow::Cow;
+
 use super::position::Position;
 use super::route;
 use super::scopes::Situation;
@@ -33,10 +35,15 @@ pub(super) fn routes(situation: &Situation<'_>, report: &mut Report<Position>) -
     let tables = route::tables(&situation.scope, &situation.scope.paths, &format!("{} {ROOT}", root.at));
     let complete = |table: Table| {
         table
-            .with("backend", format!("file:{folder}"))
+            .with("backend", format!("file:{}", one_slash(folder)))
             .with_some("listing", listing.filter(|listing| *listing))
     };
     tables.into_iter().map(complete).collect()
+}
+
+/// A path with one slash in front, where there were several: what follows two would be read as the host of a URL.
+pub(super) fn one_slash(path: &str) -> Cow<'_, str> {
+    if path.starts_with("//") { format!("/{}", path.trim_start_matches('/')).into() } else { path.into() }
 }
 
 /// Only one name is looked for in a folder.

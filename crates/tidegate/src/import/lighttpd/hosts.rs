@@ -1,5 +1,7 @@
 //! Sets of host names, as conditions describe them and as routes do.
 
+use crate::config;
+
 /// Which hosts: names and `*.example.com`, never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Hosts(Vec<String>);
@@ -7,6 +9,9 @@ pub(super) struct Hosts(Vec<String>);
 impl Hosts {
     /// `$HTTP["host"] == "…"`. lighttpd compares with a port only if one is written.
     pub(super) fn exact(name: &str) -> Result<Self, String> {
+        if name.contains('*') {
+            return Err(format!("{name:?} is no host name"));
+        }
         Self::of(vec![name.to_owned()])
     }
 
@@ -45,11 +50,8 @@ impl Hosts {
             if !is_address && bare.contains(':') {
                 return Err("routes are chosen by host without its port".to_owned());
             }
-            let legal =
-                |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c) || is_address && "[]:".contains(c);
-            if bare.is_empty() || !bare.chars().all(legal) {
-                return Err(format!("{name:?} is no host name"));
-            }
+            // By the rule that what comes of it is read with.
+            config::check_host(name).map_err(|why| format!("{name:?} {why}"))?;
         }
         Ok(Self(names))
     }
@@ -168,9 +170,10 @@ mod tests {
         assert_eq!(Hosts::exact("A.b").unwrap().names(), ["a.b"]);
         assert_eq!(Hosts::exact("[::1]").unwrap().names(), ["[::1]"]);
         assert_eq!(Hosts::ending(".a.b").unwrap().names(), ["*.a.b"]);
-        for wrong in [Hosts::exact("a:80"), Hosts::exact(""), Hosts::exact("a/b"), Hosts::ending("a.b")] {
-            assert!(wrong.is_err(), "{wrong:?}");
+        for wrong in ["a:80", "", "a/b", "a..b", "a.", "*.a", "[::g]", &"a".repeat(64)] {
+            assert!(Hosts::exact(wrong).is_err(), "{wrong:?}");
         }
+        assert!(Hosts::ending("a.b").is_err() && Hosts::ending("..a").is_err());
     }
 
     #[test]

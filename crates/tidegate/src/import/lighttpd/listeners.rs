@@ -4,6 +4,7 @@ use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use super::contexts::{Context, Contexts, Setting};
+use super::folders::one_slash;
 use super::position::Position;
 use super::scopes::{Doors, HOST, SOCKET};
 use super::value::{Item, Value};
@@ -114,7 +115,7 @@ fn main(contexts: &Contexts, report: &mut Report<Position>) -> Option<Listener> 
         None => Address::Tcp(SocketAddr::new(any, port)),
         Some(set) => {
             let address = match set.value.as_text() {
-                Some(path) if path.starts_with('/') => Ok(Address::Unix(path.to_owned())),
+                Some(path) if path.starts_with('/') => Ok(Address::Unix(one_slash(path).into_owned())),
                 Some(name) => host(name, any).map(|ip| Address::Tcp(SocketAddr::new(ip, port))),
                 None => Err(not_known(&set.value, "is no address")),
             };
@@ -141,7 +142,7 @@ fn told<T>(read: Result<T, String>, set: &Setting, name: &str, report: &mut Repo
 /// `"[::]:443"`, `":443"`, `"*:443"`, `"127.0.0.1:443"`, `"443"` or the path of a Unix socket.
 fn socket(text: &str) -> Result<Address, String> {
     if text.starts_with('/') {
-        return Ok(Address::Unix(text.to_owned()));
+        return Ok(Address::Unix(one_slash(text).into_owned()));
     }
     let (name, port) = text.rsplit_once(':').unwrap_or(("", text));
     let port = port.parse().ok().filter(|port| *port != 0).ok_or_else(|| format!("{text:?} has no port"))?;

@@ -4,6 +4,9 @@ use std::fmt;
 
 use regex::Regex;
 
+use crate::config;
+use crate::path::is_pchar;
+
 /// Which paths.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Paths {
@@ -65,13 +68,15 @@ impl Paths {
     /// A regular expression for PCRE; the error says why it is none here.
     pub(super) fn of_regex(pattern: &str, anchor: Anchor) -> Result<Self, String> {
         let paths = Self::of_any_regex(pattern, anchor)?;
-        if let Self::Regex(made) = &paths
-            && !made.is_ascii()
-        {
-            let why = "has characters that stand in a path as escapes alone";
-            return Err(format!("the regular expression {pattern:?} {why}"));
+        match paths.check() {
+            Ok(()) => Ok(paths),
+            Err(why) => Err(format!("the regular expression {pattern:?} {why}")),
         }
-        Ok(paths)
+    }
+
+    /// Whether a route can have them for its path, by the rule that what comes of them is read with; else why not.
+    pub(super) fn check(&self) -> Result<(), String> {
+        config::check_path(&self.to_string())
     }
 
     fn of_any_regex(pattern: &str, anchor: Anchor) -> Result<Self, String> {
@@ -235,7 +240,7 @@ fn beginning_and_ending(start: &str, end: &str) -> String {
 fn encoded(text: &str) -> String {
     let mut path = String::with_capacity(text.len());
     for byte in text.bytes() {
-        if byte.is_ascii_graphic() && !matches!(byte, b'%' | b'?' | b'#') {
+        if byte == b'/' || is_pchar(byte) {
             path.push(char::from(byte));
         } else {
             path += &format!("%{byte:02X}");
@@ -272,6 +277,7 @@ mod tests {
             (".ws", r"~.*\.ws"),
             ("chat", "~.*chat"),
             ("/a b", "~/a%20b.*"),
+            ("/a\"{b}|", "~/a%22%7Bb%7D%7C.*"),
         ] {
             assert_eq!(Paths::of_key(key).to_string(), path);
         }
@@ -315,7 +321,7 @@ mod tests {
 
     #[test]
     fn what_only_pcre_has_is_told() {
-        for pattern in ["^/(?!admin)", r"^/(a)\1", "^/(", r"^/(?<=a)b", "^/caf\u{e9}*/"] {
+        for pattern in ["^/(?!admin)", r"^/(a)\1", "^/(", r"^/(?<=a)b", "^/caf\u{e9}*/", "^*", "a)|(?:b"] {
             let why = Paths::of_regex(pattern, Anchor::Start).unwrap_err();
             assert!(why.starts_with("the regular expression ") && !why.contains('\n'), "{why}");
         }

@@ -28,7 +28,13 @@ pub(super) fn paths(
     report: &mut Report<Position>,
 ) -> Option<Paths> {
     match scope.paths.and(own) {
-        Common::Paths(paths) => Some(paths),
+        Common::Paths(paths) => match paths.check() {
+            Ok(()) => Some(paths),
+            Err(why) => {
+                report.without(at, what, format!("its path, {:?}, {why}", paths.to_string()));
+                None
+            }
+        },
         Common::Nothing => {
             report.note_otherwise(
                 at,

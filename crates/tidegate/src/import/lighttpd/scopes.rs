@@ -229,7 +229,10 @@ fn meaning(condition: &Condition, index: usize, doors: &Doors) -> Result<Scope, 
         Value::Number(_) | Value::List(_) => return Err("it is compared with what is no string".to_owned()),
     };
     let hosts = |hosts: Result<Hosts, String>| Ok(Scope { hosts: Some(hosts?), ..Scope::ALL });
-    let paths = |paths| Ok(Scope { paths, ..Scope::ALL });
+    let paths = |paths: Paths| match paths.check() {
+        Ok(()) => Ok(Scope { paths, ..Scope::ALL }),
+        Err(why) => Err(format!("{value:?} {why}")),
+    };
     match (condition.subject.as_str(), condition.operator) {
         (_, "!=" | "!~") => Err("routes cannot ask for what is not the case".to_owned()),
         (HOST, "==") => hosts(Hosts::exact(value)),

@@ -8,6 +8,7 @@ use super::position::Position;
 use super::route;
 use super::scopes::Situation;
 use super::value::{Item, Value};
+use crate::config;
 use crate::import::document::Table;
 use crate::import::report::Report;
 
@@ -98,7 +99,8 @@ fn relayed(table: Table) -> Table {
 
 /// `proto = "tcp"`.
 fn terminated(table: Table, options: &Value, timers: Timers) -> Table {
-    let subprotocols: Vec<&str> = text(options, "subproto").into_iter().collect();
+    let is_token = |name: &&str| config::check_subprotocol(name).is_ok();
+    let subprotocols: Vec<&str> = text(options, "subproto").filter(is_token).into_iter().collect();
     let is_binary = text(options, "type").is_some_and(begins_with_binary);
     let table =
         table.with("message", if is_binary { "binary" } else { "text" }).with("subprotocols", subprotocols);
@@ -144,6 +146,11 @@ fn check_options(options: &Value, what: &str, report: &mut Report<Position>) {
         if is_proxy(options) && matches!(option, "type" | "subproto") {
             let note = "has no effect beside proto = \"websocket\", as there";
             report.note(&item.at, format!("{what} {option}"), note);
+        } else if option == "subproto" {
+            let name = item.value.as_text().unwrap_or_default();
+            if let Err(why) = config::check_subprotocol(name) {
+                report.without(&item.at, format!("{what} {option}"), format!("{name:?} {why}"));
+            }
         }
     }
 }
