@@ -1,6 +1,6 @@
 //! A request as the gateway understands it: one host, one path, one client, whatever was written in how many ways.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 
 use http::header::{CONNECTION, HeaderMap, HeaderValue};
 use http::{Method, Uri, Version};
@@ -32,7 +32,7 @@ pub struct Request {
     pub fields: HeaderMap,
     /// Host and port as the client wrote them, from an absolute target or the Host field, but for a dot at the host's end.
     pub authority: String,
-    /// The host alone, lower-case and without a dot at its end; IPv6 in brackets.
+    /// The host alone, lower-case and without a dot at its end; IPv6 in brackets, in its shortest form.
     pub host: String,
     port: Option<u16>,
     /// The canonical path.
@@ -128,7 +128,7 @@ impl Request {
         };
         let request = Self {
             authority: asked.map(|asked| written(host, asked.port())).unwrap_or_default(),
-            host: host.to_ascii_lowercase(),
+            host: one_spelling(host),
             port: asked.and_then(|asked| asked.port()),
             method: head.method,
             version: head.version,
@@ -264,6 +264,16 @@ fn host_name(authority: Authority<'_>) -> Result<&str, HostError> {
     if name.is_empty() || name.ends_with('.') { Err(HostError::Malformed) } else { Ok(name) }
 }
 
+/// Of the spellings of a host the one that routes and origins are compared in: lower-case, and an IPv6 address as short as
+/// it can be.
+fn one_spelling(host: &str) -> String {
+    let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+    match address.map(str::parse::<Ipv6Addr>) {
+        Some(Ok(address)) => format!("[{address}]"),
+        Some(Err(_)) | None => host.to_ascii_lowercase(),
+    }
+}
+
 fn written(host: &str, port: Option<u16>) -> String {
     match port {
         Some(port) => format!("{host}:{port}"),
@@ -302,6 +312,19 @@ impl Headers for Fields<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn hosts_have_one_spelling() {
+        for (written, host) in [
+            ("GW.test", "gw.test"),
+            ("[0:0:0:0:0:0:0:1]", "[::1]"),
+            ("[2001:DB8::0:1]", "[2001:db8::1]"),
+            ("[::ffff:c000:201]", "[::ffff:192.0.2.1]"),
+            ("127.0.0.1", "127.0.0.1"),
+        ] {
+            assert_eq!(one_spelling(written), host);
+        }
+    }
 
     #[test]
     fn t231_query_parameters() {

@@ -53,7 +53,7 @@ pub enum OriginPattern {
 pub struct OriginTuple {
     /// Lower-case.
     pub scheme: String,
-    /// Lower-case; IPv6 with brackets.
+    /// Lower-case; IPv6 with brackets, in its shortest form.
     pub host: String,
     /// Given, or the default of the scheme.
     pub port: u16,

@@ -1,5 +1,7 @@
 //! Whether a site may open a WebSocket (RFC 6455 §10.2; origins: RFC 6454).
 
+use std::net::Ipv6Addr;
+
 use crate::config::{OriginPattern, OriginPolicy, OriginTuple};
 
 /// An Origin field, as a browser writes it.
@@ -64,14 +66,14 @@ fn parse(origin: &str) -> Option<Origin> {
     let port = port.unwrap_or_else(|| default_port(&scheme));
     let legal = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_');
     let bracketed = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let is_host = match bracketed {
-        Some(address) => address.parse::<std::net::Ipv6Addr>().is_ok(),
-        None => !host.is_empty() && host.bytes().all(legal),
+    let host = match bracketed {
+        Some(address) => format!("[{}]", address.parse::<Ipv6Addr>().ok()?), // of its spellings the one that is compared
+        None if !host.is_empty() && host.bytes().all(legal) => host.to_ascii_lowercase(),
+        None => return None,
     };
     let is_scheme = !scheme.is_empty()
         && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte));
-    (is_host && is_scheme)
-        .then(|| Origin::Tuple(OriginTuple { scheme, host: host.to_ascii_lowercase(), port }))
+    is_scheme.then_some(Origin::Tuple(OriginTuple { scheme, host, port }))
 }
 
 fn split_port(authority: &str) -> Option<(&str, Option<u16>)> {
@@ -165,6 +167,19 @@ mod tests {
         assert!(!same("https://gw.test", &own("http", "gw.test", 80)));
         assert!(!same("http://gw.test:8080", &own("http", "gw.test", 80)));
         assert!(!same("null", &own("http", "gw.test", 80)));
+    }
+
+    /// Browsers write the shortest form, whatever the operator has written, and IPv4 within it as two groups.
+    #[test]
+    fn an_address_is_the_same_however_it_is_spelt() {
+        let own = own("http", "gw.test", 80);
+        let listed = policy(r#"["https://[0:0:0:0:0:0:0:1]", "https://[::FFFF:192.0.2.1]:8443"]"#);
+        for origin in ["https://[::1]", "https://[0::1]:443", "https://[::ffff:c000:201]:8443"] {
+            assert!(is_allowed(&listed, origin, &own), "{origin}");
+        }
+        for origin in ["https://[::2]", "https://[::1", "https://::1", "https://192.0.2.1:8443"] {
+            assert!(!is_allowed(&listed, origin, &own), "{origin}");
+        }
     }
 
     #[test]

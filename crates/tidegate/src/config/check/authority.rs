@@ -8,7 +8,7 @@ use crate::config::diagnostic::Fault;
 /// `host[:port]`.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct HostPort {
-    /// Lower-case; an IPv6 address keeps its brackets.
+    /// Lower-case; an IPv6 address in brackets, in its shortest form.
     pub(super) host: String,
     pub(super) port: Option<u16>,
 }
@@ -22,10 +22,11 @@ pub(super) fn host_port(text: &str) -> Result<HostPort, Fault> {
         let Some((address, after)) = rest.split_once(']') else {
             return Err(Fault::new("has an opening bracket only", "write an IPv6 address as [::1]"));
         };
-        if address.parse::<Ipv6Addr>().is_err() {
+        // However it is spelt: what requests and origins have is brought into the same form.
+        let Ok(address) = address.parse::<Ipv6Addr>() else {
             return Err(Fault::new("has no IPv6 address in its brackets", "write it as [::1]"));
-        }
-        (format!("[{}]", address.to_ascii_lowercase()), after)
+        };
+        (format!("[{address}]"), after)
     } else {
         let end = text.find(':').unwrap_or(text.len());
         if text.matches(':').count() > 1 {
@@ -104,6 +105,8 @@ mod tests {
             ("my_service:65535", "my_service", Some(65535)),
             ("[::1]:80", "[::1]", Some(80)),
             ("[FE80::1]", "[fe80::1]", None),
+            ("[0:0:0:0:0:0:0:1]:80", "[::1]", Some(80)),
+            ("[::ffff:102:304]", "[::ffff:1.2.3.4]", None),
         ] {
             assert_eq!(host_port(text), Ok(HostPort { host: host.to_owned(), port }), "{text}");
         }
