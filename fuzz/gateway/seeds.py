@@ -45,6 +45,17 @@ def lighttpd():
         '(( "host" => "c", "port" => 2 )) )\nproxy.header = ( "upgrade" => "enable" )\n'
     )
     yield "broken", 'server.port = \n$HTTP["url" { "\\'
+    # Each of these came to something that `tidegate check` refuses, or to nothing without a word.
+    vnc = '( "" => ( ( "host" => "a", "port" => 1 ) ) )'
+    yield "no-name", f'$HTTP["host"] == "a..b" {{\n wstunnel.server = {vnc}\n}}\n'
+    yield "dots", '$HTTP["url"] == "/a/../b" {\n server.document-root = "/srv"\n}\n'
+    yield "quantifier", 'websocket.server = ( "^*" => ( "host" => "a", "port" => 1 ) )\n'
+    yield "origins", 'websocket.server = ( "/a" => ( "host" => "a", "port" => 1, "origins" => ( "^*", "a)|(?:b" ) ) )\n'
+    yield "ports", f'wstunnel.server = {vnc}\nwstunnel.origins = ( "a.test:99999", "http://a.test:0" )\n'
+    yield "subprotocol", 'websocket.server = ( "/a" => ( "host" => "a", "port" => 1, "subproto" => "a b" ) )\n'
+    yield "same-port", f'server.port = 80\n$SERVER["socket"] == "127.0.0.1:80" {{\n}}\nwstunnel.server = {vnc}\n'
+    yield "slashes", 'server.document-root = "//srv"\nserver.bind = "//run/a"\n'
+    yield "turned", 'wstunnel.server = ( "/\u202e" => ( ( "host" => "\u2028", "port" => 1 ) ) )\n'
 
 
 def origins():
@@ -54,6 +65,8 @@ def origins():
     yield "almost", "https://evilgw.test\nhttps://gw.test\nhttps://*.gw.test\nhttps://gw.test.evil.test"
     yield "null", "null\nhttp://a\nnull"
     yield "address", "http://[::1]:80\nhttp://[::1]\nhttp://[::1]:80"
+    yield "address-spelt", "http://[::1]\nhttp://[0:0::1]\nhttp://[0::0:1]"
+    yield "expressions", "https://a.test\nhttps://gw.test\n~https://a\\.test\n~https://[a-z]+\\.test"
 
 
 def proxy_headers():
@@ -68,6 +81,8 @@ def proxy_headers():
     yield "v2-tls", signature + b"\x21\x11" + struct.pack("!H", len(v4 + tls)) + v4 + tls
     unspecified = signature + b"\x21\x11" + struct.pack("!H", len(v4) + 7) + v4 + b"\x03\0\4\0\0\0\0"
     yield "v2-checksum", unspecified
+    announced = bytes(10) + b"\xff\xff\xc0\0\2\1" + bytes(10) + b"\xff\xff\xc0\0\2\2" + b"\x07\x01\1\xbb"
+    yield "announced", announced + b"gw.test/a/path"
     yield "v2-local", signature + b"\x20\0\0\0rest"
     yield "v2-unix", signature + b"\x21\x31" + struct.pack("!H", 216) + bytes(216)
 
@@ -85,6 +100,11 @@ def requests():
     yield "utf8", "/%C3%A4\nxn--a.test."
     yield "absolute", "http://other.test/sub/a.txt?q\ngw.test"
     yield "list", "/listed/\n%41"
+    yield "part", "/index.html\ngw.test\nbytes=2-4"
+    yield "last", "/sub/a.txt\ngw.test\nbytes=-3"
+    yield "rest", "/in\ngw.test\nbytes=4-"
+    yield "beyond", "/a%20b\ngw.test\nbytes=99-"
+    yield "back-up", "/sub/b.txt~\ngw.test"
 
 
 def tokens():
@@ -92,10 +112,11 @@ def tokens():
     yield "twice", "a: x:1\na: y:2\nnonsense\na:b: c:3"
     yield "blanks", ":\u2003x\n: \n a : b\na:\u00a0b: c\n"
     yield "crlf", b"a: x:1\r\nb: y:2\r\n\xff: z:3"
+    yield "ends", b"a: x:1\r\nb: [::1]:065535\n\n#\nc:d: [e:1\r"
 
 
 def lines():
-    yield "usual", b"192.0.2.1:4711\xffgw.test\xff/a%20b\xffvnc\xfftcp://a:1\xffits reason\xffchat"
+    yield "usual", b"192.0.2.1:4711\xffgw.test\xff/a%20b\xffGET\xffvnc\xfftcp://a:1\xffits reason\xffnull\xffhybi-00\xffchat"
     yield "forged", b"x\xffgw.test\xff/\"}\n{\"conn\":1\xffa\xffb\xff\x1b[2J\x7f\xffc"
     yield "separators", "a\u2028b\u2029c\u0085d\u009be".encode()
 

@@ -1,12 +1,14 @@
-//! A configuration: whatever the text, every finding has a place in it, and what is accepted means the same when it is
-//! read again as it is shown.
+//! A configuration: whatever the text, every finding has a place in it, and what is accepted can be served, and means the
+//! same when it is read again as it is shown.
 
 use std::fmt::Write as _;
 use std::path::Path;
 
 use serde_json::Value;
 
-use crate::config::{self, Checked, Location, Overrides, Severity};
+use super::access_line::is_plain;
+use crate::config::{self, Backend, Checked, Location, Overrides, Route, Severity};
+use crate::generation::Generation;
 
 /// The keys that can be shown and cannot be read back: what stands behind them is a secret, or is shown as it is in
 /// force (`tls = "auto"` has no files of its own).
@@ -19,7 +21,7 @@ pub fn run(data: &[u8]) {
     let is_wrong = checked.diagnostics.iter().any(|found| found.severity == Severity::Error);
     assert_eq!(checked.config.is_none(), is_wrong, "{:?}", checked.diagnostics);
     for found in &checked.diagnostics {
-        assert_eq!(found.to_string().lines().count(), 1, "{found:?}");
+        assert!(found.to_string().chars().all(is_plain), "{found:?}");
         match &found.location {
             Location::File { line, column, .. } => assert_is_inside(text, *line, *column),
             Location::Flag(flag) => panic!("there are no flags: {flag}"),
@@ -27,13 +29,42 @@ pub fn run(data: &[u8]) {
     }
     let Some(config) = checked.config else { return };
     assert!(!config.routes.is_empty() && !config.listeners.is_empty() && config.workers > 0);
+    let table = config::table(&config);
+    assert!(table.split('\n').all(|line| line.chars().all(is_plain)), "{table:?}");
+    let served: Vec<_> = config.routes.iter().filter(|route| is_of_no_file(route)).cloned().collect();
+    if let Err(refused) = Generation::first(served) {
+        panic!("is accepted and cannot be served: {refused}");
+    }
     let shown = config::shown(&config);
     if can_be_written(&shown) {
         let again = parse(&written(&shown));
         let errors = || again.diagnostics.iter().map(ToString::to_string).collect::<Vec<_>>();
-        let config = again.config.as_ref().unwrap_or_else(|| panic!("{:?} of {}", errors(), written(&shown)));
-        assert_eq!(config::shown(config), shown);
+        let again = again.config.as_ref().unwrap_or_else(|| panic!("{:?} of {}", errors(), written(&shown)));
+        assert_eq!(config::shown(again), shown);
+        // Two that are shown alike need not be alike.
+        assert_eq!(in_force(&again.routes), in_force(&config.routes), "{}", written(&shown));
+        assert_eq!(
+            format!("{:?}", again.listeners),
+            format!("{:?}", config.listeners),
+            "{}",
+            written(&shown)
+        );
     }
+}
+
+/// Routes as they are in force: what is not set is shown as what it then is.
+fn in_force(routes: &[Route]) -> Vec<Route> {
+    let in_force = |route: &Route| Route {
+        message_bytes_max: route.message_limit(),
+        fragments_max: route.fragment_limit(),
+        ..route.clone()
+    };
+    routes.iter().map(in_force).collect()
+}
+
+/// Nothing has to be read or started for it, which would take its time and depend on the machine.
+fn is_of_no_file(route: &Route) -> bool {
+    route.record.is_none() && !route.backends.iter().any(Backend::is_tls)
 }
 
 fn parse(text: &str) -> Checked {

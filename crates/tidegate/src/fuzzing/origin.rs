@@ -1,22 +1,47 @@
 //! Whom an allow-list lets in, and the same told by somebody who takes an origin apart letter by letter.
 
+use std::net::Ipv6Addr;
+
+use regex::Regex;
+
 use crate::config::{OriginPattern, OriginPolicy, OriginTuple};
 use crate::policy::origin::is_allowed;
 
-/// The first line is the Origin, the second the own one; each of the others is an entry of the list.
+/// The first line is the Origin, the second the own one; each of the others is an entry of the list, as it is configured.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');
     let origin = lines.next().unwrap_or_default();
     let Some(own) = lines.next().and_then(naive).map(without_dot) else { return };
-    let entries: Vec<_> = lines.take(8).filter_map(entry).collect();
+    let lines: Vec<_> = lines.take(8).collect();
 
     let expected = naive(origin);
     let same = is_allowed(&OriginPolicy::SameOrigin, origin, &own);
     assert_eq!(same, expected.clone().map(without_dot).as_ref() == Some(&own), "{origin:?} at {own:?}");
+    let mut entries = Vec::new();
+    let mut is_meant = false;
+    for line in lines {
+        let read = OriginPattern::read(line);
+        match line.strip_prefix('~') {
+            Some(pattern) => match literal(pattern) {
+                Some(literal) => is_meant |= literal == origin && expected.is_some(),
+                None => {
+                    if let Ok(entry) = read {
+                        let is_in = is_allowed(&OriginPolicy::List(vec![entry]), origin, &own);
+                        assert!(!is_in || is_found(pattern, origin), "{pattern:?} does not mean {origin:?}");
+                    }
+                    continue;
+                }
+            },
+            None => {
+                assert_eq!(read.is_ok(), is_entry(line), "{line:?}: {read:?}");
+                is_meant |= read.is_ok() && matches(line, origin, expected.as_ref());
+            }
+        }
+        entries.extend(read);
+    }
     let listed = is_allowed(&OriginPolicy::List(entries.clone()), origin, &own);
-    let is_meant = |entry: &OriginPattern| matches(entry, origin, expected.as_ref());
-    assert_eq!(listed, entries.iter().any(is_meant), "{origin:?} in {entries:?}");
+    assert_eq!(listed, is_meant, "{origin:?} in {entries:?}");
     assert!(is_allowed(&OriginPolicy::Any, origin, &own));
     if listed {
         assert!(origin == "null" || expected.is_some(), "{origin:?} is no origin");
@@ -31,31 +56,39 @@ fn without_dot(mut tuple: OriginTuple) -> OriginTuple {
     tuple
 }
 
-fn entry(line: &str) -> Option<OriginPattern> {
-    if line == "null" {
-        return Some(OriginPattern::Null);
-    }
-    match line.split_once("://*.") {
-        Some((scheme, rest)) => Some(OriginPattern::Subdomains(naive(&format!("{scheme}://{rest}"))?)),
-        None => Some(OriginPattern::Exact(naive(line)?)),
-    }
+/// Whether this may stand in the list: an origin of the web with a name of DNS or an address, `*.` in front of it or not.
+fn is_entry(line: &str) -> bool {
+    let Some(OriginTuple { scheme, host, port }) = naive(&line.replacen("://*.", "://", 1)) else {
+        return line == "null";
+    };
+    let is_label = |label: &str| (1..64).contains(&label.len());
+    let is_host = host.starts_with('[') || host.len() < 254 && host.split('.').all(is_label);
+    matches!(scheme.as_str(), "http" | "https") && port != 0 && is_host
 }
 
-fn matches(entry: &OriginPattern, origin: &str, tuple: Option<&OriginTuple>) -> bool {
-    match (entry, tuple) {
-        (OriginPattern::Null, _) => origin == "null",
-        (OriginPattern::Exact(allowed), Some(tuple)) => allowed == tuple,
-        (OriginPattern::Subdomains(parent), Some(tuple)) => {
-            let labels: Vec<_> = tuple.host.split('.').collect();
-            let of_parent: Vec<_> = parent.host.split('.').collect();
-            let Some(below) = labels.len().checked_sub(of_parent.len()) else { return false };
-            (&tuple.scheme, tuple.port) == (&parent.scheme, parent.port)
-                && labels[below..] == of_parent[..]
-                && below > 0
-                && labels[..below].iter().all(|label| !label.is_empty())
-        }
-        (OriginPattern::Regex(_), _) | (_, None) => false,
-    }
+fn matches(line: &str, origin: &str, tuple: Option<&OriginTuple>) -> bool {
+    let Some(tuple) = tuple else { return line == "null" && origin == "null" };
+    let Some((scheme, rest)) = line.split_once("://*.") else { return naive(line).as_ref() == Some(tuple) };
+    let Some(parent) = naive(&format!("{scheme}://{rest}")) else { return false };
+    let labels: Vec<_> = tuple.host.split('.').collect();
+    let of_parent: Vec<_> = parent.host.split('.').collect();
+    let Some(below) = labels.len().checked_sub(of_parent.len()) else { return false };
+    (&tuple.scheme, tuple.port) == (&parent.scheme, parent.port)
+        && labels[below..] == of_parent[..]
+        && below > 0
+        && labels[..below].iter().all(|label| !label.is_empty())
+}
+
+/// What an expression means that has no freedom but dots that are escaped.
+fn literal(pattern: &str) -> Option<String> {
+    let text = pattern.replace("\\.", "\u{1}");
+    let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_:/@%\u{1}".contains(c));
+    is_plain.then(|| text.replace('\u{1}', "."))
+}
+
+/// Whether it is found anywhere in an origin, which it has to be where it means all of it.
+fn is_found(pattern: &str, origin: &str) -> bool {
+    Regex::new(pattern).is_ok_and(|regex| regex.is_match(origin))
 }
 
 /// RFC 6454 §6.2, the other way round: scheme, `://`, host, and a port where it is not the scheme's own.
@@ -72,7 +105,7 @@ fn naive(origin: &str) -> Option<OriginTuple> {
     let host: String = rest[..host_len].iter().map(char::to_ascii_lowercase).collect();
     let is_name = !host.is_empty() && host.chars().all(|c| c.is_ascii_alphanumeric() || "-._".contains(c));
     let address = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
-    let is_address = address.is_some_and(|address| address.parse::<std::net::Ipv6Addr>().is_ok());
+    let is_address = address.is_some_and(|address| address.parse::<Ipv6Addr>().is_ok());
     let port = match &rest[host_len..] {
         [] if scheme == "http" || scheme == "ws" => 80,
         [] if scheme == "https" || scheme == "wss" => 443,
@@ -81,6 +114,11 @@ fn naive(origin: &str) -> Option<OriginTuple> {
             digits.iter().collect::<String>().parse().ok()?
         }
         _ => return None,
+    };
+    // Of the spellings of an address one is compared.
+    let host = match address.map(str::parse::<Ipv6Addr>) {
+        Some(Ok(address)) => format!("[{address}]"),
+        Some(Err(_)) | None => host,
     };
     let is_origin = !scheme.is_empty() && scheme.chars().all(is_scheme) && (is_name || is_address);
     is_origin.then_some(OriginTuple { scheme, host, port })

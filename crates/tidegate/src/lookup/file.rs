@@ -23,7 +23,7 @@ pub(crate) struct BadLine {
     /// The file.
     pub(super) path: PathBuf,
     /// The first such line in it.
-    pub(super) number: usize,
+    pub(crate) number: usize,
 }
 
 /// Is not `TOKEN: TARGET`.

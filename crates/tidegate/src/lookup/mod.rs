@@ -6,7 +6,7 @@ pub(crate) mod file;
 pub(crate) mod kept;
 mod redis;
 mod signed;
-mod target;
+pub(crate) mod target;
 mod token;
 mod web;
 

@@ -13,7 +13,7 @@ const HOST_BYTES_MAX: usize = 253;
 
 /// A place that can be connected to.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Target {
+pub(crate) enum Target {
     /// Over TCP.
     Tcp(Authority),
     /// Through a Unix socket.
@@ -22,7 +22,7 @@ pub(super) enum Target {
 
 impl Target {
     /// Reads `host:port` or `unix_socket:/path`, as the sources write it. `None` where it is no place.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
         match text.strip_prefix("unix_socket:") {
             Some(path) => Self::unix(path),
