@@ -271,6 +271,21 @@ fn f51_a_pong_behind_much_else_that_came_during_a_sleep_counts() {
     assert_eq!((said.opcode, said.payload), (opcode::BINARY, b"ahoy".to_vec()));
 }
 
+#[test]
+fn f51_what_was_said_during_a_sleep_is_no_idleness() {
+    let Pair { client, mut local, mut server, .. } = Pair::open(&["--idle-timeout", "5s"]);
+    local.send("hello");
+    assert_eq!(server.read_frame().payload, b"hello"); // so it has begun
+    client.pause();
+    server.send_frame(&Frame::binary("ahoy"));
+    thread::sleep(Duration::from_secs(6));
+    client.signal(Signal::CONT);
+    assert_eq!(local.read_exact(4), b"ahoy");
+    local.send("still there");
+    let said = server.read_frame();
+    assert_eq!((said.opcode, said.payload), (opcode::BINARY, b"still there".to_vec()));
+}
+
 /// What the server said in time is not late because we were.
 #[test]
 fn f51_a_close_that_came_during_a_sleep_counts_and_what_was_said_before_it() {

@@ -132,6 +132,33 @@ fn f51_f52_an_answer_that_came_in_time_counts_however_late_it_is_read() {
     }
 }
 
+/// Nor is anybody idle who said something while nobody could hear it.
+#[test]
+fn f51_f52_what_was_said_during_a_sleep_is_no_idleness() {
+    let rig = Rig::with("idle_timeout = '5s'");
+    let mut sessions = EVERY_FAR.map(|far| rig.open(far));
+    for (session, far) in sessions.iter_mut().zip(EVERY_FAR) {
+        expect_served(session, far); // so it has begun
+    }
+    let said = Frame::text("ahoy").masked();
+    stop(&rig.gateway);
+    for session in &mut sessions {
+        session.client.send_frame(&said);
+    }
+    thread::sleep(Duration::from_secs(6));
+    rig.gateway.resume();
+    for (session, far) in sessions.iter_mut().zip(EVERY_FAR) {
+        match far {
+            Far::Echo => assert_eq!(session.client.read_frame(), Frame::text("ahoy")),
+            Far::Tcp => assert_eq!(session.backend().read_exact(4), b"ahoy"),
+            Far::Ws => assert_eq!(session.backend().read_frame(), said),
+        }
+        expect_served(session, far);
+    }
+    drop(sessions);
+    rig.finish();
+}
+
 /// A head, or a backend's answer to ours, is not late because we were.
 #[test]
 fn f51_f52_a_head_that_came_in_time_counts_however_late_it_is_read() {
