@@ -16,6 +16,8 @@ mod handover;
 mod jwt;
 #[path = "../../crates/tidegate/src/metrics/mod.rs"]
 mod metrics;
+#[path = "../../crates/tidegate/src/named_file.rs"]
+mod named_file;
 #[path = "../../crates/tidegate/src/opening.rs"]
 mod opening;
 #[path = "../../crates/tidegate/src/outcome.rs"]
