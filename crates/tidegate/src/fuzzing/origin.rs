@@ -2,12 +2,12 @@
 
 use std::net::Ipv6Addr;
 
-use regex::Regex;
-
 use crate::config::{OriginPattern, OriginPolicy, OriginTuple};
 use crate::policy::origin::is_allowed;
 
 /// The first line is the Origin, the second the own one; each of the others is an entry of the list, as it is configured.
+/// Expressions that have any freedom are passed over: to compile them would take nearly all of the time, and find the edges
+/// of the engine.
 pub fn run(data: &[u8]) {
     let Ok(text) = std::str::from_utf8(data) else { return };
     let mut lines = text.split('\n');
@@ -21,18 +21,13 @@ pub fn run(data: &[u8]) {
     let mut entries = Vec::new();
     let mut is_meant = false;
     for line in lines {
+        let pattern = line.strip_prefix('~');
+        if pattern.is_some_and(|pattern| literal(pattern).is_none()) {
+            continue;
+        }
         let read = OriginPattern::read(line);
-        match line.strip_prefix('~') {
-            Some(pattern) => match literal(pattern) {
-                Some(literal) => is_meant |= literal == origin && expected.is_some(),
-                None => {
-                    if let Ok(entry) = read {
-                        let is_in = is_allowed(&OriginPolicy::List(vec![entry]), origin, &own);
-                        assert!(!is_in || is_found(pattern, origin), "{pattern:?} does not mean {origin:?}");
-                    }
-                    continue;
-                }
-            },
+        match pattern.and_then(literal) {
+            Some(literal) => is_meant |= literal == origin && expected.is_some(),
             None => {
                 assert_eq!(read.is_ok(), is_entry(line), "{line:?}: {read:?}");
                 is_meant |= read.is_ok() && matches(line, origin, expected.as_ref());
@@ -84,11 +79,6 @@ fn literal(pattern: &str) -> Option<String> {
     let text = pattern.replace("\\.", "\u{1}");
     let is_plain = text.chars().all(|c| c.is_ascii_alphanumeric() || "-_:/@%\u{1}".contains(c));
     is_plain.then(|| text.replace('\u{1}', "."))
-}
-
-/// Whether it is found anywhere in an origin, which it has to be where it means all of it.
-fn is_found(pattern: &str, origin: &str) -> bool {
-    Regex::new(pattern).is_ok_and(|regex| regex.is_match(origin))
 }
 
 /// RFC 6454 §6.2, the other way round: scheme, `://`, host, and a port where it is not the scheme's own.
