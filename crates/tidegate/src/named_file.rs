@@ -102,7 +102,7 @@ mod tests {
         let path = format!("/proc/self/fd/{}", reader.as_raw_fd());
         let read = thread::spawn(move || text(Path::new(&path)));
         writer.write_all(b"one ").unwrap();
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20)); // the slowness itself
         writer.write_all(b"two").unwrap();
         drop(writer);
         assert_eq!(read.join().unwrap().unwrap(), "one two");
@@ -118,7 +118,7 @@ mod tests {
             let path = path.clone();
             move || text(&path)
         });
-        thread::sleep(Duration::from_millis(20));
+        thread::sleep(Duration::from_millis(20)); // so that the reader is there first; nothing depends on it
         fs::write(&path, "late").unwrap(); // opens it, and with that waits for its reader
         assert_eq!(read.join().unwrap().unwrap(), "late");
     }
